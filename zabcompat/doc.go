@@ -1,0 +1,9 @@
+// Package zabcompat is the bridge between Raft's vocabulary and that of ZAB,
+// ZooKeeper's atomic broadcast: zxids and how they follow from Raft terms, the
+// order of votes, and the names of server states.
+//
+// It does no I/O, reads no clock and takes plain integers, so that it knows
+// neither a Raft library nor a socket. It imports only the standard library.
+//
+// Invariant: the zxids of one Clock grow strictly, whatever terms it is given.
+package zabcompat
