@@ -1,0 +1,14 @@
+// Package peer connects the members of an ensemble: the handshake that opens
+// every connection between servers, and the mesh of ordered streams on the
+// quorum port.
+//
+// Each member dials each other one and sends on the connection it dialled, so
+// what A sends to B and what B sends to A never mix, and a broken process is
+// seen at once: its peers read the end of the stream. A stream delivers frames
+// in order, each at most once; when it breaks, what was on its way may be lost,
+// and the layer above sends again.
+//
+// The package knows members by their server id and host names, which it
+// resolves at every dial because addresses change. It does not know what the
+// frames mean.
+package peer

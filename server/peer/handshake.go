@@ -1,0 +1,178 @@
+package peer
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Purpose says what a connection between servers is for.
+type Purpose string
+
+// The purposes of connections.
+const (
+	PurposeRaft   Purpose = "raft"   // election port: Raft's own messages
+	PurposeStream Purpose = "stream" // quorum port: one direction of a peer stream
+	PurposeStatus Purpose = "status" // quorum port: one question for the server's status
+)
+
+// ProtocolVersion is spoken between servers. A server refuses another one.
+const ProtocolVersion = 1
+
+const (
+	handshakeMagic   = "ZOORAFT\n"
+	maxHandshake     = 64 << 10
+	handshakeTimeout = 5 * time.Second
+)
+
+// ErrRefused reports that the other side answered the handshake with a refusal
+// (or that this side refused the answer); the error that wraps it says why.
+var ErrRefused = errors.New("refused")
+
+// ErrForeignDisk is the refusal of a server that comes with another data
+// directory than the one it is known by. It wraps ErrRefused.
+var ErrForeignDisk = fmt.Errorf("%w for its disk", ErrRefused)
+
+// Identity is what a server says of itself in every handshake.
+type Identity struct {
+	Version int    `json:"version"`
+	Cluster string `json:"cluster,omitempty"` // "" while the server belongs to none
+	SID     int64  `json:"sid"`
+	Disk    string `json:"disk,omitempty"` // id of its data directory, hex
+}
+
+// hello opens a connection.
+type hello struct {
+	Identity
+	Purpose Purpose `json:"purpose"`
+	To      int64   `json:"to"` // the server id that the caller means to reach; 0 = any (status)
+}
+
+// welcome answers a hello.
+type welcome struct {
+	Identity
+	Refusal string `json:"refusal,omitempty"`
+	Foreign bool   `json:"foreign,omitempty"` // the refusal is for the caller's disk
+	Known   string `json:"known,omitempty"`   // the disk this server knows the caller by, hex
+}
+
+// check says why a server with identity own must not talk to other, or "".
+func check(own, other Identity, wantSID int64) string {
+	switch {
+	case other.Version != ProtocolVersion:
+		return fmt.Sprintf("server %d speaks version %d of the peer protocol, this server speaks %d", other.SID, other.Version, ProtocolVersion)
+	case wantSID != 0 && other.SID != wantSID:
+		return fmt.Sprintf("expected server %d, found server %d", wantSID, other.SID)
+	case own.Cluster != "" && other.Cluster != "" && own.Cluster != other.Cluster:
+		return fmt.Sprintf("server %d belongs to ensemble %s, this server to %s", other.SID, other.Cluster, own.Cluster)
+	}
+	return ""
+}
+
+// Callee is what the accepting side of a handshake needs to know.
+type Callee interface {
+	// Identity of this server, now.
+	Identity() Identity
+	// Member says whether a server id belongs to the ensemble.
+	Member(sid int64) bool
+	// KnownDisk is the data directory that the ensemble knows the server by, hex,
+	// or "" when it never joined.
+	KnownDisk(sid int64) string
+}
+
+// Call opens a connection for purpose to the server with id to, and returns
+// what that server says of itself and the disk it knows the caller by. It
+// blocks for the handshake, at most its timeout, and does not close conn.
+func Call(conn net.Conn, own Identity, to int64, purpose Purpose) (Identity, string, error) {
+	own.Version = ProtocolVersion
+	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+		return Identity{}, "", err
+	}
+	if err := writeHandshake(conn, hello{Identity: own, Purpose: purpose, To: to}); err != nil {
+		return Identity{}, "", fmt.Errorf("handshake: %w", err)
+	}
+	var w welcome
+	if err := readHandshake(conn, &w); err != nil {
+		return Identity{}, "", fmt.Errorf("handshake: %w", err)
+	}
+	if w.Foreign {
+		return w.Identity, "", fmt.Errorf("%w by server %d: %s", ErrForeignDisk, w.SID, w.Refusal)
+	}
+	if w.Refusal != "" {
+		return w.Identity, "", fmt.Errorf("%w by server %d: %s", ErrRefused, w.SID, w.Refusal)
+	}
+	if reason := check(own, w.Identity, to); reason != "" {
+		return w.Identity, "", fmt.Errorf("%w: %s", ErrRefused, reason)
+	}
+	return w.Identity, w.Known, conn.SetDeadline(time.Time{})
+}
+
+// Answer reads the handshake of an accepted connection and answers it. It
+// returns who calls and for what; an error means that conn is of no use.
+func Answer(conn net.Conn, c Callee) (Identity, Purpose, error) {
+	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+		return Identity{}, "", err
+	}
+	var h hello
+	if err := readHandshake(conn, &h); err != nil {
+		return Identity{}, "", fmt.Errorf("handshake: %w", err)
+	}
+	own := c.Identity()
+	own.Version = ProtocolVersion
+	w := welcome{Identity: own, Refusal: check(own, h.Identity, 0)}
+	switch {
+	case w.Refusal != "":
+	case h.To != 0 && h.To != own.SID:
+		w.Refusal = fmt.Sprintf("this is server %d, not %d", own.SID, h.To)
+	case h.Purpose == PurposeStatus:
+	case !c.Member(h.SID):
+		w.Refusal = fmt.Sprintf("server %d is not a member of this ensemble", h.SID)
+	default:
+		w.Known = c.KnownDisk(h.SID)
+		if w.Known != "" && h.Disk != w.Known {
+			w.Foreign = true
+			w.Refusal = fmt.Sprintf("server %d comes with data directory %s, the ensemble knows it by %s: its disk was lost or exchanged", h.SID, h.Disk, w.Known)
+		}
+	}
+	if err := writeHandshake(conn, w); err != nil {
+		return h.Identity, h.Purpose, fmt.Errorf("handshake: %w", err)
+	}
+	if w.Refusal != "" {
+		return h.Identity, h.Purpose, fmt.Errorf("%w: %s", ErrRefused, w.Refusal)
+	}
+	return h.Identity, h.Purpose, conn.SetDeadline(time.Time{})
+}
+
+func writeHandshake(w io.Writer, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b := append([]byte(nil), handshakeMagic...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(body)))
+	_, err = w.Write(append(b, body...))
+	return err
+}
+
+func readHandshake(r io.Reader, v any) error {
+	var lead [len(handshakeMagic) + 4]byte
+	if _, err := io.ReadFull(r, lead[:]); err != nil {
+		return err
+	}
+	if string(lead[:len(handshakeMagic)]) != handshakeMagic {
+		return fmt.Errorf("%w: not a zooraft server (it began with %q)", ErrRefused, lead[:len(handshakeMagic)])
+	}
+	n := binary.BigEndian.Uint32(lead[len(handshakeMagic):])
+	if n > maxHandshake {
+		return fmt.Errorf("%w: handshake of %d bytes", ErrRefused, n)
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return err
+	}
+	return json.Unmarshal(body, v)
+}

@@ -1,0 +1,123 @@
+package peer
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+)
+
+// callee is a Callee of fixed answers.
+type callee struct {
+	id      Identity
+	members []int64
+	disks   map[int64]string
+}
+
+func (c callee) Identity() Identity { return c.id }
+func (c callee) Member(sid int64) bool {
+	for _, m := range c.members {
+		if m == sid {
+			return true
+		}
+	}
+	return false
+}
+func (c callee) KnownDisk(sid int64) string { return c.disks[sid] }
+
+func TestHandshake(t *testing.T) {
+	server := callee{
+		id:      Identity{Cluster: "c1", SID: 2, Disk: "d2"},
+		members: []int64{1, 2, 3},
+		disks:   map[int64]string{1: "d1"},
+	}
+	for _, c := range []struct {
+		name    string
+		own     Identity
+		to      int64
+		purpose Purpose
+		refused string // a part of the reason, "" = welcome
+		foreign bool
+	}{
+		{name: "member", own: Identity{Cluster: "c1", SID: 1, Disk: "d1"}, to: 2, purpose: PurposeStream},
+		{name: "member without an ensemble yet", own: Identity{SID: 3, Disk: "d3"}, to: 2, purpose: PurposeRaft},
+		{name: "other ensemble", own: Identity{Cluster: "c9", SID: 1, Disk: "d1"}, to: 2, purpose: PurposeRaft, refused: "belongs to ensemble c9"},
+		{name: "stranger", own: Identity{Cluster: "c1", SID: 7}, to: 2, purpose: PurposeStream, refused: "server 7 is not a member"},
+		{name: "wrong server", own: Identity{SID: 1, Disk: "d1"}, to: 3, purpose: PurposeStream, refused: "this is server 2, not 3"},
+		{name: "other disk", own: Identity{SID: 1, Disk: "dx"}, to: 2, purpose: PurposeRaft, refused: "its disk was lost or exchanged", foreign: true},
+		{name: "status", own: Identity{}, to: 0, purpose: PurposeStatus},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			here, there := net.Pipe()
+			defer here.Close()
+			defer there.Close()
+			answered := make(chan error, 1)
+			go func() {
+				id, purpose, err := Answer(there, server)
+				if err == nil && (id.SID != c.own.SID || purpose != c.purpose) {
+					err = errors.New("the answering side saw another caller")
+				}
+				answered <- err
+			}()
+			id, known, err := Call(here, c.own, c.to, c.purpose)
+			answer := <-answered
+			if c.refused == "" {
+				if err != nil || answer != nil {
+					t.Fatalf("refused: %v, %v", err, answer)
+				}
+				if id.SID != 2 || known != server.disks[c.own.SID] {
+					t.Errorf("welcomed by %+v, known as %q", id, known)
+				}
+				return
+			}
+			for _, e := range []error{err, answer} {
+				if !errors.Is(e, ErrRefused) || !strings.Contains(e.Error(), c.refused) {
+					t.Errorf("error %v, want a refusal with %q", e, c.refused)
+				}
+			}
+			if errors.Is(err, ErrForeignDisk) != c.foreign {
+				t.Errorf("error %v: foreign disk %v", err, !c.foreign)
+			}
+		})
+	}
+}
+
+func TestHandshakeGarbage(t *testing.T) {
+	for _, in := range []string{"", "GET / HTTP/1.1\r\n\r\n", "ZOORAFT\n\xff\xff\xff\xff", "ZOORAFT\n\x00\x00\x00\x02{]", "ZOORAFT\n\x00\x00\x00\x09{}"} {
+		here, there := net.Pipe()
+		go func() {
+			here.Write([]byte(in))
+			here.Close()
+		}()
+		if _, _, err := Answer(there, callee{}); err == nil {
+			t.Errorf("%q was taken for a handshake", in)
+		}
+		there.Close()
+	}
+}
+
+func FuzzHandshake(f *testing.F) {
+	var good bytes.Buffer
+	if err := writeHandshake(&good, hello{Identity: Identity{Version: 1, SID: 3}, Purpose: PurposeRaft, To: 2}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var h hello
+		if err := readHandshake(bytes.NewReader(data), &h); err == nil && !bytes.HasPrefix(data, []byte(handshakeMagic)) {
+			t.Errorf("taken without the magic")
+		}
+	})
+}
+
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 3, 9, 'h', 'i', 0, 0, 0, 1, 7})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		total := 0
+		receive(bytes.NewReader(data), func(_ byte, body []byte) { total += 5 + len(body) })
+		if total > len(data) {
+			t.Errorf("%d bytes of frames out of %d", total, len(data))
+		}
+	})
+}

@@ -1,0 +1,191 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// maxStatus bounds the answer to a status question.
+const maxStatus = 16 << 20
+
+// Member is another server of the ensemble.
+type Member struct {
+	SID  int64
+	Addr string // host:quorumPort; the host is resolved at every dial
+}
+
+// Handler takes what comes from the peers. Its methods may be called
+// concurrently for different peers, never for one.
+type Handler interface {
+	Callee
+	// Receive takes one frame from a peer, in the order it was sent. The body is
+	// valid during the call only. It must not block for long: it holds up the
+	// stream.
+	Receive(from int64, kind byte, body []byte)
+	// Up reports that this server's stream to the peer works, and the disk that
+	// the peer knows this server by ("" if never seen; hex).
+	Up(peer Identity, known string)
+	// Down reports that the stream broke and could not be opened again at once.
+	// gone means that nobody listens there any more: the process has ended.
+	Down(sid int64, gone bool)
+	// Refused reports that the peer, or this server, refused the handshake.
+	Refused(sid int64, err error)
+	// Status answers a status question, in JSON.
+	Status() []byte
+}
+
+// Mesh keeps one outgoing stream to each member and serves the incoming ones.
+type Mesh struct {
+	log     hclog.Logger
+	handler Handler
+	ln      net.Listener
+	out     map[int64]*stream // immutable after New
+
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{} // incoming, to close on Close
+	closed bool
+	stop   chan struct{}
+	wg     sync.WaitGroup
+}
+
+// New makes a mesh that listens on ln and knows the other members. It does
+// nothing before Start.
+func New(ln net.Listener, members []Member, h Handler, log hclog.Logger) *Mesh {
+	m := &Mesh{
+		log:     log,
+		handler: h,
+		ln:      ln,
+		out:     make(map[int64]*stream, len(members)),
+		conns:   make(map[net.Conn]struct{}),
+		stop:    make(chan struct{}),
+	}
+	for _, p := range members {
+		m.out[p.SID] = newStream(m, p)
+	}
+	return m
+}
+
+// Start begins to dial the members and to accept their streams.
+func (m *Mesh) Start() {
+	m.wg.Add(1 + len(m.out))
+	go m.accept()
+	for _, s := range m.out {
+		go s.run()
+	}
+}
+
+// Close ends all streams and waits for the goroutines. It may be called twice.
+func (m *Mesh) Close() {
+	m.mu.Lock()
+	if !m.closed {
+		m.closed = true
+		close(m.stop)
+		m.ln.Close()
+		for c := range m.conns {
+			c.Close()
+		}
+		for _, s := range m.out {
+			s.shut()
+		}
+	}
+	m.mu.Unlock()
+	m.wg.Wait()
+}
+
+// Send queues a frame for a peer and returns at once. It returns false when
+// there is no working stream; true does not mean that the frame arrives.
+func (m *Mesh) Send(to int64, kind byte, body []byte) bool {
+	s := m.out[to]
+	return s != nil && s.send(kind, body)
+}
+
+// Connected says whether the stream to a peer works.
+func (m *Mesh) Connected(sid int64) bool {
+	s := m.out[sid]
+	return s != nil && s.up()
+}
+
+// accept serves incoming connections until Close.
+func (m *Mesh) accept() {
+	defer m.wg.Done()
+	for {
+		conn, err := m.ln.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			m.log.Warn("cannot accept a peer connection", "error", err)
+			select {
+			case <-m.stop:
+				return
+			case <-time.After(100 * time.Millisecond):
+				continue
+			}
+		}
+		m.mu.Lock()
+		if m.closed {
+			m.mu.Unlock()
+			conn.Close()
+			return
+		}
+		m.conns[conn] = struct{}{}
+		m.wg.Add(1)
+		m.mu.Unlock()
+		go m.serve(conn)
+	}
+}
+
+// serve answers the handshake of an incoming connection and receives from it.
+func (m *Mesh) serve(conn net.Conn) {
+	defer m.wg.Done()
+	defer func() {
+		conn.Close()
+		m.mu.Lock()
+		delete(m.conns, conn)
+		m.mu.Unlock()
+	}()
+	id, purpose, err := Answer(conn, m.handler)
+	switch {
+	case errors.Is(err, ErrRefused):
+		m.log.Warn("refusing a peer", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
+		return
+	case err != nil:
+		m.log.Debug("peer connection without handshake", "peer", conn.RemoteAddr(), "error", err)
+		return
+	}
+	switch purpose {
+	case PurposeStatus:
+		conn.SetWriteDeadline(time.Now().Add(handshakeTimeout))
+		conn.Write(m.handler.Status())
+	case PurposeStream:
+		m.log.Debug("received connection request", "sid", id.SID, "peer", conn.RemoteAddr())
+		if s := m.out[id.SID]; s != nil {
+			s.hurry() // it lives: do not wait to dial it
+		}
+		err := receive(conn, func(kind byte, body []byte) { m.handler.Receive(id.SID, kind, body) })
+		m.log.Debug("peer stream ended", "sid", id.SID, "error", err)
+	default:
+		m.log.Warn("refusing a peer", "peer", conn.RemoteAddr(), "sid", id.SID, "error", fmt.Sprintf("purpose %q on the quorum port", purpose))
+	}
+}
+
+// Status asks the server at addr (host:quorumPort) for its status and returns
+// the JSON it answers. It blocks for at most a few seconds.
+func Status(addr string) ([]byte, error) {
+	conn, err := net.DialTimeout("tcp", addr, handshakeTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if _, _, err := Call(conn, Identity{}, 0, PurposeStatus); err != nil {
+		return nil, err
+	}
+	conn.SetReadDeadline(time.Now().Add(handshakeTimeout))
+	return io.ReadAll(io.LimitReader(conn, maxStatus))
+}

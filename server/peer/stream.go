@@ -1,0 +1,220 @@
+package peer
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxFrame bounds one frame; a request is bounded by jute.maxbuffer, far below.
+	maxFrame = 256 << 20
+	// maxQueued bounds what waits for one peer. Over it the stream is broken: the
+	// peer does not read, and the layer above sends again once it does.
+	maxQueued = 256 << 20
+
+	dialTimeout  = 2 * time.Second
+	writeTimeout = 10 * time.Second
+	firstRetry   = 20 * time.Millisecond
+	lastRetry    = time.Second
+)
+
+// stream is this server's direction of the connection to one member.
+type stream struct {
+	mesh   *Mesh
+	member Member
+	kick   chan struct{} // dial now
+	wake   chan struct{} // there is something to write
+
+	mu    sync.Mutex
+	conn  net.Conn // nil while there is none
+	queue []byte   // frames to write
+	ended bool
+}
+
+func newStream(m *Mesh, member Member) *stream {
+	return &stream{mesh: m, member: member, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+}
+
+func (s *stream) up() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn != nil
+}
+
+// hurry ends the wait before the next dial.
+func (s *stream) hurry() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// shut ends the stream for good.
+func (s *stream) shut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	if s.conn != nil {
+		s.conn.Close()
+	}
+}
+
+func (s *stream) send(kind byte, body []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return false
+	}
+	if len(s.queue)+len(body) > maxQueued {
+		s.conn.Close()
+		return false
+	}
+	s.queue = binary.BigEndian.AppendUint32(s.queue, uint32(1+len(body)))
+	s.queue = append(s.queue, kind)
+	s.queue = append(s.queue, body...)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// run dials the member, again and again, and keeps the stream.
+func (s *stream) run() {
+	defer s.mesh.wg.Done()
+	retry := firstRetry
+	wasUp, refusal := false, ""
+	for {
+		conn, id, known, err := s.dial()
+		if err == nil {
+			retry, wasUp, refusal = firstRetry, true, ""
+			s.mesh.handler.Up(id, known)
+			s.keep(conn)
+			continue // redial at once: only a failure to do so is a loss
+		}
+		select {
+		case <-s.mesh.stop:
+			return
+		default:
+		}
+		if wasUp {
+			wasUp = false
+			s.mesh.handler.Down(s.member.SID, errors.Is(err, syscall.ECONNREFUSED))
+		}
+		if errors.Is(err, ErrRefused) {
+			if err.Error() != refusal {
+				refusal = err.Error()
+				s.mesh.log.Warn("cannot join a peer", "sid", s.member.SID, "peer", s.member.Addr, "error", err)
+			}
+			s.mesh.handler.Refused(s.member.SID, err)
+		} else if retry == firstRetry {
+			s.mesh.log.Warn(fmt.Sprintf("Cannot open channel to %d at quorum address %s", s.member.SID, s.member.Addr), "error", err)
+		}
+		// A little disorder, or servers started together would dial in step.
+		timer := time.NewTimer(retry + rand.N(retry/4))
+		select {
+		case <-s.mesh.stop:
+			timer.Stop()
+			return
+		case <-s.kick:
+			timer.Stop()
+		case <-timer.C:
+		}
+		retry = min(2*retry, lastRetry)
+	}
+}
+
+func (s *stream) dial() (net.Conn, Identity, string, error) {
+	conn, err := net.DialTimeout("tcp", s.member.Addr, dialTimeout)
+	if err != nil {
+		return nil, Identity{}, "", err
+	}
+	id, known, err := Call(conn, s.mesh.handler.Identity(), s.member.SID, PurposeStream)
+	if err != nil {
+		conn.Close()
+		return nil, Identity{}, "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		conn.Close()
+		return nil, Identity{}, "", net.ErrClosed
+	}
+	s.conn, s.queue = conn, nil
+	return conn, id, known, nil
+}
+
+// keep writes what is queued until the connection breaks. The peer sends
+// nothing back, so a reader only waits for the end.
+func (s *stream) keep(conn net.Conn) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		io.Copy(io.Discard, conn)
+		conn.Close()
+	}()
+	defer func() {
+		s.mu.Lock()
+		s.conn, s.queue = nil, nil
+		s.mu.Unlock()
+		conn.Close()
+		<-ended
+	}()
+	var spare []byte
+	for {
+		select {
+		case <-ended:
+			return
+		case <-s.wake:
+		}
+		s.mu.Lock()
+		batch := s.queue
+		s.queue = spare[:0]
+		s.mu.Unlock()
+		if len(batch) == 0 {
+			spare = batch
+			continue
+		}
+		conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if _, err := conn.Write(batch); err != nil {
+			s.mesh.log.Warn("peer stream broken", "sid", s.member.SID, "error", err)
+			return
+		}
+		if spare = batch; cap(spare) > 1<<20 {
+			spare = nil
+		}
+	}
+}
+
+// receive reads frames until the connection ends.
+func receive(r io.Reader, fn func(kind byte, body []byte)) error {
+	br := bufio.NewReaderSize(r, 64<<10)
+	var buf []byte
+	for {
+		var lead [5]byte
+		if _, err := io.ReadFull(br, lead[:]); err != nil {
+			return err
+		}
+		n := binary.BigEndian.Uint32(lead[:])
+		if n == 0 || n > maxFrame {
+			return fmt.Errorf("frame of %d bytes", n)
+		}
+		n--
+		if uint32(cap(buf)) < n || cap(buf) > 1<<20 {
+			buf = make([]byte, 0, max(n, 4096))
+		}
+		buf = buf[:n]
+		if _, err := io.ReadFull(br, buf); err != nil {
+			return err
+		}
+		fn(lead[4], buf)
+	}
+}
