@@ -1,0 +1,210 @@
+package fsm
+
+import (
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"zooraft/fsm/tree"
+	"zooraft/fsm/watch"
+	"zooraft/protocol"
+	"zooraft/zabcompat"
+)
+
+// applySlice bounds how many requests are applied under one hold of the state
+// lock, so that readers wait for microseconds even while a backlog is applied.
+const applySlice = 128
+
+// Result is the outcome of one request at its origin. It is reused: it and all
+// it points to are valid during the call that hands it over.
+type Result struct {
+	Op    protocol.OpCode
+	Zxid  int64 // 0 when the request takes none
+	Err   protocol.ErrCode
+	Path  string        // create
+	Stat  protocol.Stat // create2, setData, setACL
+	Multi []SubResult   // multi
+}
+
+// SubResult is the outcome of one operation of a multi.
+type SubResult struct {
+	Op   protocol.OpCode
+	Err  protocol.ErrCode
+	Path string
+	Stat protocol.Stat
+}
+
+// Observer hears what applying the log does on this server. Its methods run in
+// the apply goroutine with the state lock held for writing; they must not block
+// and must not call back into the FSM, but through the View they are given.
+type Observer interface {
+	// Completed reports a request of this process. Requests complete in the
+	// order of their numbers, each once.
+	Completed(v View, seq uint64, r *Result)
+	// OutOfSequence reports that a request of this process was refused because
+	// an earlier one is missing from the log: all after want-1 must be sent again.
+	OutOfSequence(want uint64)
+	// Registered reports that a server process was registered under sid.
+	Registered(sid int64, incarnation uint64, nonce [16]byte)
+	// SessionOpened and SessionAttached report a session that begins, or moves
+	// to another connection, with its timeout in ms.
+	SessionOpened(id protocol.SessionID, timeout int32, owner Owner)
+	SessionAttached(id protocol.SessionID, timeout int32, owner Owner)
+	// SessionClosed reports the end of a session. If it ended by its client's
+	// wish, it is reported before the request completes.
+	SessionClosed(id protocol.SessionID, expired bool)
+	// Restored reports that the whole state was replaced by a snapshot.
+	Restored(v View)
+	// Applied reports the end of a batch: everything up to the Raft index is in
+	// the state, and term is that of the entry at index.
+	Applied(v View, index, term uint64)
+}
+
+// session is the replicated part of a session. Deadlines are not replicated:
+// they live with the leader.
+type session struct {
+	timeout int32
+	passwd  [PasswdSize]byte
+	owner   Owner
+}
+
+// server is what the log knows of one server id.
+type server struct {
+	incarnation uint64
+	lastSeq     uint64
+	nonce, disk [16]byte
+}
+
+// FSM is the replicated state machine. It implements raft.BatchingFSM.
+type FSM struct {
+	log   hclog.Logger
+	local int64
+
+	mu       sync.RWMutex // the state lock
+	obs      Observer
+	tree     *tree.Tree
+	sessions map[protocol.SessionID]*session
+	servers  map[int64]*server
+	clock    zabcompat.Clock
+	now      int64 // ms since 1970, that of the last entry, never going back
+	cluster  string
+	applied  uint64 // Raft index of the last entry applied
+
+	watches *watch.Table
+
+	// Scratch of the apply goroutine.
+	result Result
+	client ClientRequest
+	events []event
+}
+
+var _ raft.BatchingFSM = (*FSM)(nil)
+
+// New makes an empty state machine for the server with the given id. obs may be
+// nil until Observe is called.
+func New(local int64, log hclog.Logger) *FSM {
+	return &FSM{
+		log:      log,
+		local:    local,
+		tree:     tree.New(),
+		sessions: make(map[protocol.SessionID]*session),
+		servers:  make(map[int64]*server),
+		watches:  watch.NewTable(),
+	}
+}
+
+// Observe sets the observer. It must be called before Raft starts.
+func (f *FSM) Observe(obs Observer) { f.obs = obs }
+
+// Watches is the watch table; it lives as long as the FSM, across restores.
+func (f *FSM) Watches() *watch.Table { return f.watches }
+
+// View gives fn a view of the state under the read lock. fn must not block for
+// long: a waiting writer stops all readers.
+func (f *FSM) View(fn func(v View)) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	fn(View{f})
+}
+
+// RLock takes the state lock for reading and gives a view that is valid until
+// RUnlock. It is View for callers on the hot path.
+func (f *FSM) RLock() View {
+	f.mu.RLock()
+	return View{f}
+}
+
+// Clock returns the zxid clock, and the Raft index up to which it has counted.
+func (f *FSM) Clock() (clock zabcompat.Clock, applied uint64) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.clock, f.applied
+}
+
+// Epoch is the epoch that requests of a Raft term belong to.
+func (f *FSM) Epoch(term uint64) uint32 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return uint32(term) + f.clock.Offset
+}
+
+// RUnlock ends what RLock began.
+func (f *FSM) RUnlock() { f.mu.RUnlock() }
+
+// Apply implements raft.FSM.
+func (f *FSM) Apply(l *raft.Log) interface{} {
+	f.ApplyBatch([]*raft.Log{l})
+	return nil
+}
+
+// ApplyBatch implements raft.BatchingFSM. It takes the state lock in slices.
+func (f *FSM) ApplyBatch(logs []*raft.Log) []interface{} {
+	f.mu.Lock()
+	n := 0
+	for _, l := range logs {
+		if l.Type == raft.LogCommand {
+			n = f.applyEntry(l, n)
+		}
+		f.applied = l.Index
+	}
+	if len(logs) > 0 {
+		last := logs[len(logs)-1]
+		f.obs.Applied(View{f}, last.Index, last.Term)
+	}
+	f.mu.Unlock()
+	return make([]interface{}, len(logs))
+}
+
+// applyEntry applies the requests of one entry; n counts those applied under
+// the current hold of the lock.
+func (f *FSM) applyEntry(l *raft.Log, n int) int {
+	r, err := readEntry(l.Data)
+	if err != nil {
+		f.fatal(l, err)
+	}
+	f.now = max(f.now, r.now)
+	for r.left > 0 {
+		if n >= applySlice {
+			f.mu.Unlock()
+			f.mu.Lock()
+			n = 0
+		}
+		o, seq, payload, err := r.next()
+		if err == nil {
+			err = f.applyRequest(l, o, seq, payload)
+		}
+		if err != nil {
+			f.fatal(l, err)
+		}
+		n++
+	}
+	return n
+}
+
+// fatal ends the process: the log holds what this release cannot apply, and a
+// server that skipped it would answer differently from the others.
+func (f *FSM) fatal(l *raft.Log, err error) {
+	f.log.Error("cannot apply the log; this server must not go on", "index", l.Index, "term", l.Term, "error", err)
+	panic(err)
+}

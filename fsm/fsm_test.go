@@ -1,0 +1,385 @@
+package fsm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"zooraft/protocol"
+	"zooraft/zabcompat"
+)
+
+func TestSequence(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	body := func(path string) []byte {
+		return (&ClientRequest{Session: 100, Conn: 1, Op: protocol.OpCreate, Body: createBody(path, "", 0)}).Append(nil)
+	}
+	zxid := func() (z int64) { m.f.View(func(v View) { z = v.LastZxid() }); return z }
+
+	m.entry(raw(local, 2, body("/a")), raw(local, 2, body("/dup")))
+	if !m.exists("/a") || m.exists("/dup") {
+		t.Errorf("a resent request was applied twice")
+	}
+	before := zxid()
+	m.entry(raw(local, 4, body("/gap")), raw(local, 5, body("/gap2")))
+	if m.exists("/gap") || m.exists("/gap2") || zxid() != before {
+		t.Errorf("a request beyond a gap was applied")
+	}
+	if len(m.gaps) != 2 || m.gaps[0] != 3 {
+		t.Errorf("gaps told: %v, want 3 twice", m.gaps)
+	}
+	m.entry(raw(local, 3, body("/b")), raw(local, 4, body("/c")), raw(local, 5, body("/d")))
+	for _, p := range []string{"/b", "/c", "/d"} {
+		if !m.exists(p) {
+			t.Errorf("%s was not applied after the gap was filled", p)
+		}
+	}
+	old := Origin{SID: localSID, Incarnation: 7}
+	m.entry(raw(old, 6, body("/old")))
+	if m.exists("/old") {
+		t.Errorf("a request of another incarnation was applied")
+	}
+}
+
+func TestRegister(t *testing.T) {
+	m := newMachine(t)
+	m.register(localSID, 1) // resent
+	m.register(localSID, 2) // the next start
+	m.register(localSID, 1) // a straggler of the first
+	want := []uint64{1, 1, 2, 2}
+	if fmt.Sprint(m.registers) != fmt.Sprint(want) {
+		t.Errorf("incarnations %v, want %v", m.registers, want)
+	}
+	r := Register{SID: localSID, Disk: [16]byte{99}}
+	m.entry(raw(Origin{}, 0, r.Append(nil)))
+	if got := m.registers[len(m.registers)-1]; got != 3 {
+		t.Errorf("another disk got incarnation %d, want 3", got)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	m := newMachine(t)
+	if r := m.open(100, 1); r.Err != protocol.ErrOK || r.Zxid == 0 {
+		t.Fatalf("open: %+v", r)
+	}
+	if r := m.open(100, 2); r.Err != protocol.ErrSessionMoved {
+		t.Errorf("a taken session id: %v, want ErrSessionMoved", r.Err)
+	}
+	m.create("/e", protocol.CreateModeEphemeral)
+
+	attach := func(conn uint64, pw [PasswdSize]byte) Result {
+		return m.do((&AttachSession{Session: 100, Timeout: 9000, Passwd: pw, Conn: conn}).Append(nil))
+	}
+	if r := attach(5, [PasswdSize]byte{1}); r.Err != protocol.ErrSessionExpired || r.Zxid != 0 {
+		t.Errorf("attach with a wrong password: %+v", r)
+	}
+	if r := attach(5, password); r.Err != protocol.ErrOK || r.Zxid != 0 {
+		t.Errorf("attach: %+v", r)
+	}
+	if r := m.create("/late", 0); r.Err != protocol.ErrSessionMoved || r.Zxid == 0 {
+		t.Errorf("a write of the old connection: %+v", r)
+	}
+	if m.exists("/late") {
+		t.Errorf("a write of a moved session was applied")
+	}
+
+	owner, _ := View{m.f}.Owner(100)
+	expire := func(term uint64, o Owner) {
+		m.entry(raw(Origin{}, 0, (&Expire{Term: term, Sessions: []ExpiredSession{{100, o}}}).Append(nil)))
+	}
+	expire(m.term+1, owner)
+	expire(m.term, Owner{local, 1})
+	if len(m.closed) != 0 || !m.exists("/e") {
+		t.Fatalf("expired by another term or for another owner")
+	}
+	expire(m.term, owner)
+	if len(m.closed) != 1 || m.exists("/e") {
+		t.Fatalf("not expired")
+	}
+	if r := attach(6, password); r.Err != protocol.ErrSessionExpired {
+		t.Errorf("attach after expiry: %v", r.Err)
+	}
+	if r := m.create("/x", 0); r.Err != protocol.ErrSessionExpired {
+		t.Errorf("a write after expiry: %v", r.Err)
+	}
+}
+
+func TestCloseSession(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	m.create("/e1", protocol.CreateModeEphemeral)
+	m.create("/e2", protocol.CreateModeEphemeral)
+	m.create("/p", 0)
+	r := m.do((&CloseSession{Session: 100, Conn: 1}).Append(nil))
+	if r.Err != protocol.ErrOK || m.exists("/e1") || m.exists("/e2") || !m.exists("/p") {
+		t.Errorf("close left the wrong nodes: %+v", r)
+	}
+}
+
+func TestZxids(t *testing.T) {
+	m := newMachine(t)
+	if r := m.open(100, 1); r.Zxid != int64(zabcompat.MakeZxid(1, 1)) {
+		t.Errorf("first zxid %#x", r.Zxid)
+	}
+	if r := m.create("/no/parent", 0); r.Zxid != int64(zabcompat.MakeZxid(1, 2)) || r.Err != protocol.ErrNoNode {
+		t.Errorf("a refused write takes a zxid too: %+v", r)
+	}
+	m.term = 4
+	if r := m.create("/a", 0); r.Zxid != int64(zabcompat.MakeZxid(4, 1)) {
+		t.Errorf("first zxid of a term %#x", r.Zxid)
+	}
+}
+
+func TestClientErrors(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	m.create("/a", 0)
+	m.create("/a/b", 0)
+	m.create("/e", protocol.CreateModeEphemeral)
+	for _, c := range []struct {
+		name string
+		do   func() Result
+		want protocol.ErrCode
+	}{
+		{"parent before path syntax", func() Result { return m.create("/nope/", 0) }, protocol.ErrNoNode},
+		{"no leading slash", func() Result { return m.create("a/b", 0) }, protocol.ErrNoNode},
+		{"no slash", func() Result { return m.create("foo", 0) }, protocol.ErrBadArguments},
+		{"root", func() Result { return m.create("/", 0) }, protocol.ErrNodeExists},
+		{"trailing slash", func() Result { return m.create("/a/", 0) }, protocol.ErrBadArguments},
+		{"exists", func() Result { return m.create("/a", 0) }, protocol.ErrNodeExists},
+		{"below an ephemeral", func() Result { return m.create("/e/x", 0) }, protocol.ErrNoChildrenForEphemerals},
+		{"flags", func() Result { return m.create("/f", 7) }, protocol.ErrBadArguments},
+		{"ttl while off", func() Result { return m.create("/f", protocol.CreateModePersistentTTL) }, protocol.ErrUnimplemented},
+		{"empty acl before parent", func() Result {
+			return m.client(protocol.OpCreate, (&protocol.CreateRequest{Path: "/nope/x"}).Append(nil))
+		}, protocol.ErrInvalidACL},
+		{"delete root", func() Result { return m.delete("/", -1) }, protocol.ErrBadArguments},
+		{"delete system", func() Result { return m.delete("/zookeeper/quota", -1) }, protocol.ErrBadArguments},
+		{"delete version before children", func() Result { return m.delete("/a", 3) }, protocol.ErrBadVersion},
+		{"delete with children", func() Result { return m.delete("/a", 0) }, protocol.ErrNotEmpty},
+		{"delete missing", func() Result { return m.delete("/zz", -1) }, protocol.ErrNoNode},
+		{"set missing", func() Result { return m.set("/zz", "", -1) }, protocol.ErrNoNode},
+		{"set bad path", func() Result { return m.set("/a//b", "", -1) }, protocol.ErrBadArguments},
+		{"set version", func() Result { return m.set("/a", "", 5) }, protocol.ErrBadVersion},
+		{"config is read-only", func() Result { return m.set("/zookeeper/config", "", -1) }, protocol.ErrNoAuth},
+		{"garbage", func() Result { return m.client(protocol.OpSetData, []byte{1, 2}) }, protocol.ErrMarshalling},
+		{"multi garbage", func() Result { return m.client(protocol.OpMulti, []byte{1, 2}) }, protocol.ErrMarshalling},
+	} {
+		if r := c.do(); r.Err != c.want {
+			t.Errorf("%s: %v, want %v", c.name, r.Err, c.want)
+		}
+	}
+	if r := m.create("/", protocol.CreateModePersistentSequential); r.Path != "/0000000002" {
+		t.Errorf("sequential child of the root: %q, %v", r.Path, r.Err)
+	}
+	if r := m.create("/a/", protocol.CreateModePersistentSequential); r.Path != "/a/0000000001" {
+		t.Errorf("sequential name: %q, %v", r.Path, r.Err)
+	}
+}
+
+func multiBody(ops ...any) []byte {
+	var b []byte
+	for _, op := range ops {
+		switch r := op.(type) {
+		case *protocol.CreateRequest:
+			b = r.Append((&protocol.MultiHeader{Type: protocol.OpCreate, Err: -1}).Append(b))
+		case *protocol.DeleteRequest:
+			b = r.Append((&protocol.MultiHeader{Type: protocol.OpDelete, Err: -1}).Append(b))
+		case *protocol.SetDataRequest:
+			b = r.Append((&protocol.MultiHeader{Type: protocol.OpSetData, Err: -1}).Append(b))
+		case *protocol.CheckVersionRequest:
+			b = r.Append((&protocol.MultiHeader{Type: protocol.OpCheck, Err: -1}).Append(b))
+		}
+	}
+	return protocol.AppendMultiEnd(b)
+}
+
+func TestMulti(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	create := func(path string) *protocol.CreateRequest {
+		return &protocol.CreateRequest{Path: path, Data: []byte{1}, ACL: protocol.OpenACL}
+	}
+	r := m.client(protocol.OpMulti, multiBody(create("/m"), create("/m/1"), &protocol.SetDataRequest{Path: "/m", Data: []byte("new"), Version: 0},
+		&protocol.CheckVersionRequest{Path: "/m", Version: 1}, &protocol.DeleteRequest{Path: "/m/1", Version: -1}))
+	if r.Err != protocol.ErrOK || len(r.Multi) != 5 || r.Multi[2].Stat.Version != 1 || r.Multi[0].Stat.Czxid != r.Multi[2].Stat.Mzxid {
+		t.Fatalf("multi: %+v", r)
+	}
+	digest := m.f.tree.Digest()
+	r = m.client(protocol.OpMulti, multiBody(create("/m/2"), &protocol.SetDataRequest{Path: "/m", Version: -1},
+		&protocol.CheckVersionRequest{Path: "/m", Version: 9}, create("/n")))
+	want := []protocol.ErrCode{0, 0, protocol.ErrBadVersion, protocol.ErrRuntimeInconsistency}
+	for i, w := range want {
+		if r.Multi[i].Err != w || r.Multi[i].Op != protocol.OpError {
+			t.Errorf("result %d of a failed multi: %+v, want %v", i, r.Multi[i], w)
+		}
+	}
+	if m.f.tree.Digest() != digest {
+		t.Errorf("a failed multi left traces")
+	}
+}
+
+// TestReplay gives one random log to two machines, one of them restored from a
+// snapshot half-way: their states must be equal.
+func TestReplay(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	m := newMachine(t)
+	m.open(100, 1)
+	m.open(200, 2)
+	path := func() string {
+		p := ""
+		for range 1 + rnd.IntN(3) {
+			p += fmt.Sprintf("/%c", 'a'+rnd.IntN(4))
+		}
+		return p
+	}
+	random := func(m *machine) {
+		switch rnd.IntN(8) {
+		case 0, 1, 2:
+			m.create(path(), int32(rnd.IntN(4)))
+		case 3:
+			m.delete(path(), -1)
+		case 4:
+			m.set(path(), fmt.Sprint(rnd.IntN(1000)), int32(rnd.IntN(4)-1))
+		case 5:
+			m.client(protocol.OpMulti, multiBody(&protocol.CreateRequest{Path: path(), ACL: protocol.OpenACL}, &protocol.DeleteRequest{Path: path(), Version: -1}))
+		case 6:
+			m.term += uint64(rnd.IntN(2))
+		case 7:
+			id := protocol.SessionID(300 + rnd.IntN(3))
+			m.open(id, 9)
+			m.do((&ClientRequest{Session: id, Conn: 9, Op: protocol.OpCreate, Body: createBody(path(), "", 1)}).Append(nil))
+			if rnd.IntN(3) == 0 {
+				m.do((&CloseSession{Session: id, Conn: 9}).Append(nil))
+			}
+		}
+	}
+	for range 300 {
+		random(m)
+	}
+	half := len(m.log)
+	other := m.snapshot()
+	if other.f.Digest() != m.f.Digest() {
+		t.Fatalf("a restored state differs")
+	}
+	for range 300 {
+		random(m)
+	}
+	other.f.ApplyBatch(m.log[half:])
+	if other.f.Digest() != m.f.Digest() {
+		t.Fatalf("states differ after the same log (seed %d)", seed)
+	}
+	if other.restored != 1 {
+		t.Errorf("Restored told %d times", other.restored)
+	}
+}
+
+func TestCorruptSnapshot(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	m.create("/a", 0)
+	s, err := m.f.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Release()
+	var sink memorySink
+	if err := s.Persist(&sink); err != nil {
+		t.Fatal(err)
+	}
+	whole := sink.Bytes()
+	if err := VerifySnapshot(bytes.NewReader(whole)); err != nil {
+		t.Fatalf("a good snapshot: %v", err)
+	}
+	for i := range whole {
+		bad := bytes.Clone(whole)
+		bad[i] ^= 1 << (i % 8)
+		if err := VerifySnapshot(bytes.NewReader(bad)); !errors.Is(err, ErrCorruptSnapshot) {
+			t.Fatalf("byte %d flipped: %v", i, err)
+		}
+		if err := VerifySnapshot(bytes.NewReader(whole[:i])); !errors.Is(err, ErrCorruptSnapshot) {
+			t.Fatalf("cut at %d: %v", i, err)
+		}
+	}
+	digest := m.f.Digest()
+	if err := m.f.Restore(io.NopCloser(bytes.NewReader(whole[:20]))); err == nil || m.f.Digest() != digest {
+		t.Errorf("a failed restore changed the state (%v)", err)
+	}
+}
+
+func FuzzEntry(f *testing.F) {
+	m := newMachine(f)
+	m.open(100, 1)
+	m.create("/a", 0)
+	for _, l := range m.log {
+		f.Add(l.Data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := readEntry(data)
+		for err == nil && r.left > 0 {
+			var payload []byte
+			if _, _, payload, err = r.next(); err != nil || len(payload) == 0 {
+				break
+			}
+			p := payloadReader{b: payload[1:]}
+			switch kind(payload[0]) {
+			case kindClient:
+				err = new(ClientRequest).decode(&p)
+			case kindOpen, kindAttach:
+				err = new(OpenSession).decode(&p)
+			case kindClose:
+				err = new(CloseSession).decode(&p)
+			case kindRegister:
+				err = new(Register).decode(&p)
+			case kindExpire:
+				err = new(Expire).decode(&p)
+			case kindFound:
+				err = new(Found).decode(&p)
+			}
+		}
+		if err != nil && !errors.Is(err, ErrBadEntry) {
+			t.Errorf("error %v is not ErrBadEntry", err)
+		}
+	})
+}
+
+func FuzzSnapshot(f *testing.F) {
+	m := newMachine(f)
+	m.open(100, 1)
+	s, _ := m.f.Snapshot()
+	var sink memorySink
+	if err := s.Persist(&sink); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sink.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) { VerifySnapshot(bytes.NewReader(data)) })
+}
+
+func BenchmarkApply(b *testing.B) {
+	for _, size := range []int{100, 1024} {
+		b.Run(fmt.Sprintf("op=set/bytes=%d", size), func(b *testing.B) {
+			m := newMachine(b)
+			m.open(100, 1)
+			m.create("/a", 0)
+			body := (&protocol.SetDataRequest{Path: "/a", Data: make([]byte, size), Version: -1}).Append(nil)
+			payload := (&ClientRequest{Session: 100, Conn: 1, Op: protocol.OpSetData, Body: body, IDs: []protocol.ID{{Scheme: "ip", ID: "127.0.0.1"}}}).Append(nil)
+			seq := m.seq[local]
+			b.ReportAllocs()
+			for b.Loop() {
+				seq++
+				e := AppendRequest(AppendEntryHeader(nil, 1), local, seq, payload)
+				SetEntryCount(e, 1)
+				m.f.ApplyBatch([]*raft.Log{{Index: seq, Term: 1, Type: raft.LogCommand, Data: e}})
+				m.results = m.results[:0]
+			}
+		})
+	}
+}

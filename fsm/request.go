@@ -1,0 +1,298 @@
+package fsm
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"zooraft/protocol"
+)
+
+// kind is the first byte of a request's payload.
+type kind byte
+
+const (
+	kindClient   kind = 1 // a client's write
+	kindOpen     kind = 2 // a new session
+	kindAttach   kind = 3 // a session moves to another connection
+	kindClose    kind = 4 // its client closes it
+	kindRegister kind = 5 // a server process announces itself
+	kindExpire   kind = 6 // the leader ends sessions that fell silent
+	kindFound    kind = 7 // the ensemble receives its id
+)
+
+// PasswdSize is the length of a session's password in bytes.
+const PasswdSize = 16
+
+// Owner names the connection that a session belongs to: the server process
+// that holds it and that process's number for the connection.
+type Owner struct {
+	Origin
+	Conn uint64
+}
+
+// ClientRequest is a client's write on its way through the log. Body is the
+// request record as the client sent it, so there is one codec, ZooKeeper's.
+type ClientRequest struct {
+	Session protocol.SessionID
+	Conn    uint64 // the connection's number at its server
+	Op      protocol.OpCode
+	SkipACL bool          // the receiving server does not check ACLs (skipACL)
+	IDs     []protocol.ID // the connection's identities when the request came in
+	Body    []byte
+}
+
+// Append encodes the request.
+func (r *ClientRequest) Append(b []byte) []byte {
+	b = append(b, byte(kindClient))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Session))
+	b = binary.AppendUvarint(b, r.Conn)
+	b = binary.AppendVarint(b, int64(r.Op))
+	var flags byte
+	if r.SkipACL {
+		flags |= 1
+	}
+	b = append(b, flags)
+	b = binary.AppendUvarint(b, uint64(len(r.IDs)))
+	for _, id := range r.IDs {
+		b = appendBytes(b, id.Scheme)
+		b = appendBytes(b, id.ID)
+	}
+	return append(b, r.Body...)
+}
+
+// OpenSession creates a session. The receiving server chooses id and password,
+// for apply may not be random.
+type OpenSession struct {
+	Session protocol.SessionID
+	Timeout int32 // negotiated, ms
+	Passwd  [PasswdSize]byte
+	Conn    uint64
+}
+
+// Append encodes the request.
+func (r *OpenSession) Append(b []byte) []byte { return appendSession(b, kindOpen, r) }
+
+// AttachSession makes a connection the owner of an existing session. It takes
+// no zxid, as in ZooKeeper.
+type AttachSession OpenSession
+
+// Append encodes the request.
+func (r *AttachSession) Append(b []byte) []byte {
+	return appendSession(b, kindAttach, (*OpenSession)(r))
+}
+
+func appendSession(b []byte, k kind, r *OpenSession) []byte {
+	b = append(b, byte(k))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Session))
+	b = binary.BigEndian.AppendUint32(b, uint32(r.Timeout))
+	b = append(b, r.Passwd[:]...)
+	return binary.AppendUvarint(b, r.Conn)
+}
+
+// CloseSession ends a session at its client's wish.
+type CloseSession struct {
+	Session protocol.SessionID
+	Conn    uint64
+}
+
+// Append encodes the request.
+func (r *CloseSession) Append(b []byte) []byte {
+	b = append(b, byte(kindClose))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Session))
+	return binary.AppendUvarint(b, r.Conn)
+}
+
+// Register announces a server process. The nonce makes it idempotent; another
+// nonce under the same id fences the process that registered before. It begins
+// with the number of starts on this disk, so that the registrations of one disk
+// are ordered. Disk names the data directory that the process runs on.
+type Register struct {
+	SID   int64
+	Nonce [16]byte
+	Disk  [16]byte
+}
+
+// newer says whether r comes after the registration that s holds.
+func (r *Register) newer(s *server) bool {
+	if r.Disk != s.disk {
+		return true
+	}
+	was, is := binary.BigEndian.Uint64(s.nonce[:]), binary.BigEndian.Uint64(r.Nonce[:])
+	return is > was || is == was && r.Nonce != s.nonce
+}
+
+// Append encodes the request.
+func (r *Register) Append(b []byte) []byte {
+	b = append(b, byte(kindRegister))
+	b = binary.AppendUvarint(b, uint64(r.SID))
+	b = append(b, r.Nonce[:]...)
+	return append(b, r.Disk[:]...)
+}
+
+// Expire ends sessions that fell silent. It stands outside any sequence: it
+// counts only in the term that it was decided in, and for the owner that the
+// leader saw, so that a reconnect elsewhere wins.
+type Expire struct {
+	Term     uint64
+	Sessions []ExpiredSession
+}
+
+// ExpiredSession is one session of an Expire, with the owner the leader saw.
+type ExpiredSession struct {
+	Session protocol.SessionID
+	Owner   Owner
+}
+
+// Append encodes the request.
+func (r *Expire) Append(b []byte) []byte {
+	b = append(b, byte(kindExpire))
+	b = binary.AppendUvarint(b, r.Term)
+	b = binary.AppendUvarint(b, uint64(len(r.Sessions)))
+	for _, s := range r.Sessions {
+		b = binary.BigEndian.AppendUint64(b, uint64(s.Session))
+		b = appendOwner(b, s.Owner)
+	}
+	return b
+}
+
+// Found gives the ensemble its id; only the first one counts.
+type Found struct {
+	Cluster string
+}
+
+// Append encodes the request.
+func (r *Found) Append(b []byte) []byte {
+	return appendBytes(append(b, byte(kindFound)), r.Cluster)
+}
+
+func appendOwner(b []byte, o Owner) []byte {
+	b = binary.AppendUvarint(b, uint64(o.SID))
+	b = binary.AppendUvarint(b, o.Incarnation)
+	return binary.AppendUvarint(b, o.Conn)
+}
+
+func appendBytes[T string | []byte](b []byte, s T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// payloadReader decodes payloads; its first failure sticks.
+type payloadReader struct {
+	b   []byte
+	bad bool
+}
+
+func (p *payloadReader) uvarint() uint64 {
+	v, n := binary.Uvarint(p.b)
+	return advance(p, v, n)
+}
+
+func (p *payloadReader) varint() int64 {
+	v, n := binary.Varint(p.b)
+	return advance(p, v, n)
+}
+
+func advance[T uint64 | int64](p *payloadReader, v T, n int) T {
+	if n <= 0 {
+		p.bad, p.b = true, nil
+		return 0
+	}
+	p.b = p.b[n:]
+	return v
+}
+
+func (p *payloadReader) take(n uint64) []byte {
+	if n > uint64(len(p.b)) {
+		p.bad, p.b = true, nil
+		return nil
+	}
+	v := p.b[:n]
+	p.b = p.b[n:]
+	return v
+}
+
+func (p *payloadReader) uint64() uint64 {
+	if v := p.take(8); v != nil {
+		return binary.BigEndian.Uint64(v)
+	}
+	return 0
+}
+
+func (p *payloadReader) uint32() uint32 {
+	if v := p.take(4); v != nil {
+		return binary.BigEndian.Uint32(v)
+	}
+	return 0
+}
+
+func (p *payloadReader) bytes() []byte { return p.take(p.uvarint()) }
+
+func (p *payloadReader) owner() Owner {
+	return Owner{Origin: Origin{SID: int64(p.uvarint()), Incarnation: p.uvarint()}, Conn: p.uvarint()}
+}
+
+func (p *payloadReader) err(what string) error {
+	if p.bad {
+		return fmt.Errorf("%w: torn %s request", ErrBadEntry, what)
+	}
+	return nil
+}
+
+// decode reads the request that payload holds after its kind byte. Body and
+// ids alias payload or are copied as their types say.
+func (r *ClientRequest) decode(p *payloadReader) error {
+	r.Session = protocol.SessionID(p.uint64())
+	r.Conn = p.uvarint()
+	r.Op = protocol.OpCode(p.varint())
+	flags := p.take(1)
+	r.SkipACL = len(flags) == 1 && flags[0]&1 != 0
+	n := p.uvarint()
+	if n > uint64(len(p.b)) {
+		p.bad = true
+	}
+	r.IDs = r.IDs[:0]
+	for ; n > 0 && !p.bad; n-- {
+		r.IDs = append(r.IDs, protocol.ID{Scheme: string(p.bytes()), ID: string(p.bytes())})
+	}
+	r.Body = p.b
+	return p.err("client")
+}
+
+func (r *OpenSession) decode(p *payloadReader) error {
+	r.Session = protocol.SessionID(p.uint64())
+	r.Timeout = int32(p.uint32())
+	copy(r.Passwd[:], p.take(PasswdSize))
+	r.Conn = p.uvarint()
+	return p.err("session")
+}
+
+func (r *CloseSession) decode(p *payloadReader) error {
+	r.Session = protocol.SessionID(p.uint64())
+	r.Conn = p.uvarint()
+	return p.err("close session")
+}
+
+func (r *Register) decode(p *payloadReader) error {
+	r.SID = int64(p.uvarint())
+	copy(r.Nonce[:], p.take(16))
+	copy(r.Disk[:], p.take(16))
+	return p.err("register")
+}
+
+func (r *Expire) decode(p *payloadReader) error {
+	r.Term = p.uvarint()
+	n := p.uvarint()
+	if n > uint64(len(p.b)) {
+		p.bad = true
+	}
+	r.Sessions = nil
+	for ; n > 0 && !p.bad; n-- {
+		r.Sessions = append(r.Sessions, ExpiredSession{Session: protocol.SessionID(p.uint64()), Owner: p.owner()})
+	}
+	return p.err("expire")
+}
+
+func (r *Found) decode(p *payloadReader) error {
+	r.Cluster = string(p.bytes())
+	return p.err("found")
+}

@@ -1,0 +1,240 @@
+package fsm
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"slices"
+
+	"github.com/hashicorp/raft"
+
+	"zooraft/fsm/tree"
+	"zooraft/protocol"
+	"zooraft/zabcompat"
+)
+
+// A snapshot is: magic, version, the length of the head and the head (all but
+// the tree), the tree as fsm/tree writes it, and a CRC-32C of all before it.
+const (
+	snapshotMagic   = "ZRSNAP\r\n"
+	snapshotVersion = 1
+	maxHead         = 1 << 30
+)
+
+// ErrCorruptSnapshot reports a snapshot that cannot be restored; the error that
+// wraps it names the byte offset.
+var ErrCorruptSnapshot = errors.New("corrupt snapshot")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// snapshot is a pinned version of the state.
+type snapshot struct {
+	f    *FSM
+	head []byte
+	tree *tree.Snapshot
+}
+
+// Snapshot implements raft.FSM. Raft applies nothing while it runs, so it only
+// pins the tree and copies the small tables; Persist writes beside applies.
+func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, err := f.tree.Snapshot()
+	if err != nil {
+		return nil, fmt.Errorf("pin the tree: %w", err)
+	}
+	return &snapshot{f: f, head: f.appendHead(nil), tree: t}, nil
+}
+
+// Persist implements raft.FSMSnapshot.
+func (s *snapshot) Persist(sink raft.SnapshotSink) error {
+	if err := s.write(sink); err != nil {
+		return errors.Join(fmt.Errorf("write snapshot: %w", err), sink.Cancel())
+	}
+	return sink.Close()
+}
+
+func (s *snapshot) write(out io.Writer) error {
+	buf := bufio.NewWriterSize(out, 256<<10)
+	sum := crc32.New(castagnoli)
+	w := io.MultiWriter(buf, sum)
+	b := append([]byte(nil), snapshotMagic...)
+	b = binary.BigEndian.AppendUint32(b, snapshotVersion)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s.head)))
+	if _, err := w.Write(append(b, s.head...)); err != nil {
+		return err
+	}
+	if _, err := s.tree.Write(w, s.f.mu.RLocker()); err != nil {
+		return err
+	}
+	if _, err := buf.Write(binary.BigEndian.AppendUint32(nil, sum.Sum32())); err != nil {
+		return err
+	}
+	return buf.Flush()
+}
+
+// Release implements raft.FSMSnapshot.
+func (s *snapshot) Release() {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	s.tree.Release()
+}
+
+// appendHead encodes all but the tree, in an order that equal states share.
+func (f *FSM) appendHead(b []byte) []byte {
+	b = appendBytes(b, f.cluster)
+	b = binary.AppendUvarint(b, uint64(f.clock.Offset))
+	b = binary.AppendUvarint(b, uint64(f.clock.Epoch))
+	b = binary.AppendUvarint(b, uint64(f.clock.Counter))
+	b = binary.AppendVarint(b, f.now)
+	b = binary.AppendUvarint(b, f.applied)
+
+	b = binary.AppendUvarint(b, uint64(len(f.servers)))
+	for _, sid := range sortedKeys(f.servers) {
+		s := f.servers[sid]
+		b = binary.AppendUvarint(b, uint64(sid))
+		b = binary.AppendUvarint(b, s.incarnation)
+		b = binary.AppendUvarint(b, s.lastSeq)
+		b = append(b, s.nonce[:]...)
+		b = append(b, s.disk[:]...)
+	}
+	b = binary.AppendUvarint(b, uint64(len(f.sessions)))
+	for _, id := range sortedKeys(f.sessions) {
+		s := f.sessions[id]
+		b = binary.BigEndian.AppendUint64(b, uint64(id))
+		b = binary.BigEndian.AppendUint32(b, uint32(s.timeout))
+		b = append(b, s.passwd[:]...)
+		b = appendOwner(b, s.owner)
+	}
+	return b
+}
+
+func sortedKeys[K protocol.SessionID | int64, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// readHead is the inverse of appendHead, into an empty FSM.
+func (f *FSM) readHead(b []byte) error {
+	p := payloadReader{b: b}
+	f.cluster = string(p.bytes())
+	f.clock = zabcompat.Clock{Offset: uint32(p.uvarint()), Epoch: uint32(p.uvarint()), Counter: uint32(p.uvarint())}
+	f.now = p.varint()
+	f.applied = p.uvarint()
+	f.servers = make(map[int64]*server)
+	for n := p.uvarint(); n > 0 && !p.bad; n-- {
+		sid, s := int64(p.uvarint()), &server{}
+		s.incarnation, s.lastSeq = p.uvarint(), p.uvarint()
+		copy(s.nonce[:], p.take(16))
+		copy(s.disk[:], p.take(16))
+		f.servers[sid] = s
+	}
+	f.sessions = make(map[protocol.SessionID]*session)
+	for n := p.uvarint(); n > 0 && !p.bad; n-- {
+		id, s := protocol.SessionID(p.uint64()), &session{timeout: int32(p.uint32())}
+		copy(s.passwd[:], p.take(PasswdSize))
+		s.owner = p.owner()
+		f.sessions[id] = s
+	}
+	if p.bad || len(p.b) > 0 {
+		return errors.New("torn session or server table")
+	}
+	return nil
+}
+
+// Restore implements raft.FSM: it fills a new state beside the old one and
+// swaps them once all of it, checksum included, has been read.
+func (f *FSM) Restore(rc io.ReadCloser) error {
+	defer rc.Close()
+	fresh, err := readSnapshot(rc)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tree, f.sessions, f.servers = fresh.tree, fresh.sessions, fresh.servers
+	f.clock, f.now, f.cluster, f.applied = fresh.clock, fresh.now, fresh.cluster, fresh.applied
+	if f.obs != nil {
+		f.obs.Restored(View{f})
+	}
+	return nil
+}
+
+// VerifySnapshot reads a snapshot to its end and reports what is wrong with it.
+func VerifySnapshot(r io.Reader) error {
+	_, err := readSnapshot(r)
+	return err
+}
+
+// summed counts and sums what is read through it.
+type summed struct {
+	r   io.Reader
+	n   int64
+	sum hash.Hash32
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.n += int64(n)
+	s.sum.Write(p[:n])
+	return n, err
+}
+
+func readSnapshot(in io.Reader) (*FSM, error) {
+	buf := bufio.NewReaderSize(in, 256<<10)
+	r := &summed{r: buf, sum: crc32.New(castagnoli)}
+	corrupt := func(what string, err error) error {
+		return fmt.Errorf("%w: %s, at byte %d: %w", ErrCorruptSnapshot, what, r.n, err)
+	}
+	var lead [len(snapshotMagic) + 8]byte
+	if _, err := io.ReadFull(r, lead[:]); err != nil {
+		return nil, corrupt("short header", err)
+	}
+	if string(lead[:len(snapshotMagic)]) != snapshotMagic {
+		return nil, corrupt("magic number", fmt.Errorf("%q", lead[:len(snapshotMagic)]))
+	}
+	if v := binary.BigEndian.Uint32(lead[len(snapshotMagic):]); v != snapshotVersion {
+		return nil, corrupt("version", fmt.Errorf("%d, this release reads %d", v, snapshotVersion))
+	}
+	n := binary.BigEndian.Uint32(lead[len(snapshotMagic)+4:])
+	if n > maxHead {
+		return nil, corrupt("head length", fmt.Errorf("%d", n))
+	}
+	var head bytes.Buffer
+	if _, err := io.CopyN(&head, r, int64(n)); err != nil {
+		return nil, corrupt("short head", err)
+	}
+	f := &FSM{}
+	if err := f.readHead(head.Bytes()); err != nil {
+		return nil, corrupt("head", err)
+	}
+	var err error
+	if f.tree, err = tree.Read(r); err != nil {
+		return nil, corrupt("tree", err)
+	}
+	want := r.sum.Sum32()
+	var tail [4]byte
+	if _, err := io.ReadFull(r, tail[:]); err != nil {
+		return nil, corrupt("short checksum", err)
+	}
+	if got := binary.BigEndian.Uint32(tail[:]); got != want {
+		return nil, corrupt("checksum", fmt.Errorf("file says %08x, content gives %08x", got, want))
+	}
+	return f, nil
+}
+
+// Digest sums up the whole replicated state: equal states give equal digests.
+func (f *FSM) Digest() uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.tree.Digest() ^ uint64(crc32.Checksum(f.appendHead(nil), castagnoli))<<32
+}

@@ -1,0 +1,245 @@
+package fsm
+
+import (
+	"iter"
+	"strings"
+
+	"zooraft/fsm/acl"
+	"zooraft/fsm/tree"
+	"zooraft/fsm/watch"
+	"zooraft/protocol"
+)
+
+// View is the state under a held lock. It is valid only while that lock is
+// held: during FSM.View, between RLock and RUnlock, or during a call of the
+// Observer. Copies of it are as short-lived.
+type View struct{ f *FSM }
+
+// LastZxid is the zxid of the last request applied.
+func (v View) LastZxid() int64 { return int64(v.f.clock.Last()) }
+
+// AppliedIndex is the Raft index of the last command applied.
+func (v View) AppliedIndex() uint64 { return v.f.applied }
+
+// Cluster is the ensemble's id, "" before the first leader has given one.
+func (v View) Cluster() string { return v.f.cluster }
+
+// Server tells what the log knows of a server id: its incarnation (0: never
+// seen), the last of its requests applied, and the data directory it runs on.
+func (v View) Server(sid int64) (incarnation, lastSeq uint64, disk [16]byte) {
+	if s := v.f.servers[sid]; s != nil {
+		return s.incarnation, s.lastSeq, s.disk
+	}
+	return 0, 0, disk
+}
+
+// Owner returns the connection that a session belongs to.
+func (v View) Owner(id protocol.SessionID) (Owner, bool) {
+	if s := v.f.sessions[id]; s != nil {
+		return s.owner, true
+	}
+	return Owner{}, false
+}
+
+// NumSessions counts the sessions.
+func (v View) NumSessions() int { return len(v.f.sessions) }
+
+// Sessions ranges over all sessions and their timeouts in ms, in no order.
+func (v View) Sessions() iter.Seq2[protocol.SessionID, int32] {
+	return func(yield func(protocol.SessionID, int32) bool) {
+		for id, s := range v.f.sessions {
+			if !yield(id, s.timeout) {
+				return
+			}
+		}
+	}
+}
+
+// NodeCount, EphemeralCount and ApproximateDataSize describe the tree as
+// ZooKeeper's metrics of these names do.
+func (v View) NodeCount() int { return v.f.tree.NodeCount() }
+
+// EphemeralCount counts the ephemeral znodes.
+func (v View) EphemeralCount() int { return v.f.tree.EphemeralCount() }
+
+// ApproximateDataSize is the sum of path lengths and data in bytes.
+func (v View) ApproximateDataSize() int64 { return v.f.tree.ApproximateDataSize() }
+
+// Reader is what a read needs to know of its connection.
+type Reader struct {
+	IDs     []protocol.ID
+	SkipACL bool
+	Watcher *watch.Watcher // takes the watches that the read sets
+	Sink    watch.Sink     // takes the catch-up events of setWatches
+}
+
+// Readable says whether op is a read that View.Read answers.
+func Readable(op protocol.OpCode) bool {
+	switch op {
+	case protocol.OpExists, protocol.OpGetData, protocol.OpGetACL, protocol.OpGetChildren,
+		protocol.OpGetChildren2, protocol.OpSetWatches, protocol.OpSetWatches2, protocol.OpPing:
+		return true
+	}
+	return false
+}
+
+// Read answers a read: it appends the reply's body to dst and sets the watches
+// that the request asks for, so that no change can come between what is
+// returned and what is watched. With an error code, dst comes back as it was.
+func (v View) Read(dst []byte, op protocol.OpCode, body []byte, r *Reader) ([]byte, protocol.ErrCode) {
+	d := protocol.NewDecoder(body)
+	var out []byte
+	var code protocol.ErrCode
+	switch op {
+	case protocol.OpPing:
+		return dst, protocol.ErrOK
+	case protocol.OpSetWatches, protocol.OpSetWatches2:
+		var q protocol.SetWatches2
+		if op == protocol.OpSetWatches {
+			q.SetWatches.Decode(&d)
+		} else {
+			q.Decode(&d)
+		}
+		if d.Err() == nil {
+			v.setWatches(&q, r)
+		}
+		out = dst
+	case protocol.OpGetACL:
+		var q protocol.PathRequest
+		q.Decode(&d)
+		if d.Err() == nil {
+			out, code = v.getACL(dst, q.Path, r)
+		}
+	default:
+		var q protocol.PathWatchRequest
+		q.Decode(&d)
+		if d.Err() == nil {
+			out, code = v.readNode(dst, op, &q, r)
+		}
+	}
+	switch {
+	case d.Err() != nil:
+		return dst, protocol.ErrMarshalling
+	case code != protocol.ErrOK:
+		return dst, code
+	}
+	return out, protocol.ErrOK
+}
+
+// readNode answers exists, getData and getChildren.
+func (v View) readNode(dst []byte, op protocol.OpCode, q *protocol.PathWatchRequest, r *Reader) ([]byte, protocol.ErrCode) {
+	t := v.f.tree
+	if op == protocol.OpExists && strings.IndexByte(q.Path, 0) >= 0 {
+		return nil, protocol.ErrBadArguments
+	}
+	node := v.lookup(q.Path)
+	if node == tree.None {
+		if op == protocol.OpExists && q.Watch {
+			r.Watcher.AddData(q.Path)
+		}
+		return nil, protocol.ErrNoNode
+	}
+	if !r.allowed(t.ACL(node), protocol.PermRead) {
+		return nil, protocol.ErrNoAuth
+	}
+	stat := t.Stat(node)
+	switch op {
+	case protocol.OpExists:
+		dst = stat.Append(dst)
+	case protocol.OpGetData:
+		dst = protocol.AppendBuffer(dst, t.Data(node))
+		dst = stat.Append(dst)
+	case protocol.OpGetChildren:
+		dst = t.AppendChildren(dst, node)
+	case protocol.OpGetChildren2:
+		dst = t.AppendChildren(dst, node)
+		dst = stat.Append(dst)
+	}
+	if q.Watch {
+		if op == protocol.OpGetChildren || op == protocol.OpGetChildren2 {
+			r.Watcher.AddChild(q.Path)
+		} else {
+			r.Watcher.AddData(q.Path)
+		}
+	}
+	return dst, protocol.ErrOK
+}
+
+// lookup finds the node that a read names. The empty path is the root's, as in
+// ZooKeeper, which does not check the paths of reads.
+func (v View) lookup(path string) tree.Ref {
+	if path == "" {
+		return tree.Root
+	}
+	return v.f.tree.Lookup(path)
+}
+
+func (r *Reader) allowed(list []protocol.ACL, need int32) bool {
+	return r.SkipACL || acl.Check(list, need, r.IDs)
+}
+
+// getACL shows the list to whoever may read or administer the node; without
+// ADMIN the digests in it are masked.
+func (v View) getACL(dst []byte, path string, r *Reader) ([]byte, protocol.ErrCode) {
+	t := v.f.tree
+	node := v.lookup(path)
+	if node == tree.None {
+		return nil, protocol.ErrNoNode
+	}
+	list := t.ACL(node)
+	if !r.allowed(list, protocol.PermRead|protocol.PermAdmin) {
+		return nil, protocol.ErrNoAuth
+	}
+	if !r.allowed(list, protocol.PermAdmin) {
+		list = acl.Redact(list)
+	}
+	dst = protocol.AppendInt32(dst, int32(len(list)))
+	for i := range list {
+		dst = list[i].Append(dst)
+	}
+	stat := t.Stat(node)
+	return stat.Append(dst), protocol.ErrOK
+}
+
+// setWatches registers again what a client watched before it reconnected, and
+// sends at once the events that it missed (ZooKeeper Programmer's Guide,
+// Watches; DataTree.setWatches for the comparisons).
+func (v View) setWatches(q *protocol.SetWatches2, r *Reader) {
+	t := v.f.tree
+	tell := func(typ protocol.EventType, path string) {
+		r.Sink.Notify(&watch.Event{Type: typ, Path: path, Zxid: -1})
+	}
+	for _, path := range q.Data {
+		switch node := t.Lookup(path); {
+		case node == tree.None:
+			tell(protocol.EventNodeDeleted, path)
+		case t.Stat(node).Mzxid > q.RelativeZxid:
+			tell(protocol.EventNodeDataChanged, path)
+		default:
+			r.Watcher.AddData(path)
+		}
+	}
+	for _, path := range q.Exist {
+		if t.Lookup(path) != tree.None {
+			tell(protocol.EventNodeCreated, path)
+		} else {
+			r.Watcher.AddData(path)
+		}
+	}
+	for _, path := range q.Child {
+		switch node := t.Lookup(path); {
+		case node == tree.None:
+			tell(protocol.EventNodeDeleted, path)
+		case t.Stat(node).Pzxid > q.RelativeZxid:
+			tell(protocol.EventNodeChildrenChanged, path)
+		default:
+			r.Watcher.AddChild(path)
+		}
+	}
+	for _, path := range q.Persistent {
+		r.Watcher.AddPersistent(path)
+	}
+	for _, path := range q.Recursive {
+		r.Watcher.AddRecursive(path)
+	}
+}

@@ -1,0 +1,339 @@
+package fsm
+
+import (
+	"fmt"
+	"strings"
+
+	"zooraft/fsm/acl"
+	"zooraft/fsm/tree"
+	"zooraft/protocol"
+)
+
+// event is a change whose watchers are still to be told; a multi tells them
+// only once all of it has succeeded.
+type event struct {
+	typ             protocol.EventType
+	path            string
+	zxid            int64
+	nodeACL, parACL []protocol.ACL
+}
+
+// applyClient applies a client's write. Whatever comes of it, it takes one zxid
+// (ZooKeeper replicates refusals as error transactions).
+func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) error {
+	r := &f.client
+	if err := r.decode(p); err != nil {
+		return err
+	}
+	res.Op = r.Op
+	res.Zxid = int64(f.clock.Next(term))
+	w := write{f: f, req: r, zxid: res.Zxid}
+	if w.session = f.checkOwner(r.Session, Owner{o, r.Conn}); w.session == protocol.ErrSessionMoved {
+		res.Err = w.session
+		return nil
+	}
+	if r.Op == protocol.OpMulti {
+		w.multi(res)
+		return nil
+	}
+	d := protocol.NewDecoder(r.Body)
+	var sub SubResult
+	switch r.Op {
+	case protocol.OpCreate, protocol.OpCreate2:
+		var c protocol.CreateRequest
+		c.Decode(&d)
+		if d.Err() == nil {
+			sub = w.create(r.Op, &c)
+		}
+	case protocol.OpCreateTTL:
+		var c protocol.CreateTTLRequest
+		c.Decode(&d)
+		if d.Err() == nil {
+			sub = w.create(r.Op, &c.CreateRequest)
+		}
+	case protocol.OpDelete:
+		var c protocol.DeleteRequest
+		c.Decode(&d)
+		if d.Err() == nil {
+			sub = w.delete(&c)
+		}
+	case protocol.OpSetData:
+		var c protocol.SetDataRequest
+		c.Decode(&d)
+		if d.Err() == nil {
+			sub = w.setData(&c)
+		}
+	case protocol.OpSetACL:
+		var c protocol.SetACLRequest
+		c.Decode(&d)
+		if d.Err() == nil {
+			sub = w.setACL(&c)
+		}
+	default:
+		return fmt.Errorf("%w: client operation %d", ErrBadEntry, r.Op)
+	}
+	if d.Err() != nil {
+		sub.Err = protocol.ErrMarshalling
+	}
+	res.Err, res.Path, res.Stat = sub.Err, sub.Path, sub.Stat
+	f.fireEvents()
+	return nil
+}
+
+// write is one client write being applied. Its methods follow the order of
+// checks of ZooKeeper's PrepRequestProcessor.
+type write struct {
+	f       *FSM
+	req     *ClientRequest
+	zxid    int64
+	session protocol.ErrCode // ErrOK, or that the session is gone
+}
+
+func (w *write) allowed(list []protocol.ACL, need int32) bool {
+	return w.req.SkipACL || acl.Check(list, need, w.req.IDs)
+}
+
+func fail(code protocol.ErrCode) SubResult { return SubResult{Err: code} }
+
+// parentOf splits path as ZooKeeper does: "a" before the last slash, "/" for
+// the root. It refuses what has no slash or holds a NUL.
+func parentOf(path string) (parent string, ok bool) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 || strings.IndexByte(path, 0) >= 0 {
+		return "", false
+	}
+	if i == 0 {
+		return "/", true
+	}
+	return path[:i], true
+}
+
+func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest) SubResult {
+	t := w.f.tree
+	mode := r.Flags
+	switch {
+	case mode < protocol.CreateModePersistent || mode > protocol.CreateModePersistentSequentialTTL:
+		return fail(protocol.ErrBadArguments)
+	case mode == protocol.CreateModePersistentTTL || mode == protocol.CreateModePersistentSequentialTTL:
+		return fail(protocol.ErrUnimplemented) // extended types are off
+	case op == protocol.OpCreateTTL:
+		return fail(protocol.ErrBadArguments) // a TTL for a node that takes none
+	case w.session != protocol.ErrOK:
+		return fail(w.session)
+	}
+	ephemeral := mode == protocol.CreateModeEphemeral || mode == protocol.CreateModeEphemeralSequential
+	sequential := mode == protocol.CreateModePersistentSequential || mode == protocol.CreateModeEphemeralSequential
+
+	parentPath, ok := parentOf(r.Path)
+	if !ok {
+		return fail(protocol.ErrBadArguments)
+	}
+	list, code := acl.Resolve(r.ACL, r.ACLNull, w.req.IDs)
+	if code != protocol.ErrOK {
+		return fail(code)
+	}
+	parent := t.Lookup(parentPath)
+	if parent == tree.None {
+		return fail(protocol.ErrNoNode)
+	}
+	if !w.allowed(t.ACL(parent), protocol.PermCreate) {
+		return fail(protocol.ErrNoAuth)
+	}
+	path := r.Path
+	if sequential {
+		path = fmt.Sprintf("%s%010d", path, t.NextSequence(parent))
+	}
+	switch {
+	case tree.ValidatePath(path) != nil:
+		return fail(protocol.ErrBadArguments)
+	case t.Lookup(path) != tree.None:
+		return fail(protocol.ErrNodeExists)
+	case tree.IsEphemeralOwner(t.Owner(parent)):
+		return fail(protocol.ErrNoChildrenForEphemerals)
+	}
+	var owner int64
+	if ephemeral {
+		owner = int64(w.req.Session)
+	}
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	node := t.Create(parent, name, r.Data, list, owner, w.zxid, w.f.now)
+	w.f.events = append(w.f.events, event{protocol.EventNodeCreated, path, w.zxid, list, t.ACL(parent)})
+	return SubResult{Path: path, Stat: t.Stat(node)}
+}
+
+func (w *write) delete(r *protocol.DeleteRequest) SubResult {
+	t := w.f.tree
+	if w.session != protocol.ErrOK {
+		return fail(w.session)
+	}
+	parentPath, ok := parentOf(r.Path)
+	if !ok || tree.IsSystem(r.Path) {
+		return fail(protocol.ErrBadArguments)
+	}
+	parent := t.Lookup(parentPath)
+	if parent == tree.None {
+		return fail(protocol.ErrNoNode)
+	}
+	if !w.allowed(t.ACL(parent), protocol.PermDelete) {
+		return fail(protocol.ErrNoAuth)
+	}
+	node := t.Lookup(r.Path)
+	switch {
+	case node == tree.None:
+		return fail(protocol.ErrNoNode)
+	case !versionMatches(r.Version, t.Stat(node).Version):
+		return fail(protocol.ErrBadVersion)
+	case t.NumChildren(node) > 0:
+		return fail(protocol.ErrNotEmpty)
+	}
+	w.f.deleteNode(r.Path, node, w.zxid)
+	return SubResult{}
+}
+
+// deleteNode removes a node and notes the event. REQUIRES: it has no children.
+func (f *FSM) deleteNode(path string, node tree.Ref, zxid int64) {
+	parent := f.tree.Parent(node)
+	f.events = append(f.events, event{protocol.EventNodeDeleted, path, zxid, f.tree.ACL(node), f.tree.ACL(parent)})
+	f.tree.Delete(node, zxid)
+}
+
+func (w *write) setData(r *protocol.SetDataRequest) SubResult {
+	t := w.f.tree
+	node, code := w.target(r.Path, protocol.PermWrite)
+	if code != protocol.ErrOK {
+		return fail(code)
+	}
+	if !versionMatches(r.Version, t.Stat(node).Version) {
+		return fail(protocol.ErrBadVersion)
+	}
+	t.SetData(node, r.Data, w.zxid, w.f.now)
+	w.f.events = append(w.f.events, event{protocol.EventNodeDataChanged, r.Path, w.zxid, t.ACL(node), nil})
+	return SubResult{Stat: t.Stat(node)}
+}
+
+func (w *write) setACL(r *protocol.SetACLRequest) SubResult {
+	t := w.f.tree
+	if w.session != protocol.ErrOK {
+		return fail(w.session)
+	}
+	if tree.ValidatePath(r.Path) != nil {
+		return fail(protocol.ErrBadArguments)
+	}
+	list, code := acl.Resolve(r.ACL, r.ACLNull, w.req.IDs)
+	if code != protocol.ErrOK {
+		return fail(code)
+	}
+	node, code := w.target(r.Path, protocol.PermAdmin)
+	if code != protocol.ErrOK {
+		return fail(code)
+	}
+	if !versionMatches(r.Version, t.Stat(node).Aversion) {
+		return fail(protocol.ErrBadVersion)
+	}
+	t.SetACL(node, list)
+	return SubResult{Stat: t.Stat(node)}
+}
+
+func (w *write) check(r *protocol.CheckVersionRequest) SubResult {
+	node, code := w.target(r.Path, protocol.PermRead)
+	if code != protocol.ErrOK {
+		return fail(code)
+	}
+	if !versionMatches(r.Version, w.f.tree.Stat(node).Version) {
+		return fail(protocol.ErrBadVersion)
+	}
+	return SubResult{}
+}
+
+// target finds the node that setData, setACL or check act on: session, path,
+// existence, permission, in this order.
+func (w *write) target(path string, need int32) (tree.Ref, protocol.ErrCode) {
+	t := w.f.tree
+	if w.session != protocol.ErrOK {
+		return tree.None, w.session
+	}
+	if tree.ValidatePath(path) != nil {
+		return tree.None, protocol.ErrBadArguments
+	}
+	node := t.Lookup(path)
+	if node == tree.None {
+		return tree.None, protocol.ErrNoNode
+	}
+	if !w.allowed(t.ACL(node), need) {
+		return tree.None, protocol.ErrNoAuth
+	}
+	return node, protocol.ErrOK
+}
+
+func versionMatches(want, have int32) bool { return want == -1 || want == have }
+
+// multi applies all operations or none, under one zxid.
+func (w *write) multi(res *Result) {
+	d := protocol.NewDecoder(w.req.Body)
+	ops, err := protocol.DecodeMulti(&d)
+	if err != nil {
+		res.Err = protocol.ErrMarshalling
+		return
+	}
+	t := w.f.tree
+	t.Begin()
+	failed := -1
+	for i := range ops {
+		sub := w.sub(&ops[i])
+		sub.Op = ops[i].Type
+		res.Multi = append(res.Multi, sub)
+		if sub.Err != protocol.ErrOK {
+			failed = i
+			break
+		}
+	}
+	if failed < 0 {
+		t.Commit()
+		w.f.fireEvents()
+		return
+	}
+	t.Rollback()
+	w.f.events = w.f.events[:0]
+	code := res.Multi[failed].Err
+	res.Multi = res.Multi[:0]
+	for i := range ops {
+		sub := SubResult{Op: protocol.OpError}
+		switch {
+		case i == failed:
+			sub.Err = code
+		case i > failed:
+			sub.Err = protocol.ErrRuntimeInconsistency
+		}
+		res.Multi = append(res.Multi, sub)
+	}
+}
+
+func (w *write) sub(op *protocol.MultiOp) SubResult {
+	switch op.Type {
+	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateTTL:
+		return w.create(op.Type, &op.Create)
+	case protocol.OpDelete:
+		return w.delete(&op.Delete)
+	case protocol.OpSetData:
+		return w.setData(&op.SetData)
+	case protocol.OpCheck:
+		return w.check(&op.Check)
+	}
+	return fail(protocol.ErrUnimplemented)
+}
+
+// fireEvents tells the watchers of what has changed, in order.
+func (f *FSM) fireEvents() {
+	for i := range f.events {
+		e := &f.events[i]
+		switch e.typ {
+		case protocol.EventNodeCreated:
+			f.watches.Created(e.path, e.zxid, e.nodeACL, e.parACL)
+		case protocol.EventNodeDeleted:
+			f.watches.Deleted(e.path, e.zxid, e.nodeACL, e.parACL)
+		case protocol.EventNodeDataChanged:
+			f.watches.DataChanged(e.path, e.zxid, e.nodeACL)
+		}
+	}
+	f.events = f.events[:0]
+}
