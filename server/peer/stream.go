@@ -24,6 +24,11 @@ const (
 	writeTimeout = 10 * time.Second
 	firstRetry   = 20 * time.Millisecond
 	lastRetry    = time.Second
+
+	// A process that has just died may still have its listening socket for a
+	// moment: the kernel takes the redial and then resets it.
+	dyingRetries = 20
+	dyingPause   = time.Millisecond
 )
 
 // stream is this server's direction of the connection to one member.
@@ -91,11 +96,11 @@ func (s *stream) send(kind byte, body []byte) bool {
 func (s *stream) run() {
 	defer s.mesh.wg.Done()
 	retry := firstRetry
-	wasUp, refusal := false, ""
+	wasUp, refusal, dying := false, "", 0
 	for {
 		conn, id, known, err := s.dial()
 		if err == nil {
-			retry, wasUp, refusal = firstRetry, true, ""
+			retry, wasUp, refusal, dying = firstRetry, true, "", dyingRetries
 			s.mesh.handler.Up(id, known)
 			s.keep(conn)
 			continue // redial at once: only a failure to do so is a loss
@@ -104,6 +109,11 @@ func (s *stream) run() {
 		case <-s.mesh.stop:
 			return
 		default:
+		}
+		if dying > 0 && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF)) {
+			dying--
+			time.Sleep(dyingPause)
+			continue
 		}
 		if wasUp {
 			wasUp = false
