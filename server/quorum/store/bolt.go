@@ -1,0 +1,254 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+)
+
+// openBolt verifies and opens a raft-boltdb file, or makes it in one step, so
+// that a crash leaves a whole one or none.
+func openBolt(path string) (*raftboltdb.BoltStore, error) {
+	options := func(path string) raftboltdb.Options {
+		return raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{
+			Timeout: time.Second, FreelistType: bbolt.FreelistMapType,
+		}}
+	}
+	there, err := exists(path)
+	if err != nil {
+		return nil, err
+	}
+	if there {
+		if err := checkBolt(path); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	} else {
+		tmp := path + tmpSuffix
+		if err := removeIfThere(tmp); err != nil {
+			return nil, err
+		}
+		b, err := raftboltdb.New(options(tmp))
+		if err != nil {
+			return nil, err
+		}
+		if err := b.Close(); err != nil {
+			return nil, err
+		}
+		if err := os.Rename(tmp, path); err != nil {
+			return nil, err
+		}
+		if err := syncDir(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+	}
+	b, err := raftboltdb.New(options(path))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return b, nil
+}
+
+// boltLog keeps the entries as entryCodec writes them, in the data of the
+// entries that raft-boltdb stores: bbolt has no checksum over its pages.
+type boltLog struct {
+	*raftboltdb.BoltStore
+	run uint64 // see runStart
+}
+
+func openBoltLog(path string) (*boltLog, error) {
+	b, err := openBolt(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &boltLog{BoltStore: b}
+	if err := l.verify(path); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), b.Close())
+	}
+	return l, nil
+}
+
+// verify reads all entries. Gaps are raft's to judge: it leaves one behind a
+// snapshot from the leader.
+func (l *boltLog) verify(path string) error {
+	var bad error
+	var last uint64
+	err := walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
+		if bucket != "logs" || bad != nil {
+			return nil
+		}
+		var e raft.Log
+		var index uint64
+		if len(key) == 8 {
+			index = binary.BigEndian.Uint64(key)
+		}
+		if err := l.GetLog(index, &e); err != nil {
+			bad = fmt.Errorf("offset %d: log entry %d: %w", offset, index, err)
+		} else if e.Index != index {
+			bad = fmt.Errorf("offset %d: %w: log entry %d stands in the place of %d", offset, ErrCorrupt, e.Index, index)
+		}
+		if last == 0 || index != last+1 {
+			l.run = index
+		}
+		last = index
+		return nil
+	})
+	return errors.Join(err, bad)
+}
+
+func (l *boltLog) settle() error { return nil }
+
+func (l *boltLog) runStart() (uint64, error) { return l.run, nil }
+
+// StoreLog implements raft.LogStore.
+func (l *boltLog) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
+
+// StoreLogs implements raft.LogStore.
+func (l *boltLog) StoreLogs(logs []*raft.Log) error {
+	wrapped := make([]*raft.Log, len(logs))
+	for i, e := range logs {
+		var buf bytes.Buffer
+		buf.Grow(entryLen(e))
+		if err := (entryCodec{}).Encode(e, &buf); err != nil {
+			return err
+		}
+		wrapped[i] = &raft.Log{Index: e.Index, Data: buf.Bytes()}
+	}
+	return l.BoltStore.StoreLogs(wrapped)
+}
+
+// GetLog implements raft.LogStore.
+func (l *boltLog) GetLog(index uint64, e *raft.Log) error {
+	var wrapped raft.Log
+	if err := l.BoltStore.GetLog(index, &wrapped); err != nil {
+		return err
+	}
+	return entryCodec{}.Decode(wrapped.Data, e)
+}
+
+// keyTerm is where raft keeps its term (raft.go, keyCurrentTerm).
+var keyTerm = []byte("CurrentTerm")
+
+// errNotFound has the text that raft looks for when a key is missing.
+var errNotFound = errors.New("not found")
+
+// stableStore is the store of term and vote. A value carries a CRC-32C over its
+// key and itself.
+type stableStore struct {
+	path  string
+	bolt  *raftboltdb.BoltStore
+	watch *watch
+
+	// mu is read-locked by every call and locked by close.
+	mu     sync.RWMutex
+	closed bool
+}
+
+func openStable(path string, w *watch) (*stableStore, error) {
+	b, err := openBolt(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &stableStore{path: path, bolt: b, watch: w}
+	err = walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
+		if bucket != "conf" {
+			return nil
+		}
+		if _, err := openValue(key, value); err != nil {
+			return fmt.Errorf("%s: offset %d: %w", path, offset, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return s, nil
+}
+
+func valueSum(key, value []byte) uint32 {
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(key)))
+	return checksum(append(append(b, key...), value...))
+}
+
+func sealValue(key, value []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32([]byte{entryVersion}, valueSum(key, value)), value...)
+}
+
+func openValue(key, sealed []byte) ([]byte, error) {
+	if len(sealed) < 5 || sealed[0] != entryVersion || binary.LittleEndian.Uint32(sealed[1:]) != valueSum(key, sealed[5:]) {
+		return nil, fmt.Errorf("%w value of %q", ErrCorrupt, key)
+	}
+	return sealed[5:], nil
+}
+
+// Set implements raft.StableStore and returns when the value is durable.
+func (s *stableStore) Set(key, value []byte) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return s.watch.do(writeStable, func() error { return s.bolt.Set(key, sealValue(key, value)) })
+}
+
+// Get implements raft.StableStore. The error for a missing key says "not
+// found", which raft compares.
+func (s *stableStore) Get(key []byte) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	sealed, err := s.bolt.Get(key)
+	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return nil, errNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openValue(key, sealed)
+}
+
+// SetUint64 implements raft.StableStore.
+func (s *stableStore) SetUint64(key []byte, v uint64) error {
+	return s.Set(key, binary.BigEndian.AppendUint64(nil, v))
+}
+
+// GetUint64 implements raft.StableStore.
+func (s *stableStore) GetUint64(key []byte) (uint64, error) {
+	b, err := s.Get(key)
+	if err != nil {
+		return 0, err
+	}
+	if len(b) != 8 {
+		return 0, fmt.Errorf("%w value of %q: %d bytes", ErrCorrupt, key, len(b))
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
+
+// term returns raft's term, 0 if there is none yet.
+func (s *stableStore) term() (uint64, error) {
+	t, err := s.GetUint64(keyTerm)
+	if errors.Is(err, errNotFound) {
+		return 0, nil
+	}
+	return t, err
+}
+
+func (s *stableStore) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.bolt.Close()
+}

@@ -1,0 +1,50 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/hashicorp/raft-wal/types"
+)
+
+// indexless reads a segment that was sealed by a truncation and so has no index
+// on disk. It is immutable and safe for concurrent use.
+type indexless struct {
+	f       *os.File
+	info    types.SegmentInfo
+	offsets []uint32 // of the frames, from BaseIndex on
+}
+
+func openIndexless(path string, info types.SegmentInfo, offsets []uint32) (*indexless, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &indexless{f: f, info: info, offsets: offsets}, nil
+}
+
+// GetLog implements types.SegmentReader.
+func (r *indexless) GetLog(index uint64) (*types.PooledBuffer, error) {
+	if index < r.info.MinIndex || index > r.info.MaxIndex || index-r.info.BaseIndex >= uint64(len(r.offsets)) {
+		return nil, types.ErrNotFound
+	}
+	offset := int64(r.offsets[index-r.info.BaseIndex])
+	var head [frameHead]byte
+	if _, err := r.f.ReadAt(head[:], offset); err != nil {
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint32(head[4:])
+	if head[0] != frameEntry || n > MaxEntryBytes {
+		return nil, fmt.Errorf("%w: %s: no entry at offset %d", ErrCorrupt, r.f.Name(), offset)
+	}
+	b := make([]byte, n)
+	if _, err := r.f.ReadAt(b, offset+frameHead); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return &types.PooledBuffer{Bs: b}, nil
+}
+
+// Close implements types.SegmentReader.
+func (r *indexless) Close() error { return r.f.Close() }

@@ -1,0 +1,254 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	"github.com/hashicorp/raft-wal/segment"
+)
+
+// fakeLog is a log in memory with functions in the way.
+type fakeLog struct {
+	first, last uint64
+	store       func(logs []*raft.Log) error
+	remove      func(lo, hi uint64) error
+}
+
+func (f *fakeLog) FirstIndex() (uint64, error)        { return f.first, nil }
+func (f *fakeLog) LastIndex() (uint64, error)         { return f.last, nil }
+func (f *fakeLog) GetLog(i uint64, l *raft.Log) error { *l = raft.Log{Index: i &^ 1}; return nil }
+func (f *fakeLog) StoreLog(l *raft.Log) error         { return f.StoreLogs([]*raft.Log{l}) }
+func (f *fakeLog) StoreLogs(logs []*raft.Log) error {
+	if f.store != nil {
+		if err := f.store(logs); err != nil {
+			return err
+		}
+	}
+	f.last = logs[len(logs)-1].Index
+	f.first = max(f.first, 1)
+	return nil
+}
+func (f *fakeLog) DeleteRange(lo, hi uint64) error { return f.remove(lo, hi) }
+func (f *fakeLog) Close() error                    { return nil }
+func (f *fakeLog) settle() error                   { return nil }
+func (f *fakeLog) runStart() (uint64, error)       { return f.first, nil }
+
+func newTestLog(t *testing.T, f *fakeLog, monotonic bool, cfg Config) *logStore {
+	t.Helper()
+	cfg.DataDir = "/"
+	cfg, err := cfg.withDefaults()
+	must(t, err)
+	w := newWatch(cfg)
+	w.logSize = func() int64 { return 4242 }
+	t.Cleanup(w.close)
+	return &logStore{inner: f, monotonic: monotonic, watch: w, logger: cfg.Log, onFail: cfg.OnFail}
+}
+
+func TestDeleteInChunks(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		monotonic bool
+		lo, hi    uint64
+		want      string
+	}{
+		{"prefix", false, 1, 5000, "[100 2099] [2100 4099] [4100 5000]"},
+		{"suffix, from its end", false, 5000, 20000, "[8001 10000] [6001 8000] [5000 6000]"},
+		{"all", false, 0, 1 << 63, "[100 2099] [2100 4099] [4100 6099] [6100 8099] [8100 10000]"},
+		{"one chunk", false, 100, 2099, "[100 2099]"},
+		{"one more than a chunk", false, 100, 2100, "[100 2099] [2100 2100]"},
+		{"outside", false, 1, 50, ""},
+		{"monotonic", true, 1, 9000, "[100 9000]"},
+		{"one entry", true, 10000, 10000, "[10000 10000]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			f := &fakeLog{first: 100, last: 10000, remove: func(lo, hi uint64) error {
+				got = append(got, fmt.Sprint([]uint64{lo, hi}))
+				return nil
+			}}
+			must(t, newTestLog(t, f, tt.monotonic, Config{}).DeleteRange(tt.lo, tt.hi))
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("deleted %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestBatchesAreSplit(t *testing.T) {
+	var sizes []int
+	f := &fakeLog{store: func(logs []*raft.Log) error { sizes = append(sizes, len(logs)); return nil }}
+	s := newTestLog(t, f, true, Config{})
+	big := make([]byte, 6<<20)
+	var logs []*raft.Log
+	for i := range uint64(5) {
+		logs = append(logs, &raft.Log{Index: i + 1, Data: big})
+	}
+	logs = append(logs, &raft.Log{Index: 6, Data: make([]byte, 20<<20)}, &raft.Log{Index: 7})
+	must(t, s.StoreLogs(logs))
+	if fmt.Sprint(sizes) != "[2 2 1 1 1]" {
+		t.Errorf("writes of %v entries, want [2 2 1 1 1]", sizes)
+	}
+}
+
+func TestRefusedEntries(t *testing.T) {
+	calls := 0
+	f := &fakeLog{store: func([]*raft.Log) error { calls++; return nil }}
+	s := newTestLog(t, f, true, Config{})
+	must(t, s.StoreLogs(nil))
+	for _, tt := range []struct {
+		name string
+		logs []*raft.Log
+	}{
+		{"gap", []*raft.Log{{Index: 1}, {Index: 3}}},
+		{"too large", []*raft.Log{{Index: 1}, {Index: 2, Data: make([]byte, MaxEntryBytes)}}},
+	} {
+		if err := s.StoreLogs(tt.logs); err == nil {
+			t.Errorf("%s: stored", tt.name)
+		}
+	}
+	if calls != 0 {
+		t.Errorf("%d writes before the refusal", calls)
+	}
+	must(t, s.StoreLogs([]*raft.Log{{Index: 7}})) // an empty log begins anywhere
+	if err := s.StoreLogs([]*raft.Log{{Index: 9}}); err == nil {
+		t.Error("9 after 7 is stored")
+	}
+	must(t, s.StoreLog(&raft.Log{Index: 8})) // a refusal is not a failure
+}
+
+func TestWrongEntryIsNoticed(t *testing.T) {
+	s := newTestLog(t, &fakeLog{}, true, Config{})
+	must(t, s.GetLog(4, new(raft.Log)))
+	if err := s.GetLog(5, new(raft.Log)); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("entry 4 in the place of 5: %v", err)
+	}
+}
+
+func TestFailureIsFinal(t *testing.T) {
+	boom := errors.New("no space left on device")
+	broken := true
+	f := &fakeLog{store: func([]*raft.Log) error {
+		if broken {
+			return boom
+		}
+		return nil
+	}}
+	var told []error
+	s := newTestLog(t, f, true, Config{OnFail: func(err error) { told = append(told, err) }})
+	if err := s.StoreLogs([]*raft.Log{{Index: 1}}); !errors.Is(err, boom) {
+		t.Fatalf("got %v", err)
+	}
+	broken = false
+	if err := s.StoreLogs([]*raft.Log{{Index: 1}}); !errors.Is(err, boom) {
+		t.Errorf("a write after a failed one: %v", err)
+	}
+	if err := s.DeleteRange(1, 1); !errors.Is(err, boom) {
+		t.Errorf("a deletion after a failed write: %v", err)
+	}
+	if len(told) != 1 || !errors.Is(told[0], boom) {
+		t.Errorf("told of %v", told)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		var stalls []time.Duration
+		delay := time.Duration(0)
+		f := &fakeLog{store: func([]*raft.Log) error { time.Sleep(delay); return nil }}
+		s := newTestLog(t, f, true, Config{
+			SID: 3, Log: hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Warn}),
+			OnStall: func(d time.Duration) { stalls = append(stalls, d) },
+		})
+		write := func(d time.Duration) string {
+			delay = d
+			out.Reset()
+			must(t, s.StoreLog(&raft.Log{Index: f.last + 1}))
+			return out.String()
+		}
+		if got := write(999 * time.Millisecond); got != "" {
+			t.Errorf("a write of 999 ms: %q", got)
+		}
+		want := "fsync-ing the write ahead log in SyncThread:3 took 1234ms which will adversely effect operation latency." +
+			"File size is 4242 bytes. See the ZooKeeper troubleshooting guide"
+		if got := write(1234 * time.Millisecond); !strings.Contains(got, want) || strings.Count(got, "\n") != 1 {
+			t.Errorf("a write of 1234 ms: %q", got)
+		}
+		if got := write(7 * time.Second); strings.Count(got, "disk does not answer") != 1 || len(stalls) != 0 {
+			t.Errorf("a write of 7 s: %q, stalls %v", got, stalls)
+		}
+		got := write(90 * time.Second)
+		if strings.Count(got, "disk does not answer") != 1 || strings.Count(got, "disk stalled") != 1 {
+			t.Errorf("a write of 90 s: %q", got)
+		}
+		write(90 * time.Second)
+		if len(stalls) != 1 || stalls[0] < 30*time.Second || stalls[0] > 32*time.Second {
+			t.Errorf("stalls: %v, want one of 30 s", stalls)
+		}
+		st := s.watch.stats(writeLog)
+		if st.Count != 5 || st.Slow != 4 || st.Max != 90*time.Second || st.Total != (999+1234+7000+180000)*time.Millisecond {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func BenchmarkStoreLogs(b *testing.B) {
+	for _, kind := range kinds {
+		for _, n := range []int{1, 64} {
+			b.Run(fmt.Sprintf("store=%s/entries=%d/bytes=1024", kind, n), func(b *testing.B) {
+				cfg := testConfig(b, kind)
+				cfg.segmentBytes = 0
+				s := mustOpen(b, cfg)
+				data := pseudo(1, 1024)
+				index := uint64(0)
+				b.ReportAllocs()
+				b.SetBytes(int64(n * len(data)))
+				for b.Loop() {
+					logs := make([]*raft.Log, n)
+					for i := range logs {
+						index++
+						logs[i] = &raft.Log{Index: index, Term: 1, Data: data}
+					}
+					if err := s.Log.StoreLogs(logs); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkVerify reads a log of 128 MiB from the page cache.
+func BenchmarkVerify(b *testing.B) {
+	cfg := testConfig(b, KindWAL)
+	cfg.segmentBytes = 0
+	s := mustOpen(b, cfg)
+	for i := range uint64(128) {
+		must(b, s.Log.StoreLogs(entries(1024*i+1, 1024*(i+1), 1024-entryHead-16)))
+	}
+	mustClose(b, s)
+	dir := s.logPath()
+	t, err := openTable(dir, hclog.NewNullLogger())
+	must(b, err)
+	size := int64(0)
+	for _, info := range t.state.Segments {
+		st, err := os.Stat(filepath.Join(dir, segment.FileName(info)))
+		must(b, err)
+		size += st.Size()
+	}
+	b.SetBytes(size)
+	for b.Loop() {
+		if _, err := verifyLog(dir, t, hclog.NewNullLogger()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,303 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// The names that raft.FileSnapshotStore uses.
+const (
+	snapshotsDir = "snapshots"
+	metaName     = "meta.json"
+	stateName    = "state.bin"
+	sealName     = "seal"
+)
+
+// snapshots is raft.FileSnapshotStore with what it leaves out:
+//
+//   - It passes over a snapshot whose meta.json it cannot read, and raft would
+//     then begin with an older one, behind which the log is gone. Here the
+//     newest one counts, by the name of its directory, and it is whole or the
+//     start is refused.
+//   - meta.json, which holds the membership, has no checksum, and state.bin one
+//     for all of it. Each snapshot gets a seal with both; see seal.
+//   - It makes its files durable, but not their names in the directory of the
+//     snapshot.
+//   - It never removes what an interrupted snapshot leaves.
+type snapshots struct {
+	*raft.FileSnapshotStore
+	dir    string
+	logger hclog.Logger
+	// newest is the newest snapshot that was there when the store was opened,
+	// nil if there was none.
+	newest *raft.SnapshotMeta
+}
+
+// fileMeta is meta.json (raft: file_snapshot.go, fileSnapshotMeta).
+type fileMeta struct {
+	raft.SnapshotMeta
+	CRC []byte
+}
+
+func openSnapshots(base string, retain int, logger hclog.Logger) (*snapshots, error) {
+	s := &snapshots{dir: filepath.Join(base, snapshotsDir), logger: logger}
+	if err := makeDir(s.dir); err != nil {
+		return nil, err
+	}
+	list, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	var newest snapshotName
+	for _, e := range list {
+		path := filepath.Join(s.dir, e.Name())
+		if !e.IsDir() {
+			continue
+		}
+		if strings.HasSuffix(e.Name(), tmpSuffix) {
+			logger.Info("remove interrupted snapshot", "path", path)
+			if err := os.RemoveAll(path); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		name, err := parseSnapshotName(e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if newest.id == "" || name.after(newest) {
+			newest = name
+		}
+	}
+	if newest.id != "" {
+		if s.newest, err = s.readMeta(newest); err != nil {
+			return nil, err
+		}
+	}
+	s.FileSnapshotStore, err = raft.NewFileSnapshotStoreWithLogger(base, retain, logger)
+	return s, err
+}
+
+// snapshotName is what the name of a snapshot's directory says.
+type snapshotName struct {
+	term, index uint64
+	millis      int64
+	id          string
+}
+
+func parseSnapshotName(id string) (snapshotName, error) {
+	n := snapshotName{id: id}
+	_, err := fmt.Sscanf(id, "%d-%d-%d", &n.term, &n.index, &n.millis)
+	if err != nil || fmt.Sprintf("%d-%d-%d", n.term, n.index, n.millis) != id {
+		return n, errors.New("not the name of a snapshot")
+	}
+	return n, nil
+}
+
+// after follows the order of raft.FileSnapshotStore.
+func (n snapshotName) after(o snapshotName) bool {
+	if n.term != o.term {
+		return n.term > o.term
+	}
+	if n.index != o.index {
+		return n.index > o.index
+	}
+	return n.id > o.id
+}
+
+// readMeta reads meta.json and verifies it against the seal.
+func (s *snapshots) readMeta(name snapshotName) (*raft.SnapshotMeta, error) {
+	path := filepath.Join(s.dir, name.id, metaName)
+	meta, err := readFileMeta(path)
+	if err != nil {
+		return nil, err
+	}
+	sl, err := readSeal(filepath.Join(s.dir, name.id, sealName))
+	if err != nil {
+		return nil, err
+	}
+	sum, err := metaSum(meta.SnapshotMeta)
+	if err != nil {
+		return nil, err
+	}
+	if meta.ID != name.id || meta.Index != name.index || meta.Term != name.term || sum != sl.meta {
+		return nil, fmt.Errorf("%s: %w: it is not the snapshot's", path, ErrCorrupt)
+	}
+	return &meta.SnapshotMeta, nil
+}
+
+func readFileMeta(path string) (fileMeta, error) {
+	var m fileMeta
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return m, fmt.Errorf("%s: offset %d: %w: %w", path, syntax.Offset, ErrCorrupt, err)
+		}
+		return m, fmt.Errorf("%s: %w: %w", path, ErrCorrupt, err)
+	}
+	return m, nil
+}
+
+// metaSum sums what raft uses of a snapshot's description.
+func metaSum(m raft.SnapshotMeta) (uint32, error) {
+	m.Peers = nil // of the old version 0
+	b, err := json.Marshal(m)
+	return checksum(b), err
+}
+
+// Create implements raft.SnapshotStore.
+func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, conf raft.Configuration,
+	confIndex uint64, trans raft.Transport) (raft.SnapshotSink, error) {
+	sink, err := s.FileSnapshotStore.Create(version, index, term, conf, confIndex, trans)
+	if err != nil {
+		return nil, err
+	}
+	return &sealedSink{
+		SnapshotSink: sink,
+		dir:          filepath.Join(s.dir, sink.ID()+tmpSuffix),
+		meta: raft.SnapshotMeta{Version: version, ID: sink.ID(), Index: index, Term: term,
+			Configuration: conf.Clone(), ConfigurationIndex: confIndex},
+	}, nil
+}
+
+// sealedSink writes the seal beside the snapshot. Raft calls Close or Cancel
+// more than once; the first call counts.
+type sealedSink struct {
+	raft.SnapshotSink
+	dir    string
+	meta   raft.SnapshotMeta
+	blocks blockSums
+	closed bool
+}
+
+func (s *sealedSink) Write(b []byte) (int, error) {
+	n, err := s.SnapshotSink.Write(b)
+	s.blocks.write(b[:n])
+	return n, err
+}
+
+// Close makes the snapshot durable and visible, or removes it and says why not.
+func (s *sealedSink) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if err := s.seal(); err != nil {
+		return errors.Join(fmt.Errorf("seal snapshot: %w", err), s.SnapshotSink.Cancel())
+	}
+	return s.SnapshotSink.Close()
+}
+
+func (s *sealedSink) seal() error {
+	s.meta.Size = s.blocks.size
+	sum, err := metaSum(s.meta)
+	if err != nil {
+		return err
+	}
+	sl := seal{meta: sum, size: s.blocks.size, blocks: s.blocks.finish()}
+	// writeFile syncs the directory, and with it the names of the other files.
+	return writeFile(filepath.Join(s.dir, sealName), sl.encode())
+}
+
+func (s *sealedSink) Cancel() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.SnapshotSink.Cancel()
+}
+
+// restore verifies the newest snapshot and gives it to f.
+func (s *snapshots) restore(f raft.FSM) (uint64, error) {
+	if s.newest == nil {
+		return 0, nil
+	}
+	start := time.Now()
+	dir := filepath.Join(s.dir, s.newest.ID)
+	if err := verifyState(dir); err != nil {
+		return 0, err
+	}
+	path := filepath.Join(dir, stateName)
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	r := &countingReader{ReadCloser: file}
+	err = f.Restore(r)
+	_ = file.Close() // again, if f has done it
+	if err != nil {
+		return 0, fmt.Errorf("%s: near offset %d: restore: %w", path, r.n, err)
+	}
+	s.logger.Info("restored snapshot", "path", dir, "index", s.newest.Index, "term", s.newest.Term,
+		"bytes", s.newest.Size, "duration", time.Since(start))
+	return s.newest.Index, nil
+}
+
+type countingReader struct {
+	io.ReadCloser
+	n int64
+}
+
+func (r *countingReader) Read(b []byte) (int, error) {
+	n, err := r.ReadCloser.Read(b)
+	r.n += int64(n)
+	return n, err
+}
+
+// verifyState compares state.bin block by block with the seal, and with the sum
+// in meta.json that raft will look at when it sends the snapshot.
+func verifyState(dir string) error {
+	sl, err := readSeal(filepath.Join(dir, sealName))
+	if err != nil {
+		return err
+	}
+	meta, err := readFileMeta(filepath.Join(dir, metaName))
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, stateName)
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Size() != sl.size {
+		return fmt.Errorf("%s: offset %d: %w: it ends there, and should at %d", path, min(st.Size(), sl.size), ErrCorrupt, sl.size)
+	}
+	whole := crc64.New(crc64.MakeTable(crc64.ECMA))
+	buf := make([]byte, sealBlock)
+	for i, want := range sl.blocks {
+		n, err := io.ReadFull(f, buf)
+		if err != nil && err != io.ErrUnexpectedEOF {
+			return err
+		}
+		at := int64(i) * sealBlock
+		if checksum(buf[:n]) != want {
+			return fmt.Errorf("%s: offset %d to %d: %w snapshot", path, at, at+int64(n), ErrCorrupt)
+		}
+		whole.Write(buf[:n])
+	}
+	if !bytes.Equal(whole.Sum(nil), meta.CRC) {
+		return fmt.Errorf("%s: %w: its checksum of %s is wrong", filepath.Join(dir, metaName), ErrCorrupt, stateName)
+	}
+	return nil
+}

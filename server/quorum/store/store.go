@@ -1,0 +1,357 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// The kinds of log store.
+const (
+	KindWAL    = "wal"
+	KindBoltDB = "boltdb"
+)
+
+// ErrDataDir is wrapped by every error of [Open], [Stores.Restore] and
+// [Stores.SetCluster]: the directories cannot be used as they are. ZooKeeper
+// exits with code 3 on it.
+var ErrDataDir = errors.New("data directory refused")
+
+// ErrClosed is returned by the log and the stable store after [Stores.Close].
+var ErrClosed = errors.New("stores are closed")
+
+// Config says where the stores are and when a write is too slow. It is
+// read-only after [Open].
+type Config struct {
+	// DataDir holds the snapshots, DataLogDir the log and the votes. An empty
+	// DataLogDir means DataDir. Both are made if they are missing.
+	DataDir, DataLogDir string
+	// Kind is [KindWAL] (the default) or [KindBoltDB]. A directory stays with
+	// the kind it was made with.
+	Kind string
+	// SID is this server's id, from myid.
+	SID int64
+	// SnapRetain is how many snapshots are kept. Default 3, at least 1.
+	SnapRetain int
+	// Log takes all messages. Default: none.
+	Log hclog.Logger
+	// SlowSync is the duration from which a write is warned about, ZooKeeper's
+	// fsync.warningthresholdms. Default 1 s.
+	SlowSync time.Duration
+	// StallWarn is the duration after which a write that has not returned is
+	// reported. Default 5 s.
+	StallWarn time.Duration
+	// StallLimit is the duration after which OnStall is called. Default 30 s.
+	StallLimit time.Duration
+	// OnStall is called at most once, on a goroutine of the store, when a write
+	// has hung for d, StallLimit or more. Its owner exits the process: a leader
+	// that cannot write but still sends heartbeats blocks its ensemble. It may
+	// block. Nil: only the log tells.
+	OnStall func(d time.Duration)
+	// OnFail is called at most once, on the goroutine of the writer, when a
+	// write has failed; every later write fails with the same error. It must
+	// not block and must not call Close. Nil: only the log tells.
+	OnFail func(error)
+
+	// segmentBytes is raft-wal's segment size; 0 means its default, 64 MiB.
+	segmentBytes int
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.DataDir == "" {
+		return c, errors.New("dataDir is not set")
+	}
+	var err error
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
+		return c, err
+	}
+	if c.DataLogDir == "" {
+		c.DataLogDir = c.DataDir
+	}
+	if c.DataLogDir, err = filepath.Abs(c.DataLogDir); err != nil {
+		return c, err
+	}
+	switch c.Kind {
+	case "":
+		c.Kind = KindWAL
+	case KindWAL, KindBoltDB:
+	default:
+		return c, fmt.Errorf("unknown log store %q (wal or boltdb)", c.Kind)
+	}
+	if c.SnapRetain == 0 {
+		c.SnapRetain = 3
+	}
+	if c.SnapRetain < 1 {
+		return c, fmt.Errorf("cannot retain %d snapshots", c.SnapRetain)
+	}
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+	if c.SlowSync <= 0 {
+		c.SlowSync = time.Second
+	}
+	if c.StallWarn <= 0 {
+		c.StallWarn = 5 * time.Second
+	}
+	if c.StallLimit <= 0 {
+		c.StallLimit = 30 * time.Second
+	}
+	return c, nil
+}
+
+// Stores are the open stores of one server. The three fields go to raft and are
+// safe for its concurrent use. Log implements raft.MonotonicLogStore as the
+// store under it does. Configure raft with NoSnapshotRestoreOnStart and call
+// [Stores.Restore] before it starts.
+type Stores struct {
+	Log       raft.LogStore
+	Stable    raft.StableStore
+	Snapshots raft.SnapshotStore
+
+	cfg    Config
+	logger hclog.Logger
+	locks  []io.Closer
+	log    *logStore
+	stable *stableStore
+	snaps  *snapshots
+	watch  *watch
+	id     *identityFiles
+	blank  bool
+}
+
+// Open opens the stores, or makes them if nothing is there, and verifies every
+// byte of them that raft would use. It reads the whole log and takes as long as
+// that does. The caller must Close the result. Errors wrap [ErrDataDir].
+func Open(cfg Config) (*Stores, error) {
+	s, err := open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	return s, nil
+}
+
+func open(cfg Config) (_ *Stores, err error) {
+	if cfg, err = cfg.withDefaults(); err != nil {
+		return nil, err
+	}
+	s := &Stores{cfg: cfg, logger: cfg.Log}
+	defer func() {
+		if err != nil {
+			_ = s.Close()
+		}
+	}()
+	if err := s.lock(); err != nil {
+		return nil, err
+	}
+	logPath := s.logPath()
+	if s.id, err = openIdentity(cfg, []storeFile{
+		{"log", filepath.Join(logPath, tableName), cfg.Kind == KindWAL},
+		{"log", logPath, cfg.Kind == KindBoltDB},
+		{"term and vote", s.stablePath(), true},
+	}); err != nil {
+		return nil, err
+	}
+	s.watch = newWatch(cfg)
+	if s.snaps, err = openSnapshots(filepath.Join(cfg.DataDir, raftDir), cfg.SnapRetain, s.logger); err != nil {
+		return nil, err
+	}
+	if s.stable, err = openStable(s.stablePath(), s.watch); err != nil {
+		return nil, err
+	}
+	if s.log, err = openLog(cfg, logPath, s.watch); err != nil {
+		return nil, err
+	}
+	found, err := s.examine()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.id.settle(found); err != nil {
+		return nil, err
+	}
+	s.blank = !found.any()
+	s.Log, s.Stable, s.Snapshots = s.log, s.stable, s.snaps
+	return s, nil
+}
+
+func (s *Stores) lock() error {
+	dirs := []struct{ what, dir string }{{"dataDir", s.cfg.DataDir}}
+	if s.cfg.DataLogDir != s.cfg.DataDir {
+		dirs = append(dirs, struct{ what, dir string }{"dataLogDir", s.cfg.DataLogDir})
+	}
+	for _, d := range dirs {
+		if err := makeDir(filepath.Join(d.dir, raftDir)); err != nil {
+			return err
+		}
+		l, err := lockDir(d.what, d.dir)
+		if err != nil {
+			return err
+		}
+		s.locks = append(s.locks, l)
+	}
+	return nil
+}
+
+func (s *Stores) stablePath() string {
+	return filepath.Join(s.cfg.DataLogDir, raftDir, "stable.db")
+}
+
+func (s *Stores) logPath() string {
+	if s.cfg.Kind == KindBoltDB {
+		return filepath.Join(s.cfg.DataLogDir, raftDir, "log.db")
+	}
+	return filepath.Join(s.cfg.DataLogDir, raftDir, "log")
+}
+
+// Identity returns the identity of the directories.
+func (s *Stores) Identity() Identity { return s.id.current() }
+
+// Blank reports whether Open found no raft state at all: no entry, no term and
+// no snapshot. It does not change while the stores are open.
+func (s *Stores) Blank() bool { return s.blank }
+
+// SetCluster writes the id of the cluster into the identity, durably, and does
+// nothing if it is there already. Another id than the known one is an error
+// that names both.
+//
+// REQUIRES: raft has state on disk, for from here on a directory without it is
+// refused as one that lost its log.
+func (s *Stores) SetCluster(id string) error {
+	if err := s.id.setCluster(id); err != nil {
+		return fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	return nil
+}
+
+// Restore gives the newest snapshot to f and returns its index, 0 if there is
+// none. Every byte is verified before f sees the first. A damaged newest
+// snapshot is an error that names file and offset: the log before it is gone,
+// so an older one would have a hole behind it. It must be called at most once
+// and before raft starts.
+func (s *Stores) Restore(f raft.FSM) (index uint64, err error) {
+	if index, err = s.snaps.restore(f); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	return index, nil
+}
+
+// SyncStats returns the durations of the writes to the log since Open.
+func (s *Stores) SyncStats() SyncStats { return s.watch.stats(writeLog) }
+
+// StableSyncStats returns the durations of the writes of term and vote since
+// Open.
+func (s *Stores) StableSyncStats() SyncStats { return s.watch.stats(writeStable) }
+
+// Sizes returns the sum of the lengths of the files of the snapshots and of the
+// log. Like ZooKeeper's it counts preallocated space: a raft-wal log is never
+// smaller than one segment. Files that go away meanwhile count as nothing.
+func (s *Stores) Sizes() (snapshotBytes, logBytes int64) {
+	return treeBytes(s.snaps.dir), treeBytes(s.logPath())
+}
+
+func treeBytes(root string) int64 {
+	var sum int64
+	_ = filepath.WalkDir(root, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	return sum
+}
+
+// Close waits for running calls, closes all and gives up the locks. Raft must
+// have been shut down. It may be called again, and then does nothing.
+func (s *Stores) Close() error {
+	var errs []error
+	if s.log != nil {
+		errs = append(errs, s.log.close())
+	}
+	if s.stable != nil {
+		errs = append(errs, s.stable.close())
+	}
+	if s.watch != nil {
+		s.watch.close()
+	}
+	for _, l := range s.locks {
+		errs = append(errs, l.Close())
+	}
+	s.locks = nil
+	return errors.Join(errs...)
+}
+
+// state is what of raft's was found on disk.
+type state struct {
+	term        uint64
+	first, last uint64
+	lastTerm    uint64
+	snapIndex   uint64
+	snapTerm    uint64
+}
+
+func (f state) any() bool { return f.term > 0 || f.last > 0 || f.snapIndex > 0 }
+
+// examine reads what raft will start from and refuses what it would panic on or
+// what says that something has been lost.
+func (s *Stores) examine() (f state, err error) {
+	if f.term, err = s.stable.term(); err != nil {
+		return f, err
+	}
+	if m := s.snaps.newest; m != nil {
+		f.snapIndex, f.snapTerm = m.Index, m.Term
+	}
+	if f.first, f.last, err = s.log.bounds(); err != nil {
+		return f, err
+	}
+	if f.last > 0 && f.last < f.snapIndex && s.log.monotonic {
+		// A snapshot came from the leader and the process ended before raft
+		// dropped the log it replaces. Raft would go on after the snapshot, and a
+		// monotonic store would refuse that for ever.
+		s.logger.Info("drop log that the newest snapshot replaces", "path", s.logPath(),
+			"first", f.first, "last", f.last, "index", f.snapIndex)
+		if err := s.log.DeleteRange(f.first, f.last); err != nil {
+			return f, fmt.Errorf("drop log before the snapshot: %w", err)
+		}
+		f.first, f.last = 0, 0
+	}
+	if f.last > 0 {
+		if f.lastTerm, err = s.log.termAt(f.last); err != nil {
+			return f, err
+		}
+		// raft-boltdb may have a gap, but only before the end of a snapshot.
+		run, err := s.log.inner.runStart()
+		if err != nil {
+			return f, err
+		}
+		if f.last > f.snapIndex && run > max(f.first, f.snapIndex+1) {
+			return f, fmt.Errorf("%s: %w: log entry %d is missing", s.logPath(), ErrCorrupt, run-1)
+		}
+	}
+	if f.last > f.snapIndex && f.first > f.snapIndex+1 {
+		return f, fmt.Errorf("the newest snapshot in %s ends at index %d, but the log in %s begins at %d: entries %d to %d are lost",
+			s.snaps.dir, f.snapIndex, s.logPath(), f.first, f.snapIndex+1, f.first-1)
+	}
+	if t := max(f.lastTerm, f.snapTerm); f.term < t {
+		return f, fmt.Errorf("%s knows term %d, but log and snapshots reach term %d: this server forgot its votes and must not vote",
+			s.stablePath(), f.term, t)
+	}
+	return f, nil
+}
+
+// exists reports whether there is a file at path.
+func exists(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

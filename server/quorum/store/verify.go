@@ -1,0 +1,399 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft-wal/segment"
+	"github.com/hashicorp/raft-wal/types"
+)
+
+// The segment format, after raft-wal: segment/format.go. A file is a header and
+// frames; a frame is a header of 8 bytes and a payload padded to 8. A batch is
+// entries, at the end of a sealed segment an index, and a commit whose CRC-32C
+// is over all since the commit before, for the first one since the beginning
+// of the file. The rest of the file is zero: it is made at its full size, and
+// verifyLog clears what an interrupted write leaves.
+const (
+	segmentHead  = 32
+	segmentMagic = 0x58eb6b0d
+	frameHead    = 8
+	sectorBytes  = 512
+	// maxSegmentBytes is more than a segment can have: 64 MiB and one write.
+	maxSegmentBytes = 1 << 30
+
+	frameEntry  = segment.FrameEntry
+	frameIndex  = segment.FrameIndex
+	frameCommit = segment.FrameCommit
+)
+
+// content is what a segment file holds.
+type content struct {
+	offsets    []uint32 // of the frames of committed entries, from BaseIndex on
+	indexStart uint64   // file offset of the index array, 0 without one
+	end        int      // end of the last valid commit, 0 without one
+	torn       int      // bytes of an incomplete write that begins at end
+}
+
+// verifyLog reads all segments that the table names, and refuses damage with
+// file and offset. It clears a torn tail and tells so, and completes a rotation
+// that the end of the process interrupted. It returns the offsets of the
+// entries in sealed segments that have no index, by segment id.
+func verifyLog(dir string, table *segmentTable, logger hclog.Logger) (map[uint64][]uint32, error) {
+	if err := verifyStrangers(dir, table.state); err != nil {
+		return nil, err
+	}
+	offsets := map[uint64][]uint32{}
+	var buf []byte
+	for _, info := range table.state.Segments {
+		path := filepath.Join(dir, segment.FileName(info))
+		var err error
+		if buf, err = readSegment(path, info, buf); err != nil {
+			return nil, err
+		}
+		c, err := verifySegment(buf, info)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if !info.SealTime.IsZero() {
+			if info.IndexStart == 0 {
+				offsets[info.ID] = c.offsets
+			}
+			continue
+		}
+		if c.torn > 0 {
+			logger.Warn("cut an incomplete write from the end of the log", "path", path, "offset", c.end, "bytes", c.torn)
+			if err := clearRange(path, int64(c.end), c.torn); err != nil {
+				return nil, fmt.Errorf("cut torn tail of %s: %w", path, err)
+			}
+		}
+		if c.indexStart > 0 {
+			if err := table.CommitState(rotate(table.state, c)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return offsets, nil
+}
+
+// verifyStrangers looks at segment files that the table does not name. A blank
+// one was made for a table that was never written, and is removed. One with
+// entries is a truncated one that a crash kept from being removed (raft-wal
+// does it when it opens), unless it is younger than the table.
+func verifyStrangers(dir string, s types.PersistentState) error {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.wal"))
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, info := range s.Segments {
+		known[segment.FileName(info)] = true
+	}
+	for _, path := range paths {
+		if known[filepath.Base(path)] {
+			continue
+		}
+		var info types.SegmentInfo
+		if n, err := fmt.Sscanf(filepath.Base(path), "%020d-%016x.wal", &info.BaseIndex, &info.ID); n != 2 || err != nil ||
+			segment.FileName(info) != filepath.Base(path) {
+			return fmt.Errorf("%s is not a segment", path)
+		}
+		blank, err := blankFiles([]string{path})
+		switch {
+		case err != nil:
+			return err
+		case blank:
+			if err := errors.Join(os.Remove(path), syncDir(dir)); err != nil {
+				return err
+			}
+		case info.ID >= s.NextSegmentID:
+			return fmt.Errorf("%s has entries, but %s is older than it", path, filepath.Join(dir, tableName))
+		}
+	}
+	return nil
+}
+
+// readSegment reads a whole segment into buf if it is large enough. A file is
+// never shorter than it was made, unless someone cut it.
+func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is missing: entries from %d on are lost", path, info.MinIndex)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() < int64(info.SizeLimit) {
+		return nil, fmt.Errorf("%w: %s was made with %d bytes and ends at offset %d", ErrCorrupt, path, info.SizeLimit, st.Size())
+	}
+	if st.Size() > maxSegmentBytes {
+		return nil, fmt.Errorf("%w: %s has %d bytes, too many for a segment", ErrCorrupt, path, st.Size())
+	}
+	if int64(cap(buf)) < st.Size() {
+		buf = make([]byte, st.Size())
+	}
+	buf = buf[:st.Size()]
+	_, err = io.ReadFull(f, buf)
+	return buf, err
+}
+
+// rotate returns the table after the rotation of the sealed tail.
+func rotate(s types.PersistentState, c content) types.PersistentState {
+	n := len(s.Segments)
+	next := types.PersistentState{NextSegmentID: s.NextSegmentID + 1}
+	next.Segments = append(next.Segments, s.Segments...)
+	tail := &next.Segments[n-1]
+	tail.SealTime = time.Now()
+	tail.MaxIndex = tail.BaseIndex + uint64(len(c.offsets)) - 1
+	tail.IndexStart = c.indexStart
+	next.Segments = append(next.Segments, types.SegmentInfo{
+		ID: s.NextSegmentID, BaseIndex: tail.MaxIndex + 1, MinIndex: tail.MaxIndex + 1,
+		Codec: entryCodecID, CreateTime: tail.SealTime, SizeLimit: tail.SizeLimit,
+	})
+	return next
+}
+
+// clearRange writes zeros over an incomplete write. A crash meanwhile leaves
+// an incomplete write.
+func clearRange(path string, offset int64, n int) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(make([]byte, n), offset)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// verifySegment checks the bytes of one segment against its line in the table.
+//
+// A tail may end in a write that a crash interrupted. Such a write has no valid
+// commit after it, and since the file was zero there before, some sector of it
+// is still zero, or its end is missing. So what is left over after the last
+// valid commit is damage, not a torn write, if
+//
+//   - a valid batch follows somewhere, or
+//   - it ends in a commit frame and no sector of it is zero: it was all written.
+//
+// A complete last write that holds a whole sector of zeros and is then damaged
+// counts as torn. That is the one case of damage that is cut; it takes bit rot
+// in the very last write. The rule is that of etcd (wal/decoder.go).
+func verifySegment(b []byte, info types.SegmentInfo) (content, error) {
+	var c content
+	tail := info.SealTime.IsZero()
+	for c.indexStart == 0 {
+		batch, bad, why := readBatch(b, c.end, info, info.BaseIndex+uint64(len(c.offsets)))
+		if why == nil {
+			c.offsets = append(c.offsets, batch.offsets...)
+			c.end = batch.end
+			if batch.indexStart == 0 {
+				continue
+			}
+			if err := checkIndex(b, batch.indexStart, c.offsets); err != nil {
+				return c, err
+			}
+			c.indexStart = uint64(batch.indexStart)
+			break
+		}
+		left := leftover(b, c.end)
+		if left == 0 {
+			break
+		}
+		if !tail || damaged(b, c.end, left, info, info.BaseIndex+uint64(len(c.offsets))) {
+			return c, fmt.Errorf("offset %d: %w", bad, why)
+		}
+		c.torn = left
+		break
+	}
+	if c.indexStart > 0 {
+		if left := leftover(b, c.end); left > 0 {
+			return c, fmt.Errorf("offset %d: %w: bytes after the end of a sealed segment", c.end, ErrCorrupt)
+		}
+	}
+	if tail {
+		return c, nil
+	}
+	if info.IndexStart != c.indexStart {
+		return c, fmt.Errorf("%w: index at offset %d, expected at %d", ErrCorrupt, c.indexStart, info.IndexStart)
+	}
+	if have := info.BaseIndex + uint64(len(c.offsets)); have <= info.MaxIndex {
+		return c, fmt.Errorf("offset %d: %w: entries %d to %d are missing", c.end, ErrCorrupt, have, info.MaxIndex)
+	}
+	return c, nil
+}
+
+type batch struct {
+	offsets    []uint32
+	indexStart int
+	end        int
+}
+
+// readBatch reads the batch that begins at start and whose first entry must be
+// next. If it is not a valid one, it says where and why.
+func readBatch(b []byte, start int, info types.SegmentInfo, next uint64) (r batch, bad int, why error) {
+	pos := start
+	if start == 0 {
+		if len(b) < segmentHead || !bytes.Equal(b[:segmentHead], segmentHeader(info)) {
+			return r, 0, fmt.Errorf("%w segment header", ErrCorrupt)
+		}
+		pos = segmentHead
+	}
+	commit, err := walkBatch(b, pos, func(kind byte, at int, payload []byte) error {
+		if kind == frameIndex {
+			r.indexStart = at + frameHead
+			return nil
+		}
+		r.offsets = append(r.offsets, uint32(at))
+		return nil
+	})
+	if err != nil {
+		return r, commit, err
+	}
+	if len(r.offsets) == 0 {
+		return r, commit, fmt.Errorf("%w: a commit of nothing", ErrCorrupt)
+	}
+	if got, want := checksum(b[start:commit]), binary.LittleEndian.Uint32(b[commit+4:]); got != want {
+		return r, start, fmt.Errorf("%w batch from offset %d to %d: checksum", ErrCorrupt, start, commit+frameHead)
+	}
+	for i, at := range r.offsets {
+		index, err := checkEntry(payload(b, int(at)))
+		if err != nil {
+			return r, int(at), err
+		}
+		if index != next+uint64(i) {
+			return r, int(at), fmt.Errorf("%w: entry %d stands in the place of %d", ErrCorrupt, index, next+uint64(i))
+		}
+	}
+	r.end = commit + frameHead
+	return r, 0, nil
+}
+
+// walkBatch calls f for each frame from pos to the next commit and returns the
+// offset of that, or that of the frame that is not one.
+func walkBatch(b []byte, pos int, f func(kind byte, at int, payload []byte) error) (int, error) {
+	for seenIndex := false; ; {
+		if pos+frameHead > len(b) {
+			return pos, fmt.Errorf("%w: the file ends in a batch", ErrCorrupt)
+		}
+		kind := b[pos]
+		if b[pos+1]|b[pos+2]|b[pos+3] != 0 {
+			return pos, fmt.Errorf("%w frame header", ErrCorrupt)
+		}
+		if kind == frameCommit {
+			return pos, nil
+		}
+		n := binary.LittleEndian.Uint32(b[pos+4:])
+		if (kind != frameEntry && kind != frameIndex) || seenIndex || n > MaxEntryBytes || pos+frameLen(n) > len(b) {
+			return pos, fmt.Errorf("%w frame header", ErrCorrupt)
+		}
+		seenIndex = kind == frameIndex
+		if err := f(kind, pos, b[pos+frameHead:pos+frameHead+int(n)]); err != nil {
+			return pos, err
+		}
+		pos += frameLen(n)
+	}
+}
+
+// frameLen returns the length of a frame with n bytes of payload, padded.
+func frameLen(n uint32) int { return (frameHead + int(n) + 7) &^ 7 }
+
+func payload(b []byte, at int) []byte {
+	return b[at+frameHead:][:binary.LittleEndian.Uint32(b[at+4:])]
+}
+
+func segmentHeader(info types.SegmentInfo) []byte {
+	h := make([]byte, segmentHead)
+	binary.LittleEndian.PutUint32(h, segmentMagic)
+	binary.LittleEndian.PutUint64(h[8:], info.BaseIndex)
+	binary.LittleEndian.PutUint64(h[16:], info.ID)
+	binary.LittleEndian.PutUint64(h[24:], entryCodecID)
+	return h
+}
+
+func checkIndex(b []byte, start int, offsets []uint32) error {
+	index := payload(b, start-frameHead)
+	for i, o := range offsets {
+		if len(index) != 4*len(offsets) || binary.LittleEndian.Uint32(index[4*i:]) != o {
+			return fmt.Errorf("offset %d: %w index", start, ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+// leftover returns how many bytes there are from start to the last one that is
+// not zero.
+func leftover(b []byte, start int) int {
+	end := len(b)
+	for end-start > len(zeros) && bytes.Equal(b[end-len(zeros):end], zeros[:]) {
+		end -= len(zeros)
+	}
+	for end > start && b[end-1] == 0 {
+		end--
+	}
+	return end - start
+}
+
+var zeros [64 << 10]byte
+
+func zero(b []byte) bool { return leftover(b, 0) == 0 }
+
+// damaged tells damage from a torn write in the n bytes from start on, which
+// are not a valid batch. The first entry there would be next.
+func damaged(b []byte, start, n int, info types.SegmentInfo, next uint64) bool {
+	end := min((start+n+7)&^7, len(b))
+	return followed(b, max(start, segmentHead), end, next) || complete(b, start, end)
+}
+
+// followed reports whether a valid batch begins after start.
+func followed(b []byte, start, end int, next uint64) bool {
+	for pos := start; pos+frameHead+entryHead <= end; pos += 8 {
+		n := binary.LittleEndian.Uint32(b[pos+4:])
+		if b[pos] != frameEntry || n < entryHead || n > MaxEntryBytes || pos+frameLen(n) > end {
+			continue
+		}
+		if index, err := checkEntry(payload(b, pos)); err != nil || index <= next {
+			continue
+		}
+		commit, err := walkBatch(b, pos, func(byte, int, []byte) error { return nil })
+		if err == nil && checksum(b[pos:commit]) == binary.LittleEndian.Uint32(b[commit+4:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// complete reports whether the write from start to end has arrived in full: its
+// last word is a commit frame and no sector was left zero, or the checksum in
+// its last word is right.
+func complete(b []byte, start, end int) bool {
+	commit := end - frameHead
+	if commit-start < frameHead+entryHead {
+		return false
+	}
+	if checksum(b[start:commit]) == binary.LittleEndian.Uint32(b[commit+4:]) {
+		return true
+	}
+	if !bytes.Equal(b[commit:commit+4], []byte{frameCommit, 0, 0, 0}) || zero(b[commit+4:end]) {
+		return false
+	}
+	for at := start; at < end; {
+		to := min((at/sectorBytes+1)*sectorBytes, end)
+		if zero(b[at:to]) {
+			return false
+		}
+		at = to
+	}
+	return true
+}

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	wal "github.com/hashicorp/raft-wal"
+	walfs "github.com/hashicorp/raft-wal/fs"
+	"github.com/hashicorp/raft-wal/segment"
+	"github.com/hashicorp/raft-wal/types"
+)
+
+// walLog is raft-wal v0.4.0 with its edges filed off:
+//
+//   - It writes its own codec id whatever codec it was given, and then refuses
+//     to open its segments. The filer and the table put the right one in.
+//   - A segment that was sealed while the process ended cannot be written to
+//     again. verifyLog completes the rotation.
+//   - A tail that DeleteRange cut gets no index, and cannot be read after a
+//     restart. indexless reads it.
+//   - DeleteRange in the middle of a rotation ruins the table. settle waits.
+//   - A missing tail is made anew, and files the table does not name are
+//     deleted. Here a tail is made before the table names it, so that a missing
+//     one is a loss; see verifyLog for strangers.
+type walLog struct {
+	*wal.WAL
+	filer *segmentFiler
+}
+
+func openWAL(dir string, cfg Config) (*walLog, error) {
+	if err := makeDir(dir); err != nil {
+		return nil, err
+	}
+	table, err := openTable(dir, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	filer := &segmentFiler{dir: dir, Filer: segment.NewFiler(dir, segmentFS{walfs.New()})}
+	if filer.offsets, err = verifyLog(dir, table, cfg.Log); err != nil {
+		return nil, err
+	}
+	table.committed = filer.rotated
+	opened, err := wal.Open(dir, wal.WithCodec(entryCodec{}), wal.WithMetaStore(table), wal.WithSegmentFiler(filer),
+		wal.WithLogger(cfg.Log), wal.WithSegmentSize(cfg.segmentBytes))
+	if err != nil {
+		return nil, fmt.Errorf("open log %s: %w", dir, err)
+	}
+	return &walLog{WAL: opened, filer: filer}, nil
+}
+
+func (l *walLog) settle() error { return l.filer.awaitRotation() }
+
+// runStart implements innerLog. The table has no gaps.
+func (l *walLog) runStart() (uint64, error) { return l.FirstIndex() }
+
+// segmentFiler is raft-wal's filer for segments of entryCodec.
+type segmentFiler struct {
+	*segment.Filer
+	dir string
+	// offsets has the frames of the sealed segments without an index, by
+	// segment id.
+	offsets map[uint64][]uint32
+
+	mu sync.Mutex
+	// rotation is open while a sealed tail waits for its successor.
+	rotation chan struct{}
+	// err is the first failure to write the table or to open a new segment.
+	// raft-wal only logs it, and is not in order afterwards.
+	err error
+}
+
+func (f *segmentFiler) Create(info types.SegmentInfo) (types.SegmentWriter, error) {
+	info.Codec = entryCodecID
+	w, err := f.wrap(f.Filer.Create(info))
+	f.note(err)
+	return w, err
+}
+
+func (f *segmentFiler) RecoverTail(info types.SegmentInfo) (types.SegmentWriter, error) {
+	w, err := f.wrap(f.Filer.RecoverTail(info))
+	if errors.Is(err, os.ErrNotExist) {
+		// raft-wal would take this as leave to make an empty one.
+		return nil, fmt.Errorf("tail segment has gone: %v", err)
+	}
+	return w, err
+}
+
+func (f *segmentFiler) Open(info types.SegmentInfo) (types.SegmentReader, error) {
+	r, err := f.Filer.Open(info)
+	if err != nil || info.IndexStart != 0 {
+		return r, err
+	}
+	// The header is right; only finding an entry needs the index.
+	if err := r.Close(); err != nil {
+		return nil, err
+	}
+	return openIndexless(filepath.Join(f.dir, segment.FileName(info)), info, f.offsets[info.ID])
+}
+
+func (f *segmentFiler) wrap(w types.SegmentWriter, err error) (types.SegmentWriter, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &segmentWriter{SegmentWriter: w, filer: f}, nil
+}
+
+func (f *segmentFiler) note(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil && err != nil {
+		f.err = fmt.Errorf("rotate log: %w", err)
+	}
+}
+
+// rotated is called with raft-wal's write lock held when the table has been
+// written, or has not because of err, after which there will be no rotation.
+func (f *segmentFiler) rotated(err error) {
+	f.note(err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rotation != nil {
+		close(f.rotation)
+		f.rotation = nil
+	}
+}
+
+func (f *segmentFiler) awaitRotation() error {
+	f.mu.Lock()
+	r := f.rotation
+	f.mu.Unlock()
+	if r != nil {
+		<-r
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+// segmentWriter notes when raft-wal learns that the tail is sealed, for it
+// starts a rotation then, under the same lock.
+type segmentWriter struct {
+	types.SegmentWriter
+	filer *segmentFiler
+}
+
+func (w *segmentWriter) Sealed() (bool, uint64, error) {
+	sealed, start, err := w.SegmentWriter.Sealed()
+	if sealed && err == nil {
+		w.filer.mu.Lock()
+		if w.filer.rotation == nil {
+			w.filer.rotation = make(chan struct{})
+		}
+		w.filer.mu.Unlock()
+	}
+	return sealed, start, err
+}
+
+// segmentFS is raft-wal's file system, but for the files the table made.
+type segmentFS struct{ *walfs.FS }
+
+func (segmentFS) Create(dir, name string, size uint64) (types.WritableFile, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// makeSegment makes an empty segment file of its full size, durably.
+func makeSegment(dir string, info types.SegmentInfo) error {
+	f, err := walfs.New().Create(dir, segment.FileName(info), uint64(info.SizeLimit))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
