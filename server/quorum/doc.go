@@ -1,0 +1,20 @@
+// Package quorum is the only user of Raft: it owns the stores, the transport
+// and the peer streams of one server, numbers this server's requests and has
+// them committed, confirms read indexes, and decides who stands for election
+// first. It knows nothing of client frames or connections.
+//
+// The path of a write: Propose (propose.go) gives it this server's next number,
+// keeps it in flight and hands it on, to the batch on the leader (batch.go) or
+// over the peer stream to the leader's; one Raft entry carries what has queued;
+// apply at this server pops it (Completed in propose.go).
+//
+// Invariants:
+//
+//   - The requests of this process reach apply in the order of their numbers,
+//     each exactly once, however many leaders they took: whatever may have been
+//     lost is sent again from the last one applied, and apply skips duplicates
+//     and refuses gaps.
+//   - Raft's futures are read for errors alone. No result travels back.
+//   - A server votes only under an identity that its disk bears (join.go).
+//   - Lock order: state lock (fsm), then Node.mu. Nothing blocks under Node.mu.
+package quorum

@@ -1,0 +1,420 @@
+package quorum
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"zooraft/zabcompat"
+)
+
+// Raft elects; this file decides who stands first, and when. Waiting for Raft's
+// heartbeat timeout is slow, and a short one elects on every disk stall. So
+// when the stream to the leader breaks and nobody listens there any more, the
+// servers tell each other so, with their votes. Once a majority has lost the
+// leader, the one that ZooKeeper's rule (epoch, zxid, sid) puts first stands at
+// once; the next waits its turn. The same exchange begins an ensemble. Raft's
+// own rules keep all of this safe whatever is said here, and its timers stand
+// behind it for hosts that vanish or freeze.
+const (
+	settle         = 50 * time.Millisecond  // at a start, for servers that start at the same time
+	turn           = 250 * time.Millisecond // between one candidate's try and the next one's
+	standAgain     = 2 * time.Second        // before this server tries again
+	repeatNotice   = time.Second            // while looking, for notifications that were lost
+	patience       = time.Hour              // Raft's timeouts until this server first had a leader
+	patienceRunOut = 3 * time.Second        // looking this long with a majority at hand: let Raft's timers work
+)
+
+// notification is what the servers tell each other, ZooKeeper's message of that
+// name: a state and a vote.
+type notification struct {
+	State  zabcompat.State `json:"state"`
+	Leader int64           `json:"leader"` // the leader, or whom the sender would elect; 0 none
+	Round  uint64          `json:"round"`  // Raft term
+	Vote   zabcompat.Vote  `json:"vote"`   // the sender's own
+	// Founded: the sender's disk belongs to an ensemble that has had a leader.
+	Founded bool `json:"founded,omitempty"`
+	// Known is the disk that the sender knows the receiver by, "" if none.
+	Known string `json:"known,omitempty"`
+	// Answer: needs none itself.
+	Answer bool `json:"answer,omitempty"`
+}
+
+// heard is the last notification of a peer, while its stream stands.
+type heard struct {
+	notification
+	at time.Time
+}
+
+// election is the exchange of votes. It has a lock of its own, taken after
+// Node.mu if both are.
+type election struct {
+	n *Node
+
+	mu       sync.Mutex
+	peers    map[int64]heard
+	began    bool
+	looking  bool
+	since    time.Time // looking, or settled, since
+	ready    time.Time // a majority looks, and nobody has joined it, since; zero if none does
+	own      zabcompat.Vote
+	proposal zabcompat.Vote // the best vote seen while looking
+	leader   int64          // as Raft says
+	lost     int64          // the leader whose stream broke
+	stood    time.Time
+	told     time.Time
+	patient  bool
+	took     time.Duration // the last election
+}
+
+func (e *election) init(n *Node) {
+	e.n = n
+	e.peers = make(map[int64]heard)
+	e.patient = len(n.cfg.Members) > 0
+}
+
+// begin starts to look for a leader.
+func (e *election) begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.began {
+		return
+	}
+	e.began = true
+	e.lookLocked()
+}
+
+// lookLocked enters the state LOOKING and tells the peers.
+func (e *election) lookLocked() {
+	zxid, term, _ := e.n.loggedZxid()
+	e.own = zabcompat.Vote{Epoch: max(zxid.Epoch(), e.n.fsm.Epoch(term)), Zxid: zxid, SID: e.n.cfg.SID}
+	e.proposal = e.own
+	e.looking, e.since, e.ready, e.stood = true, time.Now(), time.Time{}, time.Time{}
+	if len(e.n.cfg.Members) == 0 {
+		return
+	}
+	e.n.log.Info(zabcompat.Looking.String())
+	e.n.log.Info(fmt.Sprintf("New election. My id = %d, Proposed zxid = %s", e.n.cfg.SID, e.own.Zxid))
+	for sid := range e.peers {
+		if h := e.peers[sid]; h.State == zabcompat.Looking && h.Vote.Beats(e.proposal) {
+			e.proposal = h.Vote
+		}
+	}
+	e.tellLocked()
+}
+
+// tellLocked sends a notification to every peer.
+func (e *election) tellLocked() {
+	e.told = time.Now()
+	for _, m := range e.n.cfg.Members {
+		if m.SID != e.n.cfg.SID {
+			e.sendLocked(m.SID, false)
+		}
+	}
+}
+
+func (e *election) sendLocked(to int64, answer bool) {
+	msg := notification{
+		State:   e.stateLocked(),
+		Leader:  e.leader,
+		Vote:    e.own,
+		Founded: e.n.founded(),
+		Known:   e.n.KnownDisk(to),
+		Answer:  answer,
+	}
+	if e.looking {
+		msg.Leader = e.proposal.SID
+	}
+	if r := e.n.raft.Load(); r != nil {
+		msg.Round = r.CurrentTerm()
+	}
+	body, err := json.Marshal(msg)
+	if err != nil {
+		panic(err) // plain numbers and strings
+	}
+	e.n.mesh.Send(to, frameVote, body)
+}
+
+func (e *election) stateLocked() zabcompat.State {
+	switch {
+	case e.looking:
+		return zabcompat.Looking
+	case e.leader == e.n.cfg.SID:
+		return zabcompat.Leading
+	case e.n.isObserver(e.n.cfg.SID):
+		return zabcompat.Observing
+	}
+	return zabcompat.Following
+}
+
+// founded says whether this server's disk belongs to an ensemble that has had a
+// leader: it knows the ensemble's id, or has more in its log than the first
+// configuration.
+func (n *Node) founded() bool {
+	if n.cluster() != "" {
+		return true
+	}
+	index, err := n.stores.Log.LastIndex()
+	return err == nil && index > 1
+}
+
+func (n *Node) isObserver(sid int64) bool {
+	for _, m := range n.cfg.Members {
+		if m.SID == sid {
+			return m.Observer
+		}
+	}
+	return false
+}
+
+// receive takes a peer's notification.
+func (e *election) receive(from int64, body []byte) {
+	var msg notification
+	if err := json.Unmarshal(body, &msg); err != nil || msg.Vote.SID != from {
+		e.n.log.Warn("unreadable notification", "sid", from, "error", err)
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.began {
+		return
+	}
+	old, had := e.peers[from]
+	e.peers[from] = heard{msg, time.Now()}
+	if msg.State == zabcompat.Looking && (!had || old.State != zabcompat.Looking) {
+		e.ready = time.Time{} // a newcomer's turn may come before ours
+	}
+	if !had || old.State != msg.State || old.Leader != msg.Leader || old.Vote != msg.Vote {
+		e.n.log.Info(fmt.Sprintf("Notification: my state:%s; n.sid:%d, n.state:%s, n.leader:%d, n.round:0x%x, n.peerEpoch:0x%x, n.zxid:%s, message format version:0x2, n.config version:0x0",
+			e.stateLocked(), from, msg.State, msg.Leader, msg.Round, msg.Vote.Epoch, msg.Vote.Zxid))
+	}
+	if msg.State == zabcompat.Looking && from == e.leader && !e.looking {
+		e.lost = from // it is our leader no more, and says so itself
+		e.lookLocked()
+	}
+	if e.looking && msg.State == zabcompat.Looking && !e.n.isObserver(from) && msg.Vote.Beats(e.proposal) {
+		e.proposal = msg.Vote
+		e.tellLocked()
+	} else if msg.State == zabcompat.Looking && !msg.Answer {
+		e.sendLocked(from, true)
+	}
+	e.considerLocked()
+	e.n.poke()
+}
+
+// peerUp greets a peer whose stream has come up.
+func (e *election) peerUp(sid int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.began {
+		e.sendLocked(sid, false)
+	}
+}
+
+// peerDown takes note that a peer's stream broke. If nobody listens there any
+// more and it was the leader, the election begins.
+func (e *election) peerDown(sid int64, gone bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.peers, sid)
+	if gone && sid == e.leader && !e.looking {
+		e.n.log.Warn(fmt.Sprintf("Connection broken for id %d, my id = %d", sid, e.n.cfg.SID), "leader-sid", sid)
+		e.lost = sid
+		e.lookLocked()
+		e.considerLocked()
+	}
+}
+
+// leaderChanged takes note of what Raft says.
+func (e *election) leaderChanged(sid int64, term uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.leader = sid
+	if sid == 0 {
+		if !e.looking {
+			e.lookLocked()
+		}
+		return
+	}
+	e.lost = 0
+	if !e.looking {
+		e.tellLocked()
+		return
+	}
+	e.took = time.Since(e.since)
+	e.looking, e.since = false, time.Now()
+	e.n.hurryRaft(&e.patient)
+	state := e.stateLocked()
+	if len(e.n.cfg.Members) > 0 {
+		e.n.log.Info(state.String())
+		e.n.log.Info(fmt.Sprintf("%s - LEADER ELECTION TOOK - %d MS", state, e.took.Milliseconds()),
+			"leader-sid", sid, "term", term, "vote", e.own.String())
+	}
+	e.tellLocked()
+}
+
+// hurryRaft gives Raft its working timeouts, once.
+func (n *Node) hurryRaft(patient *bool) {
+	r := n.raft.Load()
+	if !*patient || r == nil {
+		return
+	}
+	*patient = false
+	c := r.ReloadableConfig()
+	c.HeartbeatTimeout, c.ElectionTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat
+	if err := r.ReloadConfig(c); err != nil {
+		n.log.Error("cannot set raft's timeouts", "error", err)
+	}
+}
+
+// lookersLocked are the voters that look for a leader as this server does.
+func (e *election) lookersLocked() []heard {
+	var l []heard
+	for sid, h := range e.peers {
+		if h.State == zabcompat.Looking && !e.n.isObserver(sid) {
+			l = append(l, h)
+		}
+	}
+	return l
+}
+
+// considerLocked stands for election if a majority has lost the leader and it
+// is this server's turn.
+func (e *election) considerLocked() {
+	r := e.n.raft.Load()
+	if !e.looking || r == nil || len(e.n.cfg.Members) == 0 || e.n.isObserver(e.n.cfg.SID) || e.n.gone.Load() {
+		return
+	}
+	now := time.Now()
+	lookers := e.lookersLocked()
+	if 1+len(lookers) <= e.n.voters/2 {
+		return
+	}
+	if e.ready.IsZero() {
+		e.ready = now
+	}
+	if now.Sub(e.ready) > patienceRunOut {
+		e.n.hurryRaft(&e.patient)
+	}
+	better := 0
+	for _, h := range lookers {
+		if h.Vote.Beats(e.own) {
+			better++
+		}
+	}
+	wait := time.Duration(better) * turn
+	if e.patient {
+		wait += settle
+	}
+	if now.Sub(e.ready) < wait || now.Sub(e.stood) < standAgain || r.State() == raft.Leader {
+		return
+	}
+	e.stood = now
+	e.n.log.Info("standing for election", "vote", e.own.String(), "better-votes", better, "count", 1+len(lookers), "voters", e.n.voters)
+	e.n.wg.Add(1)
+	go e.stand()
+}
+
+func (e *election) stand() {
+	defer e.n.wg.Done()
+	if err := e.n.trans.standNow(serverID(e.n.cfg.SID)); err != nil {
+		e.n.log.Warn("cannot stand for election", "error", err)
+	}
+	e.mu.Lock()
+	e.n.hurryRaft(&e.patient)
+	e.mu.Unlock()
+	e.n.poke()
+}
+
+// tick sees to turns and repeats.
+func (e *election) tick(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.looking || len(e.n.cfg.Members) == 0 {
+		return
+	}
+	if now.Sub(e.told) > repeatNotice {
+		e.tellLocked()
+	}
+	e.considerLocked()
+}
+
+// mayJoin says whether a blank server may take part: a peer that has a leader
+// does not know it by another disk, or a majority of the voters, this one
+// included, belong to no ensemble yet.
+func (e *election) mayJoin() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	unfounded := 0
+	if !e.n.isObserver(e.n.cfg.SID) {
+		unfounded++
+	}
+	for sid, h := range e.peers {
+		if h.State != zabcompat.Looking && h.Leader != 0 {
+			if h.Known == "" || h.Known == e.n.disk {
+				return true
+			}
+			e.n.events.Fatal(fmt.Errorf("%w: server %d knows server %d by disk %s, this one is %s", ErrForeignDisk, sid, e.n.cfg.SID, h.Known, e.n.disk))
+			return false
+		}
+		if !h.Founded && !e.n.isObserver(sid) {
+			unfounded++
+		}
+	}
+	if time.Since(e.told) > repeatNotice {
+		e.tellLocked()
+	}
+	return unfounded > e.n.voters/2
+}
+
+// Vote is a member's vote as this server knows it.
+type Vote struct {
+	zabcompat.Vote
+	State     zabcompat.State
+	Leader    int64
+	Connected bool
+}
+
+// Votes returns what is known of every member, this one included, in the order
+// in which ZooKeeper's rule would elect them; members never heard of come last.
+func (n *Node) Votes() []Vote {
+	e := &n.election
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	zxid, _, _ := n.loggedZxid()
+	own := zabcompat.Vote{Epoch: zxid.Epoch(), Zxid: zxid, SID: n.cfg.SID}
+	votes := []Vote{{Vote: own, State: e.stateLocked(), Leader: e.leader, Connected: true}}
+	for _, sid := range slices.Sorted(maps.Keys(e.peers)) {
+		h := e.peers[sid]
+		votes = append(votes, Vote{Vote: h.Vote, State: h.State, Leader: h.Leader, Connected: n.mesh.Connected(sid)})
+	}
+	for _, m := range n.cfg.Members {
+		if _, ok := e.peers[m.SID]; !ok && m.SID != n.cfg.SID {
+			votes = append(votes, Vote{Vote: zabcompat.Vote{SID: m.SID}})
+		}
+	}
+	slices.SortStableFunc(votes, func(a, b Vote) int {
+		switch {
+		case a.Beats(b.Vote):
+			return -1
+		case b.Beats(a.Vote):
+			return 1
+		}
+		return 0
+	})
+	return votes
+}
+
+// ElectionTook is how long the last election took, from LOOKING to a leader,
+// and when it ended.
+func (n *Node) ElectionTook() (time.Duration, time.Time) {
+	e := &n.election
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.took, e.since
+}

@@ -1,0 +1,529 @@
+package quorum
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"zooraft/fsm"
+	"zooraft/server/peer"
+	"zooraft/server/quorum/store"
+	"zooraft/zabcompat"
+)
+
+// Errors of the package.
+var (
+	// ErrNotServing reports that this server cannot take requests now: it has not
+	// joined its ensemble, or has lost it.
+	ErrNotServing = errors.New("not serving")
+	// ErrFenced reports that another process has registered under this server's id.
+	ErrFenced = errors.New("another process runs under this server's id")
+	// ErrForeignDisk reports that the ensemble knows this server by another data
+	// directory: its disk was lost or exchanged, and it must not vote.
+	ErrForeignDisk = fmt.Errorf("%w: the ensemble knows this server by another one", store.ErrDataDir)
+	// ErrElectionBind reports that the election or quorum port is not to be had.
+	ErrElectionBind = errors.New("cannot bind the election port")
+)
+
+// Member is one server of the configuration.
+type Member struct {
+	SID          int64
+	Host         string
+	QuorumPort   int
+	ElectionPort int
+	Observer     bool
+}
+
+func (m Member) quorumAddr() string { return net.JoinHostPort(m.Host, strconv.Itoa(m.QuorumPort)) }
+func (m Member) electionAddr() string {
+	return net.JoinHostPort(m.Host, strconv.Itoa(m.ElectionPort))
+}
+
+// Config is what the package needs to know.
+type Config struct {
+	SID     int64
+	Members []Member // with this server; empty for a standalone server
+	// BindHost is where the quorum and election ports listen, "" for all addresses.
+	BindHost string
+	Store    store.Config
+	// SyncLimit is how long a server goes on serving without a leader.
+	SyncLimit time.Duration
+	// Heartbeat is Raft's heartbeat and election timeout: what it takes to notice
+	// a leader that is silent but whose connections stand.
+	Heartbeat time.Duration
+	SnapCount int // log entries between snapshots
+	Log       hclog.Logger
+}
+
+// Completion takes the outcome of a request.
+type Completion interface {
+	// Complete is called once, from the apply goroutine with the state lock held
+	// for writing. r is valid during the call.
+	Complete(v fsm.View, r *fsm.Result)
+}
+
+// Events tells the owner of a Node what happens. The methods are called from
+// the Node's goroutines and must not block.
+type Events interface {
+	// Serving reports that the server begins or ceases to serve: it has joined
+	// its ensemble and is in touch with a leader, or no longer is.
+	Serving(bool)
+	// Leading reports that this server leads from now on in term, everything of
+	// earlier terms being applied; Following that it no longer does.
+	Leading(term uint64)
+	Following()
+	// Peer takes a frame that another package's peer sent with Send.
+	Peer(from int64, kind byte, body []byte)
+	// Status answers a status question of a peer or an operator, in JSON. It may
+	// block for a moment.
+	Status() []byte
+	// Fatal reports that the server must stop, and why.
+	Fatal(err error)
+}
+
+// Frames on the peer stream. Kinds from frameUser on belong to the owner.
+const (
+	framePropose byte = iota + 1 // a request on its way to the leader
+	frameResend                  // the leader lost requests: send again
+	frameVote                    // a notification of the election
+	frameAskIndex
+	frameIndex
+	frameAskTerm
+	frameTerm
+	// FrameUser is the first kind that Send takes.
+	FrameUser byte = 64
+)
+
+// Node is this server's part in the quorum.
+type Node struct {
+	cfg    Config
+	log    hclog.Logger
+	fsm    *fsm.FSM
+	events Events
+	voters int
+
+	stores *store.Stores
+	disk   string
+	nonce  [16]byte
+	trans  *transport
+	mesh   *peer.Mesh
+	raft   atomic.Pointer[raft.Raft] // nil until the server has joined
+	logs   raft.LogStore             // Log behind a cache; set before raft
+	batch  *batcher
+
+	applied   atomic.Uint64 // index of the last command applied
+	leadTerm  atomic.Uint64 // the term that this server leads in, everything before being applied; 0 if it does not
+	office    atomic.Uint64 // a term that this server is ready to take office in
+	serving   atomic.Bool
+	gone      atomic.Bool
+	startedAt time.Time
+
+	mu         sync.Mutex // guards what follows
+	origin     origin
+	leaderSID  int64 // 0: none known
+	leaderTerm uint64
+	leaderAt   time.Time // since when
+	heardAt    time.Time // when a leader was last known
+	syncs      syncs
+	election   election
+
+	notices []*notifier
+	wake    chan struct{} // something changed for the main loop
+	stop    chan struct{}
+	loop    sync.WaitGroup // the main loop
+	wg      sync.WaitGroup // the others
+	once    sync.Once
+}
+
+// New opens the stores, restores the newest snapshot into f and binds the
+// ports. It joins nothing before Start.
+func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
+	n := &Node{
+		cfg:       cfg,
+		log:       cfg.Log,
+		fsm:       f,
+		events:    ev,
+		wake:      make(chan struct{}, 1),
+		stop:      make(chan struct{}),
+		startedAt: time.Now(),
+		heardAt:   time.Now(),
+	}
+	for _, m := range cfg.Members {
+		if !m.Observer {
+			n.voters++
+		}
+	}
+	if len(cfg.Members) == 0 {
+		n.voters = 1
+	}
+	n.batch = newBatcher(n)
+	n.election.init(n)
+
+	cfg.Store.OnStall = func(d time.Duration) {
+		ev.Fatal(fmt.Errorf("a write to the log has been stuck for %v: leaving, so that another server can lead", d))
+	}
+	cfg.Store.OnFail = func(err error) {
+		ev.Fatal(fmt.Errorf("the log cannot be written any more: %w", err))
+	}
+	var err error
+	if n.stores, err = store.Open(cfg.Store); err != nil {
+		return nil, err
+	}
+	id := n.stores.Identity()
+	n.disk = hex.EncodeToString(id.Disk[:])
+	boots, err := boot(n.stores.Stable)
+	if err != nil {
+		return nil, errors.Join(err, n.stores.Close())
+	}
+	binary.BigEndian.PutUint64(n.nonce[:], boots)
+	rand.Read(n.nonce[8:])
+	if _, err = n.stores.Restore(f); err != nil {
+		return nil, errors.Join(err, n.stores.Close())
+	}
+	if err = n.bind(); err != nil {
+		return nil, errors.Join(err, n.stores.Close())
+	}
+	return n, nil
+}
+
+// bind opens the election and quorum ports, or the in-process transport of a
+// standalone server.
+func (n *Node) bind() error {
+	if len(n.cfg.Members) == 0 {
+		n.trans = newLocalTransport(serverID(n.cfg.SID), raftLog{n.log.Named("raft")})
+		return nil
+	}
+	var others []peer.Member
+	addrs := make(addressBook)
+	var self Member
+	for _, m := range n.cfg.Members {
+		addrs[serverID(m.SID)] = m.electionAddr()
+		if m.SID == n.cfg.SID {
+			self = m
+		} else {
+			others = append(others, peer.Member{SID: m.SID, Addr: m.quorumAddr()})
+		}
+	}
+	electionLn, err := net.Listen("tcp", net.JoinHostPort(n.cfg.BindHost, strconv.Itoa(self.ElectionPort)))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrElectionBind, err)
+	}
+	quorumLn, err := net.Listen("tcp", net.JoinHostPort(n.cfg.BindHost, strconv.Itoa(self.QuorumPort)))
+	if err != nil {
+		electionLn.Close()
+		return fmt.Errorf("%w: quorum port: %w", ErrElectionBind, err)
+	}
+	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
+	n.trans = newTransport(electionLn, self.electionAddr(), n, addrs, raftLog{n.log.Named("raft")})
+	n.mesh = peer.New(quorumLn, others, n, n.log.Named("peer"))
+	return nil
+}
+
+func serverID(sid int64) raft.ServerID { return raft.ServerID(strconv.FormatInt(sid, 10)) }
+
+// Start joins the ensemble in the background.
+func (n *Node) Start() {
+	n.wg.Add(2)
+	go n.batch.run()
+	go n.batch.drain()
+	if n.mesh != nil {
+		n.mesh.Start()
+		for _, m := range n.cfg.Members {
+			if m.SID != n.cfg.SID {
+				n.notices = append(n.notices, newNotifier(n, m))
+			}
+		}
+	}
+	n.loop.Add(1)
+	go n.run()
+}
+
+// run is the main loop: it joins, then follows Raft's leadership and keeps the
+// clocks that are not Raft's.
+func (n *Node) run() {
+	defer n.loop.Done()
+	if !n.join() {
+		return
+	}
+	changes := make(chan raft.Observation, 64)
+	n.raft.Load().RegisterObserver(raft.NewObserver(changes, false, func(o *raft.Observation) bool {
+		switch o.Data.(type) {
+		case raft.LeaderObservation, raft.RaftState:
+			return true
+		}
+		return false
+	}))
+	n.election.begin()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		n.answerOwn()
+		n.observe()
+		select {
+		case <-n.stop:
+			return
+		case <-changes:
+		case <-n.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// poke makes the main loop look at Raft's state again.
+func (n *Node) poke() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// observe takes note of who leads and acts on a change.
+func (n *Node) observe() {
+	r := n.raft.Load()
+	_, id := r.LeaderWithID()
+	term := r.CurrentTerm()
+	sid, _ := strconv.ParseInt(string(id), 10, 64)
+	if sid == n.cfg.SID && r.State() != raft.Leader {
+		sid = 0
+	}
+	now := time.Now()
+
+	n.mu.Lock()
+	changed := sid != n.leaderSID || (sid != 0 && term != n.leaderTerm)
+	if changed {
+		n.leaderSID, n.leaderTerm, n.leaderAt = sid, term, now
+	}
+	if sid == n.cfg.SID || (sid != 0 && now.Sub(r.LastContact()) < n.cfg.SyncLimit) {
+		n.heardAt = now
+	}
+	lost := now.Sub(n.heardAt) > n.cfg.SyncLimit
+	n.mu.Unlock()
+
+	if changed {
+		n.leaderChanged(sid, term)
+	}
+	n.enterOffice()
+	n.noteCluster()
+	n.resendIfStuck(now)
+	n.resyncIfStuck(now)
+	n.election.tick(now)
+	n.setServing(!lost && n.registered())
+}
+
+// leaderChanged reacts to a new leader, or to there being none (sid 0).
+func (n *Node) leaderChanged(sid int64, term uint64) {
+	if sid != n.cfg.SID {
+		n.trans.endPipelines() // of a leadership that is over
+	}
+	if n.leadTerm.Swap(0) != 0 {
+		n.events.Following()
+	}
+	n.election.leaderChanged(sid, term)
+	n.reroute()
+	if sid == n.cfg.SID {
+		n.wg.Add(1)
+		go n.takeOffice(term)
+	}
+	n.restartSync()
+}
+
+// takeOffice waits until everything of earlier terms is applied here, then
+// takes up the leader's duties.
+func (n *Node) takeOffice(term uint64) {
+	defer n.wg.Done()
+	r := n.raft.Load()
+	if err := r.Barrier(0).Error(); err != nil || r.CurrentTerm() != term || r.State() != raft.Leader {
+		return
+	}
+	var known bool
+	n.fsm.View(func(v fsm.View) { known = v.Cluster() != "" })
+	if !known {
+		found := fsm.Found{Cluster: newClusterID()}
+		n.batch.add(fsm.Origin{}, 0, found.Append(nil))
+	}
+	n.office.Store(term)
+	n.poke()
+}
+
+// enterOffice tells the owner that this server leads, once takeOffice is ready.
+// Like leaderChanged it runs in the main loop, so that Leading and Following
+// alternate.
+func (n *Node) enterOffice() {
+	term := n.office.Swap(0)
+	if term == 0 {
+		return
+	}
+	if sid, now := n.Leader(); sid != n.cfg.SID || now != term {
+		return
+	}
+	n.leadTerm.Store(term)
+	n.events.Leading(term)
+	n.restartSync()
+}
+
+// noteCluster puts the ensemble's id on the disk, once the log has brought it.
+func (n *Node) noteCluster() {
+	if n.stores.Identity().Cluster != "" {
+		return
+	}
+	if c := n.cluster(); c != "" {
+		if err := n.stores.SetCluster(c); err != nil {
+			n.events.Fatal(fmt.Errorf("note the ensemble's id: %w", err))
+		}
+	}
+}
+
+func newClusterID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// setServing tells the owner when the server begins or ceases to serve.
+func (n *Node) setServing(on bool) {
+	if n.gone.Load() {
+		on = false
+	}
+	if n.serving.Swap(on) == on {
+		return
+	}
+	if !on {
+		if !n.gone.Load() {
+			n.log.Warn("lost the quorum: closing client connections", "sync-limit", n.cfg.SyncLimit)
+		}
+		n.failSyncs()
+	}
+	n.events.Serving(on)
+}
+
+// Send queues a frame for the same package of a peer (kind >= FrameUser). It
+// does not block; false means that the peer is not connected.
+func (n *Node) Send(to int64, kind byte, body []byte) bool {
+	return n.mesh != nil && n.mesh.Send(to, kind, body)
+}
+
+// Leader returns who leads and in which term; sid is 0 when nobody is known to.
+func (n *Node) Leader() (sid int64, term uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.leaderSID, n.leaderTerm
+}
+
+// LeadTerm is the term that this server leads in and has taken office, else 0.
+func (n *Node) LeadTerm() uint64 { return n.leadTerm.Load() }
+
+// Duty proposes a request of the leader's own, outside any sequence, such as an
+// expiry. It does not block, and says nothing of the outcome.
+func (n *Node) Duty(payload []byte) { n.batch.add(fsm.Origin{}, 0, payload) }
+
+// Retire ceases to serve and hands leadership over, if this server leads, so
+// that the others need no election. It blocks until the transfer is done or ctx
+// ends.
+func (n *Node) Retire(ctx context.Context) {
+	n.gone.Store(true)
+	n.setServing(false)
+	r := n.raft.Load()
+	if r == nil || r.State() != raft.Leader || len(n.cfg.Members) < 2 {
+		return
+	}
+	done := make(chan error, 1)
+	go func() { done <- r.LeadershipTransfer().Error() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			n.log.Warn("leadership was not handed over", "error", err)
+		}
+	case <-ctx.Done():
+		// Raft may never end a transfer; the process does.
+		n.log.Warn("leadership was not handed over in time")
+	}
+}
+
+// Close stops everything and closes the stores. It may be called twice.
+func (n *Node) Close() error {
+	var err error
+	n.once.Do(func() {
+		n.gone.Store(true)
+		close(n.stop)
+		n.batch.close()
+		n.trans.layer.Close() // what waits for a peer waits no more
+		if n.mesh != nil {
+			n.mesh.Close()
+		}
+		n.loop.Wait()
+		for _, t := range n.notices {
+			t.close()
+		}
+		if r := n.raft.Load(); r != nil {
+			ended := r.Shutdown()
+			n.trans.endPipelines()
+			err = ended.Error()
+		}
+		err = errors.Join(err, n.trans.Close())
+		n.wg.Wait()
+		err = errors.Join(err, n.stores.Close())
+	})
+	return err
+}
+
+// Stores gives access to sizes and figures of the stores.
+func (n *Node) Stores() *store.Stores { return n.stores }
+
+// Progress is how far Raft has come on this server.
+type Progress struct{ Term, Last, Committed, Applied uint64 }
+
+// Progress returns zeros before the server has joined its ensemble.
+func (n *Node) Progress() Progress {
+	r := n.raft.Load()
+	if r == nil {
+		return Progress{}
+	}
+	return Progress{Term: r.CurrentTerm(), Last: r.LastIndex(), Committed: r.CommitIndex(), Applied: n.applied.Load()}
+}
+
+// lastLogged returns Raft's last log position.
+func (n *Node) lastLogged() (term, index uint64) {
+	index, err := n.stores.Log.LastIndex()
+	if err == nil && index > 0 {
+		var l raft.Log
+		if n.stores.Log.GetLog(index, &l) == nil {
+			return l.Term, index
+		}
+	}
+	if list, err := n.stores.Snapshots.List(); err == nil && len(list) > 0 {
+		return list[0].Term, list[0].Index
+	}
+	return 0, 0
+}
+
+// loggedZxid is the zxid that the state would have with all of the log applied.
+// It counts the requests of what is logged but not yet applied; a resent
+// duplicate among them makes it too high by one, which at worst changes who
+// stands first, never who may win.
+func (n *Node) loggedZxid() (zabcompat.Zxid, uint64, uint64) {
+	term, index := n.lastLogged()
+	clock, applied := n.fsm.Clock()
+	for i := applied + 1; i <= index; i++ {
+		var l raft.Log
+		if err := n.stores.Log.GetLog(i, &l); err != nil {
+			break
+		}
+		if l.Type == raft.LogCommand {
+			for range fsm.CountZxids(l.Data) {
+				clock.Next(l.Term)
+			}
+		}
+	}
+	return clock.Last(), term, index
+}

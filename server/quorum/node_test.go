@@ -1,0 +1,366 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/fsm"
+	"zooraft/protocol"
+	"zooraft/server/quorum/store"
+)
+
+// testServer is a Node with its state machine, as package server wires them.
+type testServer struct {
+	t    *testing.T
+	cfg  Config
+	fsm  *fsm.FSM
+	node *Node
+
+	serving chan bool
+	leading chan uint64
+	fatal   chan error
+}
+
+func (s *testServer) Completed(v fsm.View, seq uint64, r *fsm.Result) { s.node.Completed(v, seq, r) }
+func (s *testServer) OutOfSequence(want uint64)                       { s.node.OutOfSequence(want) }
+func (s *testServer) Registered(sid int64, inc uint64, nonce [16]byte) {
+	s.node.Registered(sid, inc, nonce)
+}
+func (s *testServer) SessionOpened(protocol.SessionID, int32, fsm.Owner)   {}
+func (s *testServer) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
+func (s *testServer) SessionClosed(protocol.SessionID, bool)               {}
+func (s *testServer) Restored(v fsm.View) {
+	if s.node != nil {
+		s.node.Restored(v)
+	}
+}
+func (s *testServer) Applied(v fsm.View, index, term uint64) { s.node.Applied(v, index, term) }
+
+func (s *testServer) Serving(on bool)          { s.serving <- on }
+func (s *testServer) Leading(term uint64)      { s.leading <- term }
+func (s *testServer) Following()               {}
+func (s *testServer) Peer(int64, byte, []byte) {}
+func (s *testServer) Status() []byte           { return []byte("{}") }
+func (s *testServer) Fatal(err error)          { s.fatal <- err }
+
+// start opens and starts the server; its directories may have been used before.
+func (s *testServer) start() {
+	s.t.Helper()
+	s.fsm = fsm.New(s.cfg.SID, hclog.NewNullLogger())
+	s.fsm.Observe(s)
+	s.serving, s.leading, s.fatal = make(chan bool, 64), make(chan uint64, 64), make(chan error, 64)
+	s.node = nil
+	n, err := New(s.cfg, s.fsm, s)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.node = n
+	n.Start()
+	s.t.Cleanup(func() { n.Close() })
+}
+
+func await[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(30 * time.Second):
+		t.Fatalf("no %s", what)
+		panic("unreachable")
+	}
+}
+
+// until polls a condition that nothing announces.
+func until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func freePorts(t *testing.T, n int) []int {
+	t.Helper()
+	var ports []int
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}
+
+// newEnsemble makes n servers that have not been started.
+func newEnsemble(t *testing.T, n int, kind string) []*testServer {
+	t.Helper()
+	dir := t.TempDir()
+	ports := freePorts(t, 2*n)
+	var members []Member
+	for i := range n {
+		members = append(members, Member{SID: int64(i + 1), Host: "127.0.0.1", QuorumPort: ports[2*i], ElectionPort: ports[2*i+1]})
+	}
+	log := hclog.NewNullLogger()
+	if testing.Verbose() {
+		log = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug})
+	}
+	var all []*testServer
+	for i := range n {
+		d := filepath.Join(dir, fmt.Sprint(i+1))
+		all = append(all, &testServer{t: t, cfg: Config{
+			SID: int64(i + 1), Members: members, BindHost: "127.0.0.1", SyncLimit: 5 * time.Second, Heartbeat: 500 * time.Millisecond,
+			SnapCount: 10000, Log: log.Named(fmt.Sprint(i + 1)),
+			Store: store.Config{DataDir: d, Kind: kind, SID: int64(i + 1), Log: log},
+		}})
+	}
+	return all
+}
+
+// session opens a session on the server and returns the maker of its requests.
+func (s *testServer) session(id protocol.SessionID) func(path string) []byte {
+	s.t.Helper()
+	s.do((&fsm.OpenSession{Session: id, Timeout: 60000, Conn: 1}).Append(nil))
+	return func(path string) []byte {
+		body := (&protocol.CreateRequest{Path: path, ACL: protocol.OpenACL, Flags: protocol.CreateModePersistentSequential}).Append(nil)
+		return (&fsm.ClientRequest{Session: id, Conn: 1, Op: protocol.OpCreate, Body: body}).Append(nil)
+	}
+}
+
+type completion func(fsm.View, *fsm.Result)
+
+func (c completion) Complete(v fsm.View, r *fsm.Result) { c(v, r) }
+
+// do proposes and waits.
+func (s *testServer) do(payload []byte) fsm.Result {
+	s.t.Helper()
+	done := make(chan fsm.Result, 1)
+	if err := s.node.Propose(payload, completion(func(_ fsm.View, r *fsm.Result) { done <- *r })); err != nil {
+		s.t.Fatal(err)
+	}
+	return await(s.t, done, "result")
+}
+
+func leaderOf(t *testing.T, all []*testServer) *testServer {
+	t.Helper()
+	var leader *testServer
+	until(t, "a leader in office", func() bool {
+		for _, s := range all {
+			if s.node != nil && s.node.LeadTerm() != 0 {
+				leader = s
+				return true
+			}
+		}
+		return false
+	})
+	return leader
+}
+
+func TestStandalone(t *testing.T) {
+	s := newEnsemble(t, 1, store.KindWAL)[0]
+	s.cfg.Members = nil
+	s.start()
+	await(t, s.serving, "service")
+	create := s.session(1)
+	if r := s.do(create("/a")); r.Path != "/a0000000000" {
+		t.Errorf("result %+v", r)
+	}
+	if err := s.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	await(t, s.serving, "service")
+	until(t, "the state is back", func() bool { return s.fsm.Digest() != fsm.New(1, nil).Digest() })
+	if inc := s.node.origin.incarnation; inc != 2 {
+		t.Errorf("incarnation %d after a restart, want 2", inc)
+	}
+	if r := s.do(create("/a")); r.Err != protocol.ErrSessionMoved {
+		t.Errorf("the connection of another process wrote: %+v", r)
+	}
+}
+
+// TestFirstElection: servers started in order elect the one that makes the
+// majority, as ZooKeeper's do, and the later ones join it.
+func TestFirstElection(t *testing.T) {
+	for _, n := range []int{3, 5} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			all := newEnsemble(t, n, store.KindWAL)
+			for i, s := range all {
+				s.start()
+				if i < n/2 {
+					// It must be looking, with all earlier ones, before the next starts.
+					until(t, "earlier servers connected", func() bool {
+						for j := range i {
+							if !s.node.mesh.Connected(int64(j+1)) || !all[j].node.mesh.Connected(s.cfg.SID) {
+								return false
+							}
+						}
+						return true
+					})
+				} else {
+					await(t, s.serving, "service")
+				}
+			}
+			if sid := leaderOf(t, all).cfg.SID; sid != int64(n/2+1) {
+				t.Errorf("%d servers started in order elected %d, want %d", n, sid, n/2+1)
+			}
+		})
+	}
+}
+
+// TestExactlyOnce has every server write while leaders come and go; each write
+// must be applied once, in its server's order, and all states must be equal.
+func TestExactlyOnce(t *testing.T) {
+	for _, kind := range []string{store.KindWAL, store.KindBoltDB} {
+		t.Run(kind, func(t *testing.T) {
+			all := newEnsemble(t, 3, kind)
+			for _, s := range all {
+				s.start()
+			}
+			for _, s := range all {
+				await(t, s.serving, "service")
+			}
+			const writes = 400
+			var wg sync.WaitGroup
+			results := make([][]string, len(all))
+			for i, s := range all {
+				create := s.session(protocol.SessionID(i + 1))
+				wg.Add(writes)
+				window := make(chan struct{}, 32)
+				go func() {
+					for range writes {
+						window <- struct{}{}
+						err := s.node.Propose(create(fmt.Sprintf("/w%d-", i)), completion(func(_ fsm.View, r *fsm.Result) {
+							results[i] = append(results[i], r.Path)
+							<-window
+							wg.Done()
+						}))
+						if err != nil {
+							t.Error(err)
+							wg.Done()
+						}
+					}
+				}()
+			}
+			for range 3 {
+				l := leaderOf(t, all)
+				l.node.raft.Load().LeadershipTransfer().Error()
+			}
+			done := make(chan struct{})
+			go func() { wg.Wait(); close(done) }()
+			await(t, done, "all writes")
+			seen := map[string]bool{}
+			for i := range results {
+				last := ""
+				for _, p := range results[i] {
+					if seen[p] || p <= last {
+						t.Errorf("server %d: %s after %s", i+1, p, last)
+					}
+					seen[p], last = true, p
+				}
+			}
+			if len(seen) != writes*len(all) {
+				t.Errorf("%d writes applied, want %d", len(seen), writes*len(all))
+			}
+			until(t, "all states equal", func() bool {
+				return all[0].fsm.Digest() == all[1].fsm.Digest() && all[1].fsm.Digest() == all[2].fsm.Digest()
+			})
+			all[0].fsm.View(func(v fsm.View) {
+				if got := v.NodeCount(); got != writes*len(all)+4 {
+					t.Errorf("%d znodes, want %d", got, writes*len(all)+4)
+				}
+			})
+		})
+	}
+}
+
+// TestSync: what one server has been answered, another sees after a sync.
+func TestSync(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	for _, s := range all {
+		s.start()
+	}
+	for _, s := range all {
+		await(t, s.serving, "service")
+	}
+	creates := make([]func(string) []byte, len(all))
+	for i, s := range all {
+		creates[i] = s.session(protocol.SessionID(i + 1))
+	}
+	for round := range 60 {
+		w, r := all[round%3], all[(round+1)%3]
+		path := w.do(creates[round%3]("/s")).Path
+		seen := make(chan bool, 1)
+		r.node.Sync(func(v fsm.View, err error) {
+			_, code := v.Read(nil, protocol.OpExists, (&protocol.PathWatchRequest{Path: path}).Append(nil), &fsm.Reader{SkipACL: true})
+			seen <- err == nil && code == protocol.ErrOK
+		})
+		if !await(t, seen, "sync") {
+			t.Fatalf("round %d: server %d did not see %s after a sync", round, r.cfg.SID, path)
+		}
+		if round%20 == 10 {
+			leaderOf(t, all).node.raft.Load().LeadershipTransfer().Error()
+		}
+	}
+}
+
+// TestBlankDisk: a server that lost its disk must not vote under its old name,
+// while one that was never here may join late.
+func TestBlankDisk(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	all[0].start()
+	all[1].start()
+	await(t, all[0].serving, "service")
+	await(t, all[1].serving, "service")
+	all[2].start()
+	await(t, all[2].serving, "service of the late one")
+	if err := all[2].node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all[2].cfg.Store.DataDir = filepath.Join(t.TempDir(), "blank")
+	all[2].start()
+	if err := await(t, all[2].fatal, "refusal"); !errors.Is(err, ErrForeignDisk) {
+		t.Errorf("stopped for %v, want ErrForeignDisk", err)
+	}
+	if all[2].node.raft.Load() != nil {
+		t.Errorf("a server with a blank disk takes part in votes")
+	}
+}
+
+// TestRetire: a leader that leaves hands over, and the others go on at once.
+func TestRetire(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	for _, s := range all {
+		s.start()
+	}
+	for _, s := range all {
+		await(t, s.serving, "service")
+	}
+	old := leaderOf(t, all)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	old.node.Retire(ctx)
+	if on := await(t, old.serving, "end of service"); on {
+		t.Errorf("still serving")
+	}
+	var rest []*testServer
+	for _, s := range all {
+		if s != old {
+			rest = append(rest, s)
+		}
+	}
+	leaderOf(t, rest)
+	if err := old.node.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,254 @@
+package quorum
+
+import (
+	"encoding/binary"
+	"time"
+
+	"zooraft/fsm"
+)
+
+// stuckAfter is how long the oldest request may wait, with a leader known and
+// nothing applied meanwhile, before all are sent again. What is lost is known
+// at once in every case we know of (a leader gone, a stream broken, a gap seen
+// by apply); this is the net under them.
+const stuckAfter = 3 * time.Second
+
+// origin is this process as a source of requests: DESIGN, "Requests are
+// numbered by their origin and applied in sequence". Guarded by Node.mu.
+type origin struct {
+	incarnation uint64 // 0 until registered
+	asked       time.Time
+	base        uint64    // number of the request at head of queue[first]
+	queue       []request // in flight, oldest at first
+	first       int
+
+	resentAt   uint64 // OutOfSequence(want) answered for this want
+	progressAt time.Time
+}
+
+type request struct {
+	payload []byte
+	done    Completion
+}
+
+func (o *origin) len() int { return len(o.queue) - o.first }
+
+// Propose numbers a request, keeps it until it is applied here, and hands it
+// on. It does not block. The order of calls is the order of apply. done is
+// called once, unless this process ends or its state is replaced first.
+func (n *Node) Propose(payload []byte, done Completion) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	o := &n.origin
+	if o.incarnation == 0 {
+		return ErrNotServing
+	}
+	if o.len() == 0 {
+		o.progressAt = time.Now()
+	}
+	seq := o.base + uint64(o.len())
+	o.queue = append(o.queue, request{payload, done})
+	n.handOnLocked(seq, payload)
+	return nil
+}
+
+// handOnLocked gives a request to the leader's batch. Where there is no leader
+// it waits in the queue: reroute sends it.
+func (n *Node) handOnLocked(seq uint64, payload []byte) {
+	from := fsm.Origin{SID: n.cfg.SID, Incarnation: n.origin.incarnation}
+	n.forwardLocked(from, seq, payload)
+}
+
+func (n *Node) forwardLocked(from fsm.Origin, seq uint64, payload []byte) {
+	switch n.leaderSID {
+	case 0:
+	case n.cfg.SID:
+		n.batch.add(from, seq, payload)
+	default:
+		b := make([]byte, 0, len(payload)+fsm.RequestOverhead)
+		b = binary.AppendUvarint(b, from.Incarnation)
+		b = binary.AppendUvarint(b, seq)
+		n.mesh.Send(n.leaderSID, framePropose, append(b, payload...))
+	}
+}
+
+// received takes a request that a peer sent to this server as the leader. If it
+// leads no more the batch fails, and the peer, which hears of the new leader,
+// sends again.
+func (n *Node) received(from int64, body []byte) {
+	inc, k := binary.Uvarint(body)
+	if k <= 0 {
+		return
+	}
+	seq, j := binary.Uvarint(body[k:])
+	if j <= 0 {
+		return
+	}
+	o := fsm.Origin{SID: from, Incarnation: inc}
+	if inc == 0 {
+		o = fsm.Origin{} // a registration
+	}
+	n.batch.add(o, seq, append([]byte(nil), body[k+j:]...))
+}
+
+// reroute sends everything in flight again, in order, to the leader of now.
+func (n *Node) reroute() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.origin.resentAt = 0
+	n.resendLocked()
+}
+
+func (n *Node) resendLocked() {
+	o := &n.origin
+	o.progressAt = time.Now()
+	if o.incarnation == 0 {
+		n.registerLocked()
+		return
+	}
+	for i, r := range o.queue[o.first:] {
+		n.handOnLocked(o.base+uint64(i), r.payload)
+	}
+}
+
+// registerLocked asks for an incarnation. The nonce makes asking again harmless.
+func (n *Node) registerLocked() {
+	o := &n.origin
+	if n.leaderSID == 0 {
+		return
+	}
+	o.asked = time.Now()
+	r := fsm.Register{SID: n.cfg.SID, Nonce: n.nonce, Disk: n.stores.Identity().Disk}
+	n.forwardLocked(fsm.Origin{}, 0, r.Append(nil))
+}
+
+// resendIfStuck is the net under the ways to notice a loss.
+func (n *Node) resendIfStuck(now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	o := &n.origin
+	switch {
+	case n.leaderSID == 0:
+	case o.incarnation == 0:
+		if now.Sub(o.asked) > 500*time.Millisecond {
+			n.registerLocked()
+		}
+	case o.len() > 0 && now.Sub(o.progressAt) > stuckAfter:
+		n.log.Warn("requests are not applied: sending them again", "count", o.len(), "leader-sid", n.leaderSID)
+		n.resendLocked()
+	}
+}
+
+func (n *Node) registered() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.origin.incarnation != 0
+}
+
+// InFlight is the number of this server's requests that are not yet applied.
+func (n *Node) InFlight() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.origin.len()
+}
+
+// Completed pops the request that apply has just finished. Called under the
+// state lock.
+func (n *Node) Completed(v fsm.View, seq uint64, r *fsm.Result) {
+	n.mu.Lock()
+	o := &n.origin
+	if o.incarnation == 0 {
+		n.mu.Unlock()
+		return // the log of an earlier process under this id, being read again
+	}
+	if o.len() == 0 || o.base != seq {
+		n.mu.Unlock()
+		n.log.Error("a request was applied that is not in flight", "seq", seq, "next", o.base)
+		return
+	}
+	done := o.queue[o.first].done
+	o.popLocked(1)
+	if o.len() > 0 {
+		o.progressAt = timeCoarse(o.progressAt)
+	}
+	n.mu.Unlock()
+	done.Complete(v, r)
+}
+
+// timeCoarse moves t forward only once it is a while ago: the net under losses
+// needs no more, and the clock is not free.
+func timeCoarse(t time.Time) time.Time {
+	if now := time.Now(); now.Sub(t) > 100*time.Millisecond {
+		return now
+	}
+	return t
+}
+
+// popLocked forgets the oldest k requests.
+func (o *origin) popLocked(k int) {
+	clear(o.queue[o.first : o.first+k])
+	o.first += k
+	o.base += uint64(k)
+	switch {
+	case o.first == len(o.queue):
+		o.queue, o.first = o.queue[:0], 0
+		if cap(o.queue) > 4096 {
+			o.queue = nil
+		}
+	case o.first >= 1024 && o.first*2 >= len(o.queue):
+		rest := copy(o.queue, o.queue[o.first:])
+		clear(o.queue[rest:])
+		o.queue, o.first = o.queue[:rest], 0
+	}
+}
+
+// OutOfSequence sends again what apply found missing. Each request behind the
+// gap reports it; the first report suffices.
+func (n *Node) OutOfSequence(want uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.origin.incarnation != 0 && n.origin.resentAt != want {
+		n.origin.resentAt = want
+		n.resendLocked()
+	}
+}
+
+// Registered takes note of this process's incarnation, or of another process
+// that took its place.
+func (n *Node) Registered(sid int64, incarnation uint64, nonce [16]byte) {
+	if sid != n.cfg.SID {
+		return
+	}
+	n.mu.Lock()
+	o := &n.origin
+	fenced := false
+	switch {
+	case nonce == n.nonce && o.incarnation == 0:
+		o.incarnation, o.base = incarnation, 1
+	case nonce != n.nonce && o.incarnation != 0:
+		fenced = true
+	}
+	n.mu.Unlock()
+	if fenced {
+		n.events.Fatal(ErrFenced)
+		return
+	}
+	n.poke()
+}
+
+// Restored drops what a snapshot has overtaken: those requests are applied, and
+// their outcomes are not to be known any more.
+func (n *Node) Restored(v fsm.View) {
+	n.applied.Store(v.AppliedIndex())
+	n.releaseSyncs(v, v.AppliedIndex())
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	o := &n.origin
+	if o.incarnation == 0 {
+		return
+	}
+	inc, last, _ := v.Server(n.cfg.SID)
+	if inc == o.incarnation && last >= o.base {
+		o.popLocked(int(min(last-o.base+1, uint64(o.len()))))
+	}
+}

@@ -1,0 +1,361 @@
+package quorum
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"zooraft/server/peer"
+)
+
+// transport is Raft's NetworkTransport on the election port, over connections
+// that begin with the peers' handshake.
+type transport struct {
+	*raft.NetworkTransport
+	layer *streamLayer
+
+	mu        sync.Mutex
+	pipelines map[*pipeline]struct{}
+}
+
+const (
+	raftRPCTimeout = 10 * time.Second
+	raftPool       = 4
+	// waitForPeer is how long a dial waits for a peer that is down to come up.
+	waitForPeer = 30 * time.Second
+)
+
+func newTransport(ln net.Listener, addr string, n *Node, addrs addressBook, log hclog.Logger) *transport {
+	l := &streamLayer{
+		ln:       ln,
+		addr:     addr,
+		own:      n.cfg.SID,
+		node:     n,
+		sids:     make(map[string]int64),
+		log:      log,
+		accepted: make(chan net.Conn),
+		stop:     make(chan struct{}),
+		cameUp:   make(chan struct{}),
+		dialled:  make(map[net.Conn]struct{}),
+	}
+	for _, m := range n.cfg.Members {
+		l.sids[m.electionAddr()] = m.SID
+	}
+	l.wg.Add(1)
+	go l.accept()
+	return l.transport(addrs)
+}
+
+// newLocalTransport is the transport of a standalone server, which speaks only
+// to itself.
+func newLocalTransport(self raft.ServerID, log hclog.Logger) *transport {
+	const name = "standalone"
+	l := &streamLayer{addr: name, accepted: make(chan net.Conn), stop: make(chan struct{}), log: log}
+	return l.transport(addressBook{self: name})
+}
+
+func (l *streamLayer) transport(addrs addressBook) *transport {
+	t := &transport{layer: l, pipelines: make(map[*pipeline]struct{})}
+	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider: addrs,
+		Logger:                l.log,
+		Stream:                l,
+		MaxPool:               raftPool,
+		Timeout:               raftRPCTimeout,
+	})
+	return t
+}
+
+// SetHeartbeatHandler does nothing, so that heartbeats pass Raft's main
+// goroutine like any message. The stock fast path changes Raft's state from
+// another goroutine, which can break safety (hashicorp/raft issue 695).
+func (t *transport) SetHeartbeatHandler(func(raft.RPC)) {}
+
+// standNow makes this server stand for election at once, by the message that
+// Raft uses to hand leadership over, sent to itself. It skips Raft's pre-vote,
+// so the caller must know that a majority has lost the leader.
+func (t *transport) standNow(id raft.ServerID) error {
+	req := raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
+		ProtocolVersion: raft.ProtocolVersionMax,
+		ID:              []byte(id),
+		Addr:            t.EncodePeer(id, t.LocalAddr()),
+	}}
+	return t.TimeoutNow(id, t.LocalAddr(), &req, &raft.TimeoutNowResponse{})
+}
+
+// RequestVote implements raft.Transport.
+func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	return fresh(func() error { return t.NetworkTransport.RequestVote(id, target, args, resp) })
+}
+
+// RequestPreVote implements raft.WithPreVote.
+func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	return fresh(func() error { return t.NetworkTransport.RequestPreVote(id, target, args, resp) })
+}
+
+// fresh repeats a call that met a pooled connection to a process that has gone
+// since: Raft asks for a vote once in an election, and a stale connection must
+// not cost it. Asking twice is harmless.
+func fresh(call func() error) error {
+	var err error
+	for range raftPool + 1 {
+		if err = call(); err == nil || !broken(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func broken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// pipeline is a stream of AppendEntries that endPipelines can close.
+type pipeline struct {
+	raft.AppendPipeline
+	t *transport
+}
+
+// AppendEntriesPipeline implements raft.Transport.
+func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+	inner, err := t.NetworkTransport.AppendEntriesPipeline(id, target)
+	if err != nil {
+		return nil, err
+	}
+	p := &pipeline{inner, t}
+	t.mu.Lock()
+	t.pipelines[p] = struct{}{}
+	t.mu.Unlock()
+	return p, nil
+}
+
+// Close implements raft.AppendPipeline.
+func (p *pipeline) Close() error {
+	p.t.mu.Lock()
+	delete(p.t.pipelines, p)
+	p.t.mu.Unlock()
+	return p.AppendPipeline.Close()
+}
+
+// endPipelines closes all pipelines. Raft has one goroutine that sends and one
+// that reads answers; when leadership is lost the reader may go first, and the
+// sender then waits for ever for room, and Raft's shutdown for the sender.
+// While leading it is harmless: Raft opens a pipeline again.
+func (t *transport) endPipelines() {
+	t.mu.Lock()
+	var all []*pipeline
+	for p := range t.pipelines {
+		all = append(all, p)
+	}
+	t.mu.Unlock()
+	for _, p := range all {
+		p.Close()
+	}
+}
+
+// addressBook gives Raft the host name of a server at every dial.
+type addressBook map[raft.ServerID]string
+
+// ServerAddr implements raft.ServerAddressProvider.
+func (b addressBook) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
+	if addr, ok := b[id]; ok {
+		return raft.ServerAddress(addr), nil
+	}
+	return "", fmt.Errorf("server %s is not in the configuration", id)
+}
+
+// streamLayer dials and accepts for Raft. A server reaches itself through a
+// pipe: its own name may not resolve yet, nor its port be open to itself.
+type streamLayer struct {
+	ln   net.Listener
+	addr string // host name and port, never a resolved address
+	own  int64
+	node *Node
+	sids map[string]int64
+	log  hclog.Logger
+
+	accepted chan net.Conn
+	stop     chan struct{}
+	once     sync.Once
+	wg       sync.WaitGroup
+
+	mu      sync.Mutex
+	cameUp  chan struct{}         // closed, and replaced, when a peer comes up
+	dialled map[net.Conn]struct{} // nil once closed
+}
+
+// Dial implements raft.StreamLayer.
+func (l *streamLayer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	if string(addr) == l.addr {
+		return l.dialSelf()
+	}
+	sid := l.sids[string(addr)]
+	if err := l.awaitPeer(sid); err != nil {
+		return nil, err
+	}
+	conn, err := net.DialTimeout("tcp", string(addr), min(timeout, 2*time.Second))
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := peer.Call(conn, l.node.Identity(), sid, peer.PurposeRaft); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return l.keep(conn)
+}
+
+// keep notes a dialled connection, so that Close can end what Raft does on it.
+func (l *streamLayer) keep(conn net.Conn) (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dialled == nil {
+		conn.Close()
+		return nil, net.ErrClosed
+	}
+	l.dialled[conn] = struct{}{}
+	return &dialledConn{conn, l}, nil
+}
+
+type dialledConn struct {
+	net.Conn
+	l *streamLayer
+}
+
+// Close implements net.Conn.
+func (c *dialledConn) Close() error {
+	c.l.mu.Lock()
+	delete(c.l.dialled, c.Conn)
+	c.l.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// awaitPeer holds a dial back while the peer's stream says that it is down.
+// Raft doubles its pause with each attempt that fails, up to ten seconds, and
+// would let a follower that is back wait for as long; an attempt that waits
+// instead goes through at once.
+func (l *streamLayer) awaitPeer(sid int64) error {
+	deadline := time.NewTimer(waitForPeer)
+	defer deadline.Stop()
+	for {
+		l.mu.Lock()
+		cameUp := l.cameUp
+		l.mu.Unlock()
+		if l.node.mesh.Connected(sid) {
+			return nil
+		}
+		select {
+		case <-cameUp:
+		case <-deadline.C:
+			return nil // its quorum port may be all that is out of reach
+		case <-l.stop:
+			return net.ErrClosed
+		}
+	}
+}
+
+// peerUp lets the dials go that wait for a peer.
+func (l *streamLayer) peerUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.cameUp)
+	l.cameUp = make(chan struct{})
+}
+
+func (l *streamLayer) dialSelf() (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case l.accepted <- there:
+		return here, nil
+	case <-l.stop:
+		return nil, net.ErrClosed
+	}
+}
+
+// accept answers handshakes until Close.
+func (l *streamLayer) accept() {
+	defer l.wg.Done()
+	for {
+		conn, err := l.ln.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			l.log.Warn("cannot accept on the election port", "error", err)
+			select {
+			case <-l.stop:
+				return
+			case <-time.After(100 * time.Millisecond):
+				continue
+			}
+		}
+		l.wg.Add(1)
+		go func() {
+			defer l.wg.Done()
+			l.admit(conn)
+		}()
+	}
+}
+
+func (l *streamLayer) admit(conn net.Conn) {
+	id, purpose, err := peer.Answer(conn, l.node)
+	if err == nil && purpose != peer.PurposeRaft {
+		err = fmt.Errorf("purpose %q on the election port", purpose)
+	}
+	if err != nil {
+		conn.Close()
+		if !errors.Is(err, io.EOF) {
+			l.log.Warn("refusing a connection on the election port", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
+		}
+		return
+	}
+	select {
+	case l.accepted <- conn:
+	case <-l.stop:
+		conn.Close()
+	}
+}
+
+// Accept implements net.Listener for Raft's transport.
+func (l *streamLayer) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.accepted:
+		return conn, nil
+	case <-l.stop:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *streamLayer) Close() error {
+	var err error
+	l.once.Do(func() {
+		close(l.stop)
+		l.mu.Lock()
+		for conn := range l.dialled {
+			conn.Close()
+		}
+		l.dialled = nil
+		l.mu.Unlock()
+		if l.ln != nil {
+			err = l.ln.Close()
+		}
+	})
+	l.wg.Wait()
+	return err
+}
+
+// Addr implements net.Listener: the host name, for addresses change.
+func (l *streamLayer) Addr() net.Addr { return nameAddr(l.addr) }
+
+type nameAddr string
+
+func (a nameAddr) Network() string { return "tcp" }
+func (a nameAddr) String() string  { return string(a) }
