@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"time"
+
+	"zooraft/zabcompat"
+)
+
+// ServerState values, as the Mode line of srvr and zk_server_state print them.
+const (
+	StateStandalone = "standalone"
+	StateLeader     = "leader"
+	StateFollower   = "follower"
+	StateObserver   = "observer"
+)
+
+// Status is what a server can say of itself, taken at one moment. Whatever
+// renders it needs nothing else.
+type Status struct {
+	// Version as the words print it: "VERSION-COMMIT, built on YYYY-MM-DD HH:MM
+	// UTC".
+	Version string `json:"version"`
+	// Serving says whether sessions are served; while false, ServerState is the
+	// last one, or empty.
+	Serving     bool   `json:"serving"`
+	ServerState string `json:"server_state"`
+	// PeerState is ZooKeeper's finer state, "leading - broadcast"; empty for a
+	// standalone server.
+	PeerState string `json:"peer_state,omitempty"`
+	SID       int64  `json:"sid"`
+
+	LatencyMin      int64   `json:"latency_min_ms"`
+	LatencyAvg      float64 `json:"latency_avg_ms"`
+	LatencyMax      int64   `json:"latency_max_ms"`
+	PacketsReceived int64   `json:"packets_received"`
+	PacketsSent     int64   `json:"packets_sent"`
+	Connections     int     `json:"connections"`
+	Outstanding     int64   `json:"outstanding_requests"`
+
+	Zxid                zabcompat.Zxid `json:"zxid"` // last applied
+	NodeCount           int            `json:"znode_count"`
+	WatchCount          int            `json:"watch_count"`
+	EphemeralsCount     int            `json:"ephemerals_count"`
+	ApproximateDataSize int64          `json:"approximate_data_size"` // bytes
+	GlobalSessions      int            `json:"global_sessions"`
+
+	UptimeMillis int64 `json:"uptime_ms"` // since serving
+	OpenFDs      int64 `json:"open_fds"`  // -1 when unknown, and MaxFDs
+	MaxFDs       int64 `json:"max_fds"`
+
+	// The ensemble. The figures from Learners to ProposalSizeMax are the
+	// leader's.
+	QuorumSize               int   `json:"quorum_size"` // voters
+	Learners                 int   `json:"learners"`
+	SyncedFollowers          int   `json:"synced_followers"`
+	SyncedNonVotingFollowers int   `json:"synced_non_voting_followers"`
+	SyncedObservers          int   `json:"synced_observers"`
+	PendingSyncs             int   `json:"pending_syncs"`
+	ProposalSizeLast         int64 `json:"proposal_size_last"` // bytes; -1 before any, as the next two
+	ProposalSizeMin          int64 `json:"proposal_size_min"`
+	ProposalSizeMax          int64 `json:"proposal_size_max"`
+
+	// Vote is this server's standing in an election, Round the Raft term, Since
+	// when LeaderSID (0: none) was known to lead.
+	Vote      zabcompat.Vote  `json:"vote"`
+	State     zabcompat.State `json:"state"`
+	LeaderSID int64           `json:"leader_sid"`
+	Round     uint64          `json:"round"`
+	Since     time.Time       `json:"since"`
+
+	ClusterID        string `json:"cluster_id"`
+	RaftTerm         uint64 `json:"raft_term"`
+	RaftLastIndex    uint64 `json:"raft_last_index"`
+	RaftCommitIndex  uint64 `json:"raft_commit_index"`
+	RaftAppliedIndex uint64 `json:"raft_applied_index"`
+
+	Peers []PeerStatus `json:"peers,omitempty"`
+}
+
+// PeerStatus is what a server knows of another member.
+type PeerStatus struct {
+	SID       int64           `json:"sid"`
+	Addr      string          `json:"addr"`
+	Connected bool            `json:"connected"`
+	Vote      zabcompat.Vote  `json:"vote"` // as last told
+	State     zabcompat.State `json:"state"`
+}
+
+// ConnInfo is one client connection, for the words stat and cons.
+type ConnInfo struct {
+	Remote         string // as Java prints it: /127.0.0.1:57482
+	Queued         int    // requests under way
+	Received, Sent int64  // packets
+}
+
+// StatusSource is asked anew for every answer. Its methods may be called by
+// many goroutines at once and should not take long.
+type StatusSource interface {
+	Status() Status
+	// Connections lists the open client connections, oldest first.
+	Connections() []ConnInfo
+}

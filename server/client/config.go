@@ -1,0 +1,131 @@
+package client
+
+import (
+	"time"
+
+	"zooraft/fsm"
+	"zooraft/fsm/watch"
+	"zooraft/protocol"
+)
+
+// Limits that no configuration key governs.
+const (
+	// DefaultMaxOutboxBytes is how many bytes of watch events may wait for a
+	// client that does not read: some 200,000 events, which no client falls
+	// behind by while it is alive, and a sum that a server can spare for a few
+	// that are not. Replies do not count here, since a connection whose replies
+	// pile up is not read any more (softOutboxBytes).
+	DefaultMaxOutboxBytes = 16 << 20
+
+	// softOutboxBytes is the backlog of unsent bytes at which a connection's
+	// requests are no longer read.
+	softOutboxBytes = 256 << 10
+	// maxPending bounds a connection's requests under way.
+	maxPending = 1000
+	// maxDeferred bounds the reads among them that wait behind a write. Their
+	// replies come all at once when the write completes, so this times the
+	// largest reply is the most that one connection can have made for it.
+	maxDeferred = 128
+	// maxReadBatch bounds the reads answered under one hold of the state lock.
+	maxReadBatch = 32
+	// maxIdentities bounds what a connection may gather by auth packets: all of
+	// it travels with each of its writes.
+	maxIdentities = 128
+	// maxIDAttempts bounds how often another id is tried for a new session.
+	maxIDAttempts = 16
+
+	handshakeTimeout = 10 * time.Second // zookeeper.nio.sessionlessCnxnTimeout
+	catchUpTimeout   = time.Second
+	lingerTimeout    = 500 * time.Millisecond
+)
+
+// Config says how the client port behaves. The zoo.cfg key is named where there
+// is one.
+type Config struct {
+	// Addr is the host:port to listen on; port 0 takes any free one
+	// (clientPort, clientPortAddress).
+	Addr string
+	// SID is this server's id, the top byte of the session ids it makes.
+	SID int64
+	// MinSessionTimeout and MaxSessionTimeout bound what a client may ask for
+	// (minSessionTimeout, maxSessionTimeout).
+	MinSessionTimeout, MaxSessionTimeout time.Duration
+	// MaxClientCnxns is the number of connections one address may hold, 0 for
+	// no limit (maxClientCnxns).
+	MaxClientCnxns int
+	// MaxCnxns is the number of connections in all, 0 for no limit (maxCnxns).
+	MaxCnxns int
+	// GlobalOutstandingLimit is the number of requests under way in this server
+	// beyond which connections that have some are not read; 0 for no limit
+	// (globalOutstandingLimit).
+	GlobalOutstandingLimit int
+	// JuteMaxBuffer is the size in bytes of the largest frame taken; 0 means
+	// protocol.DefaultMaxFrameBytes (jute.maxbuffer).
+	JuteMaxBuffer int
+	// MaxOutboxBytes is the backlog of unsent bytes at which a further watch
+	// event closes the connection; 0 means DefaultMaxOutboxBytes.
+	MaxOutboxBytes int
+	// SuperDigest is the digest id that passes every ACL; empty for nobody
+	// (DigestAuthenticationProvider.superDigest).
+	SuperDigest string
+	// SkipACL turns off ACL checks (skipACL).
+	SkipACL bool
+	// Words answers four-letter words. known is false for what is none, which
+	// is then taken for a frame's length; an empty answer closes the
+	// connection without a byte. It is called by many goroutines, without
+	// locks, and may take the state lock. nil knows no words.
+	Words func(word string) (answer string, known bool)
+}
+
+// Completion takes the outcome of a proposed request. v and r are valid during
+// the call. It is an alias so that a Proposer need not import this package.
+type Completion = interface {
+	Complete(v fsm.View, r *fsm.Result)
+}
+
+// Proposer numbers a request of this server, keeps it until it is applied here,
+// and has it committed.
+type Proposer interface {
+	// Propose does not block and retains payload. The order of calls is the
+	// order of apply. done.Complete is called once, in the order of the calls,
+	// from the apply goroutine with the state lock held for writing; never if
+	// the process stops first or the state is replaced by a snapshot, which
+	// must be followed by DropAll before anything else completes. An error
+	// means that this server cannot take writes and done is not called.
+	Propose(payload []byte, done Completion) error
+	// Sync calls done once, with the state lock held for reading or writing,
+	// when this server has applied all that was committed at the leader at some
+	// moment after the call. err is not nil when that cannot be known. It does
+	// not block; done may be called before it returns.
+	Sync(done func(v fsm.View, err error))
+}
+
+// State is the replicated state as reads see it; *fsm.FSM is one.
+type State interface {
+	// RLock takes the state lock for reading; the view is valid until RUnlock.
+	RLock() fsm.View
+	RUnlock()
+	// Watches is the watch table, always the same.
+	Watches() *watch.Table
+}
+
+// Toucher is one session's sign of life.
+type Toucher interface {
+	// Mark notes that the session's client has been heard. It is called for
+	// every request and must be cheap.
+	Mark()
+}
+
+// Liveness is told which sessions are alive on this server.
+type Liveness interface {
+	// Session returns the session's Toucher. It is called once for each
+	// connection that settles a session, and does not block.
+	Session(id protocol.SessionID) Toucher
+}
+
+// Deps are what the client port stands on. All are required.
+type Deps struct {
+	Proposer Proposer
+	State    State
+	Liveness Liveness
+}

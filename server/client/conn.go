@@ -1,0 +1,381 @@
+package client
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zooraft/fsm"
+	"zooraft/fsm/acl"
+	"zooraft/fsm/watch"
+	"zooraft/protocol"
+)
+
+// cause is why a connection was ended from this side, or found ended.
+type cause struct{ text string }
+
+var (
+	causeEOF        = &cause{"client closed its socket"}
+	causeIO         = &cause{"socket failed"}
+	causeHandshake  = &cause{"no handshake in time"}
+	causeIdle       = &cause{"nothing heard for the session timeout"}
+	causeMalformed  = &cause{"malformed frame"}
+	causeNotServing = &cause{"server is not serving"}
+	causeAhead      = &cause{"client has seen a later zxid"}
+	causeReplaced   = &cause{"session reconnected"}
+	causeMoved      = &cause{"session moved"}
+	causeClosed     = &cause{"session closed or expired"}
+	causeSlowReader = &cause{"client does not read its events"}
+	causeSlowWrite  = &cause{"client takes no data"}
+	causeOutOfStep  = &cause{"requests and outcomes out of step"}
+	causeDone       = &cause{"answered for good"}
+	causeShutdown   = &cause{"client port closes"}
+)
+
+// longAgo is a deadline that fails what is blocked and what follows.
+var longAgo = time.Unix(1, 0)
+
+// conn is one connection of a client.
+type conn struct {
+	srv    *Server
+	nc     net.Conn
+	number uint64 // unique in this process, from 1
+	remote netip.AddrPort
+	since  time.Time
+
+	// cause is set once, when the connection dies; it is what isDead looks at.
+	cause atomic.Pointer[cause]
+
+	// Owned by readLoop.
+	in       frameReader
+	filledAt int64 // when the last bytes came in, ns on the server's clock
+	touch    Toucher
+	timer    *time.Timer // ends a connection without a session; nil with one
+
+	// Written by readLoop before the session is asked for, then read-only.
+	session   protocol.SessionID
+	timeout   time.Duration
+	hasRO     bool
+	watcher   *watch.Watcher
+	shaking   atomic.Bool  // a ConnectRequest has come in
+	settled   atomic.Int32 // outcome of the handshake, a settled constant
+	closing   atomic.Bool  // the client has asked to close the session
+	ids       atomic.Pointer[[]protocol.ID]
+	lastIO    atomic.Int64 // when bytes last moved, ns on the server's clock
+	received  atomic.Int64
+	sent      atomic.Int64
+	resume    chan struct{} // one slot: what readLoop waits for may have come
+	flushed   chan struct{} // closed when writeLoop has ended
+	hasWriter bool          // owned by readLoop
+
+	out outbox
+
+	mu   sync.Mutex
+	pipe pipeline
+	// What readLoop looks at without c.mu; written under it.
+	pending  atomic.Int32 // len of pipe
+	deferred atomic.Int32 // reads among them
+	unsynced atomic.Int32 // syncs not yet caught up
+}
+
+func newConn(s *Server, nc net.Conn, remote netip.AddrPort, number uint64) *conn {
+	c := &conn{
+		srv: s, nc: nc, number: number, remote: remote, since: time.Now(),
+		resume: make(chan struct{}, 1), flushed: make(chan struct{}),
+	}
+	c.in.init(nc, s.cfg.JuteMaxBuffer)
+	c.out.init()
+	c.filledAt = s.now()
+	c.lastIO.Store(c.filledAt)
+	ids := []protocol.ID{{Scheme: "ip", ID: acl.IPText(remote.Addr())}}
+	c.ids.Store(&ids)
+	return c
+}
+
+func (c *conn) isDead() bool { return c.cause.Load() != nil }
+
+// identities is what the connection has proved to be. Not to be changed.
+func (c *conn) identities() []protocol.ID { return *c.ids.Load() }
+
+// kill ends the connection without another byte. It does not block and may be
+// called by anyone under any lock but outbox.mu.
+func (c *conn) kill(why *cause) {
+	if !c.cause.CompareAndSwap(nil, why) {
+		return
+	}
+	c.out.close()
+	// Deadlines and not Close: that would be system calls, perhaps for
+	// thousands of connections, in the apply goroutine. Whoever sets a deadline
+	// looks at cause afterwards.
+	c.nc.SetDeadline(longAgo)
+	c.nudge()
+}
+
+// nudge makes a waiting readLoop look again.
+func (c *conn) nudge() {
+	select {
+	case c.resume <- struct{}{}:
+	default:
+	}
+}
+
+// wait blocks readLoop until cond holds, and tells whether the connection still
+// lives. Whatever makes cond true must nudge afterwards.
+func (c *conn) wait(cond func() bool) bool {
+	for !c.isDead() {
+		if cond() {
+			// The socket was not read meanwhile, so silence proves nothing.
+			c.lastIO.Store(c.srv.now())
+			return true
+		}
+		<-c.resume
+	}
+	return false
+}
+
+// hasRoom says whether the connection may have another request under way.
+func (c *conn) hasRoom() bool {
+	n := c.pending.Load()
+	if n >= maxPending || c.deferred.Load() >= maxDeferred || c.out.size.Load() >= softOutboxBytes {
+		return false
+	}
+	limit := int64(c.srv.cfg.GlobalOutstandingLimit)
+	return n == 0 || limit <= 0 || c.srv.outstanding.Load() <= limit
+}
+
+// readLoop is the life of the connection.
+func (c *conn) readLoop() {
+	defer c.srv.wg.Done()
+	defer c.end()
+	c.timer = time.AfterFunc(c.srv.handshakeTimeout, func() { c.kill(causeHandshake) })
+	if c.fourLetters() || !c.handshake() {
+		return
+	}
+	c.timer.Stop()
+	c.timer = nil
+	c.serve()
+}
+
+// end takes the connection apart: what is queued after a farewell is sent, then
+// nothing of it remains but the writes that are on their way.
+func (c *conn) end() {
+	if c.timer != nil {
+		defer c.timer.Stop()
+	}
+	if c.hasWriter {
+		<-c.flushed
+	}
+	if !c.isDead() {
+		c.linger()
+	}
+	c.kill(causeDone)
+	c.nc.Close()
+	if c.watcher != nil {
+		c.watcher.Close()
+	}
+	c.abandon()
+	c.in.release()
+	c.srv.remove(c)
+	c.logEnd()
+}
+
+// linger waits a moment for the client to close after the farewell: closing
+// with unread bytes would reset the connection and could cost the client the
+// last reply.
+func (c *conn) linger() {
+	c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
+	for c.in.r, c.in.w = 0, 0; !c.isDead(); {
+		if _, err := c.nc.Read(c.in.small[:]); err != nil {
+			return
+		}
+	}
+}
+
+func (c *conn) logEnd() {
+	log := c.srv.log
+	if !log.IsDebug() {
+		return
+	}
+	args := []any{"client", c.name(), "session", c.session.String(), "reason", c.cause.Load().text}
+	switch c.cause.Load() {
+	case causeEOF:
+		log.Debug("Unable to read additional data from client, it probably closed the socket", args...)
+	case causeDone, causeClosed:
+		log.Debug("Closed socket connection for client", args...)
+	default:
+		log.Debug("Closing connection of client", args...)
+	}
+}
+
+// name is the client's address as ZooKeeper prints it.
+func (c *conn) name() string { return addrText(c.remote) }
+
+// nextFrame returns the next frame, valid until the next call; false when there
+// will be none. It blocks.
+func (c *conn) nextFrame() ([]byte, bool) {
+	for {
+		frame, ok, err := c.in.next()
+		if err != nil {
+			c.srv.logLength(c)
+			c.kill(causeMalformed)
+			return nil, false
+		}
+		if ok {
+			return frame, true
+		}
+		if !c.fill() {
+			return nil, false
+		}
+	}
+}
+
+// fill reads once from the socket. The deadline is moved when it is hit, not
+// with every frame.
+func (c *conn) fill() bool {
+	for !c.isDead() {
+		n, err := c.in.fill()
+		c.filledAt = c.srv.now()
+		if n > 0 {
+			c.lastIO.Store(c.filledAt)
+			return true
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.timeout > 0:
+			c.armRead()
+		case errors.Is(err, io.EOF):
+			c.kill(causeEOF)
+		default:
+			c.kill(causeIO)
+		}
+	}
+	return false
+}
+
+// armRead sets the read deadline to when the connection has been silent for its
+// session timeout, and ends it if that is now.
+func (c *conn) armRead() {
+	left := c.timeout - time.Duration(c.srv.now()-c.lastIO.Load())
+	if left <= 0 {
+		c.kill(causeIdle)
+		return
+	}
+	c.nc.SetReadDeadline(time.Now().Add(left))
+	if c.isDead() {
+		c.nc.SetDeadline(longAgo)
+	}
+}
+
+// writeLoop sends what the outbox holds, until it is closed, or finished and
+// empty.
+func (c *conn) writeLoop() {
+	defer c.srv.wg.Done()
+	defer close(c.flushed)
+	var deadline time.Time
+	for {
+		b := c.out.take()
+		if b == nil {
+			break
+		}
+		ok := c.send(b.b, &deadline)
+		b.free()
+		if !ok {
+			return
+		}
+	}
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && !c.isDead() {
+		half.CloseWrite()
+	}
+}
+
+// sendChunk is the least that must leave within a session timeout.
+const sendChunk = 64 << 10
+
+// send writes b. A client that takes nothing for its session timeout loses its
+// connection.
+func (c *conn) send(b []byte, deadline *time.Time) bool {
+	for len(b) > 0 {
+		now := time.Now()
+		if deadline.Sub(now) < c.timeout/2 {
+			*deadline = now.Add(c.timeout)
+			c.nc.SetWriteDeadline(*deadline)
+		}
+		if c.isDead() {
+			return false
+		}
+		n, err := c.nc.Write(b[:min(len(b), sendChunk)])
+		b = b[n:]
+		if n > 0 {
+			c.lastIO.Store(c.srv.now())
+		}
+		if left := c.out.wrote(n); left < softOutboxBytes && left+int64(n) >= softOutboxBytes {
+			c.nudge()
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if n == 0 {
+				c.kill(causeSlowWrite)
+				return false
+			}
+			*deadline = time.Time{}
+		default:
+			c.kill(causeIO)
+			return false
+		}
+	}
+	return true
+}
+
+// serve handles requests until the connection ends or the client has asked for
+// its end.
+func (c *conn) serve() {
+	for {
+		frame, ok := c.nextFrame()
+		if !ok {
+			return
+		}
+		if !c.request(frame) {
+			return
+		}
+		if !c.hasRoom() && !c.wait(c.hasRoom) {
+			return
+		}
+	}
+}
+
+// Notify implements watch.Sink. The receiver's right to know is checked here.
+func (c *conn) Notify(ev *watch.Event) {
+	if c.isDead() || !c.srv.cfg.SkipACL && !acl.Check(ev.ACL, protocol.PermRead, c.identities()) {
+		return
+	}
+	if ev.Frame == nil {
+		ev.Frame = appendEvent(make([]byte, 0, 4+16+12+len(ev.Path)), ev)
+	}
+	switch n := c.out.append(ev.Frame); {
+	case n == 0:
+		return
+	case n > int64(c.srv.cfg.MaxOutboxBytes):
+		c.kill(causeSlowReader)
+		return
+	}
+	c.sent.Add(1)
+	c.srv.stats.sent.Add(1)
+	c.out.kick()
+}
+
+func appendEvent(b []byte, ev *watch.Event) []byte {
+	b, mark := protocol.BeginFrame(b)
+	h := protocol.ReplyHeader{Xid: protocol.XidNotification, Zxid: ev.Zxid}
+	b = h.Append(b)
+	e := protocol.WatcherEvent{Type: ev.Type, State: protocol.StateSyncConnected, Path: ev.Path}
+	return protocol.EndFrame(e.Append(b), mark)
+}
+
+var _ watch.Sink = (*conn)(nil)
+var _ interface{ Complete(fsm.View, *fsm.Result) } = (*conn)(nil)

@@ -1,0 +1,35 @@
+// Package client is the client port: it accepts connections, answers the
+// four-letter words that share the port, settles sessions, and carries the
+// requests of each connection through its pipeline.
+//
+// It speaks package protocol on its sockets and package fsm behind them: reads
+// are answered from a view of the state, writes are proposed and answered when
+// this server applies them. It leaves to others how a write is committed
+// (Proposer), which sessions are alive (Liveness), and what the four-letter
+// words say (Config.Words). It knows neither Raft nor peers.
+//
+// Each connection has two goroutines. readLoop takes frames off the socket and
+// starts what they ask for; writeLoop empties the outbox into the socket. The
+// apply goroutine completes writes, and with them the reads that waited behind
+// them; it never waits for a connection.
+//
+// Invariants:
+//
+//   - Requests of a connection take effect and are answered in the order they
+//     came in (auth and sasl aside, which ZooKeeper answers at once). A read sees
+//     all earlier writes of its connection and none of the later ones.
+//   - A reply or event is in the outbox before the state lock under which it was
+//     made is released. So an event stands before every reply that shows what
+//     it announces, and the zxids of a connection's replies never go back.
+//   - When a write completes it is at the head of its connection's pipeline: all
+//     before it has been answered. That holds because a write behind a sync is
+//     proposed only when the sync has been answered for, so that nothing but
+//     writes is waited for in the order of the log.
+//   - Nothing here blocks while it holds the state lock, and nothing that comes
+//     from a socket makes this package panic or allocate much more than was sent.
+//   - A dead connection sends nothing more, whatever completes for it.
+//
+// Lock order: the state lock, conn.mu (the pipeline), the watch table's own
+// lock, outbox.mu. Server.mu is taken with or without the state lock; under it
+// only outbox.mu is taken.
+package client

@@ -1,0 +1,274 @@
+package client
+
+import (
+	"bytes"
+
+	"zooraft/fsm"
+	"zooraft/protocol"
+)
+
+// kind says how an item of the pipeline gets its reply.
+type kind uint8
+
+const (
+	kindRead  kind = iota // from a view of the state, when its turn comes
+	kindFixed             // fixed already; only its turn is waited for
+	kindWrite             // from its result, when it is applied
+	kindSync              // when this server has caught up with the leader
+)
+
+// item is a request under way.
+type item struct {
+	kind   kind
+	caught bool // kindSync: caught up
+	closes bool // the connection ends after the reply
+	xid    int32
+	op     protocol.OpCode
+	err    protocol.ErrCode // kindFixed
+	ids    []protocol.ID    // kindRead: the identities when the request came in
+	body   []byte           // kindRead, kindSync: the request's body
+	at     int64            // arrival, ns on the server's clock
+}
+
+// pipeline is the requests of one connection that have not been answered, in
+// order of arrival. Guarded by conn.mu.
+type pipeline struct {
+	items    []item // items[head:]
+	head     int
+	base     uint64 // number of items[head]
+	deferred int    // how many are of kindRead or kindFixed
+}
+
+func (p *pipeline) len() int { return len(p.items) - p.head }
+
+// front is the oldest item. REQUIRES: len() > 0.
+func (p *pipeline) front() *item { return &p.items[p.head] }
+
+// at returns the item with a number, nil if it is gone.
+func (p *pipeline) at(number uint64) *item {
+	if number < p.base || number-p.base >= uint64(p.len()) {
+		return nil
+	}
+	return &p.items[p.head+int(number-p.base)]
+}
+
+// push appends an item and returns its number.
+func (p *pipeline) push(it item) uint64 {
+	if p.head > 0 && len(p.items) == cap(p.items) {
+		n := copy(p.items, p.items[p.head:])
+		clear(p.items[n:])
+		p.items, p.head = p.items[:n], 0
+	}
+	p.items = append(p.items, it)
+	if it.kind <= kindFixed {
+		p.deferred++
+	}
+	return p.base + uint64(p.len()) - 1
+}
+
+func (p *pipeline) pop() {
+	it := p.front()
+	if it.kind <= kindFixed {
+		p.deferred--
+	}
+	*it = item{}
+	p.head++
+	p.base++
+	if p.head == len(p.items) {
+		p.items, p.head = p.items[:0], 0
+		if cap(p.items) > 8 {
+			p.items = nil
+		}
+	}
+}
+
+// drop gives up on all items and returns how many there were.
+func (p *pipeline) drop() int {
+	n := p.len()
+	*p = pipeline{base: p.base + uint64(n)}
+	return n
+}
+
+// scratch is what answering a request needs for a moment. It is pooled because
+// its parts escape through interfaces.
+type scratch struct {
+	buffer
+	reader fsm.Reader
+}
+
+// ordered answers a request that needs no log, or defers it behind those under
+// way, and goes on under the same hold of the state lock with those that the
+// receive buffer has complete already. It reports whether to go on reading.
+func (c *conn) ordered(it item) bool {
+	sc := c.srv.scratch.Get().(*scratch)
+	goOn := true
+	v := c.srv.state.RLock()
+	for n := 1; ; n++ {
+		if c.isDead() {
+			goOn = false
+			break
+		}
+		c.answerOrDefer(v, &it, sc)
+		if it.closes {
+			goOn = false
+			break
+		}
+		if n == maxReadBatch || !c.hasRoom() {
+			break
+		}
+		frame := c.in.peek()
+		var ok bool
+		if it, ok = c.nextRead(frame); !ok {
+			break
+		}
+		c.in.skip(frame)
+		c.arrived(&it)
+	}
+	c.srv.state.RUnlock()
+	c.out.kick()
+	c.srv.putScratch(sc)
+	return goOn
+}
+
+// nextRead makes an item of a frame that is a read.
+func (c *conn) nextRead(frame []byte) (item, bool) {
+	if len(frame) < headerBytes {
+		return item{}, false
+	}
+	var h protocol.RequestHeader
+	d := protocol.NewDecoder(frame)
+	h.Decode(&d)
+	if !fsm.Readable(h.Op) {
+		return item{}, false
+	}
+	return item{kind: kindRead, xid: h.Xid, op: h.Op, body: frame[headerBytes:]}, true
+}
+
+// answerOrDefer is ordered for one item. REQUIRES: the state lock, shared, so
+// that no write completes between the look at the pipeline and the answer.
+func (c *conn) answerOrDefer(v fsm.View, it *item, sc *scratch) {
+	if c.pending.Load() > 0 {
+		c.mu.Lock()
+		if c.pipe.len() > 0 {
+			late := *it
+			late.ids, late.body = c.identities(), bytes.Clone(it.body)
+			c.pushLocked(late)
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+	}
+	// Only readLoop, which is here, adds to an empty pipeline.
+	c.answer(v, it, sc)
+}
+
+// pushLocked puts an item behind all others. REQUIRES: c.mu.
+func (c *conn) pushLocked(it item) uint64 {
+	number := c.pipe.push(it)
+	c.pending.Store(int32(c.pipe.len()))
+	c.deferred.Store(int32(c.pipe.deferred))
+	c.srv.outstanding.Add(1)
+	return number
+}
+
+// write proposes a write. Its body has been checked as far as that goes here.
+func (c *conn) write(it item, payload []byte) bool {
+	if c.unsynced.Load() != 0 && !c.wait(func() bool { return c.unsynced.Load() == 0 }) {
+		return false
+	}
+	c.mu.Lock()
+	c.pushLocked(it)
+	c.mu.Unlock()
+	if err := c.srv.deps.Proposer.Propose(payload, c); err != nil {
+		c.kill(causeNotServing)
+		return false
+	}
+	return !it.closes
+}
+
+// Complete answers a write, and the reads that waited for it. It is called from
+// the apply goroutine with the state lock held for writing.
+func (c *conn) Complete(v fsm.View, r *fsm.Result) {
+	sc := c.srv.scratch.Get().(*scratch)
+	c.mu.Lock()
+	switch {
+	case c.isDead():
+	case c.pipe.len() == 0 || c.pipe.front().kind != kindWrite:
+		// What completes is not what was asked for: the client must not be told
+		// anything that could be another request's outcome.
+		c.kill(causeOutOfStep)
+	case r.Err == protocol.ErrSessionMoved:
+		c.kill(causeMoved)
+	default:
+		it := c.pipe.front()
+		sc.b = appendWriteReply(sc.b[:0], v, it, r)
+		c.reply(it, sc)
+		c.popLocked()
+		c.runLocked(v, sc)
+	}
+	c.mu.Unlock()
+	c.srv.putScratch(sc)
+	c.out.kick()
+	if c.hasRoom() { // else waking readLoop would be for nothing
+		c.nudge()
+	}
+}
+
+// sync asks for a read-index round, in its place among the other requests.
+func (c *conn) sync(it item) bool {
+	c.unsynced.Add(1)
+	c.mu.Lock()
+	number := c.pushLocked(it)
+	c.mu.Unlock()
+	c.srv.deps.Proposer.Sync(func(v fsm.View, err error) { c.synced(number, v, err) })
+	return true
+}
+
+func (c *conn) synced(number uint64, v fsm.View, err error) {
+	if err != nil {
+		c.kill(causeNotServing)
+		return
+	}
+	sc := c.srv.scratch.Get().(*scratch)
+	c.mu.Lock()
+	if it := c.pipe.at(number); it != nil && !it.caught {
+		it.caught = true
+		c.unsynced.Add(-1)
+		c.runLocked(v, sc)
+	}
+	c.mu.Unlock()
+	c.srv.putScratch(sc)
+	c.out.kick()
+	c.nudge()
+}
+
+// runLocked answers what is at the head of the pipeline, up to what still waits
+// for something. REQUIRES: c.mu and the state lock.
+func (c *conn) runLocked(v fsm.View, sc *scratch) {
+	for c.pipe.len() > 0 {
+		it := c.pipe.front()
+		if it.kind == kindWrite || it.kind == kindSync && !it.caught || c.isDead() {
+			return
+		}
+		c.answer(v, it, sc)
+		c.popLocked()
+	}
+}
+
+// popLocked takes out the head, whose reply is in the outbox. REQUIRES: c.mu.
+func (c *conn) popLocked() {
+	c.pipe.pop()
+	c.pending.Store(int32(c.pipe.len()))
+	c.deferred.Store(int32(c.pipe.deferred))
+	c.srv.outstanding.Add(-1)
+}
+
+// abandon gives up on what is under way; writes go on without this connection.
+func (c *conn) abandon() {
+	c.mu.Lock()
+	n := c.pipe.drop()
+	c.pending.Store(0)
+	c.deferred.Store(0)
+	c.mu.Unlock()
+	c.srv.outstanding.Add(-int64(n))
+}

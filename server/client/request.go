@@ -1,0 +1,113 @@
+package client
+
+import (
+	"zooraft/fsm"
+	"zooraft/protocol"
+)
+
+// request starts what a frame asks for and reports whether to go on reading.
+func (c *conn) request(frame []byte) bool {
+	if len(frame) < headerBytes {
+		c.kill(causeMalformed)
+		return false
+	}
+	var h protocol.RequestHeader
+	d := protocol.NewDecoder(frame)
+	h.Decode(&d)
+	body := frame[headerBytes:]
+	switch h.Op {
+	case protocol.OpAuth:
+		return c.auth(h.Xid, body)
+	case protocol.OpSASL:
+		return c.sasl(h.Xid, body)
+	}
+	it := item{xid: h.Xid, op: h.Op, body: body}
+	c.arrived(&it)
+	if c.srv.log.IsTrace() {
+		c.srv.log.Trace("request", "client", c.name(), "session", c.session.String(), "op", h.Op.String(), "xid", h.Xid)
+	}
+	switch {
+	case fsm.Readable(h.Op):
+		return c.ordered(it) // of kindRead
+	case h.Op == protocol.OpCloseSession:
+		it.kind, it.closes, it.body = kindWrite, true, nil
+		c.closing.Store(true)
+		r := fsm.CloseSession{Session: c.session, Conn: c.number}
+		return c.write(it, r.Append(nil))
+	case h.Op == protocol.OpSync:
+		var r protocol.SyncRequest
+		if r.Decode(&d); d.Err() != nil {
+			return c.refuse(it, protocol.ErrMarshalling)
+		}
+		it.kind, it.body = kindSync, r.Append(nil)
+		return c.sync(it)
+	}
+	switch writable(h.Op, &d) {
+	case protocol.ErrOK:
+		return c.write(item{kind: kindWrite, xid: h.Xid, op: h.Op, at: it.at}, c.clientRequest(h.Op, body))
+	case protocol.ErrMarshalling:
+		return c.refuse(it, protocol.ErrMarshalling)
+	default:
+		it.closes = true
+		return c.refuse(it, protocol.ErrUnimplemented)
+	}
+}
+
+// arrived notes a request: when it came, and that its session is alive.
+func (c *conn) arrived(it *item) {
+	it.at = c.filledAt
+	c.received.Add(1)
+	c.srv.stats.received.Add(1)
+	c.touch.Mark()
+}
+
+// refuse answers an error when the request's turn comes.
+func (c *conn) refuse(it item, code protocol.ErrCode) bool {
+	it.kind, it.err, it.body = kindFixed, code, nil
+	return c.ordered(it)
+}
+
+// writable says whether a write may be proposed: ErrOK, ErrMarshalling for a
+// body that does not decode, ErrUnimplemented for what is no write at all. A
+// multi travels as it is, since ZooKeeper gives a zxid even to one that does
+// not decode.
+func writable(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
+	switch op {
+	case protocol.OpMulti:
+	case protocol.OpCreate, protocol.OpCreate2:
+		var r protocol.CreateRequest
+		r.Decode(d)
+	case protocol.OpCreateTTL:
+		var r protocol.CreateTTLRequest
+		r.Decode(d)
+	case protocol.OpDelete:
+		var r protocol.DeleteRequest
+		r.Decode(d)
+	case protocol.OpSetData:
+		var r protocol.SetDataRequest
+		r.Decode(d)
+	case protocol.OpSetACL:
+		var r protocol.SetACLRequest
+		r.Decode(d)
+	default:
+		return protocol.ErrUnimplemented
+	}
+	if d.Err() != nil {
+		return protocol.ErrMarshalling
+	}
+	return protocol.ErrOK
+}
+
+// clientRequest makes the payload of a write, with all that apply needs to
+// judge it: it may look at nothing else.
+func (c *conn) clientRequest(op protocol.OpCode, body []byte) []byte {
+	r := fsm.ClientRequest{
+		Session: c.session, Conn: c.number, Op: op,
+		SkipACL: c.srv.cfg.SkipACL, IDs: c.identities(), Body: body,
+	}
+	size := 40 + len(body)
+	for _, id := range r.IDs {
+		size += 20 + len(id.Scheme) + len(id.ID)
+	}
+	return r.Append(make([]byte, 0, size))
+}

@@ -1,0 +1,317 @@
+package client
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/fsm"
+	"zooraft/protocol"
+)
+
+// Server is the client port of one process. Its methods may be called from any
+// goroutine.
+type Server struct {
+	cfg  Config
+	deps Deps
+	log  hclog.Logger
+
+	state State // deps.State
+	ids   sessionIDs
+	start time.Time // epoch of now
+	stats stats
+
+	serving     atomic.Bool
+	outstanding atomic.Int64 // requests in all pipelines
+	scratch     sync.Pool
+	warned      [warnKinds]atomic.Int64 // when a line that clients can provoke was last logged
+
+	// Constants of the package; tests shorten them.
+	handshakeTimeout, catchUpTimeout time.Duration
+
+	mu       sync.Mutex
+	ln       net.Listener
+	closed   bool
+	lastConn uint64
+	conns    map[*conn]struct{}
+	perAddr  map[netip.Addr]int
+	sessions map[protocol.SessionID]*conn // the connection that a session was last bound to
+
+	stop chan struct{}  // closed by Close
+	wg   sync.WaitGroup // the accept loop and both loops of each connection
+}
+
+// New makes a client port that does not listen yet and refuses sessions.
+func New(cfg Config, deps Deps, log hclog.Logger) *Server {
+	if cfg.JuteMaxBuffer <= 0 {
+		cfg.JuteMaxBuffer = protocol.DefaultMaxFrameBytes
+	}
+	if cfg.MaxOutboxBytes <= 0 {
+		cfg.MaxOutboxBytes = DefaultMaxOutboxBytes
+	}
+	s := &Server{
+		cfg: cfg, deps: deps, log: log, state: deps.State,
+		start:            time.Now(),
+		handshakeTimeout: handshakeTimeout,
+		catchUpTimeout:   catchUpTimeout,
+		stop:             make(chan struct{}),
+		conns:            make(map[*conn]struct{}),
+		perAddr:          make(map[netip.Addr]int),
+		sessions:         make(map[protocol.SessionID]*conn),
+	}
+	s.scratch.New = func() any { return new(scratch) }
+	s.ids.init(cfg.SID, s.start)
+	return s
+}
+
+// now is a clock in ns that only goes forward.
+func (s *Server) now() int64 { return int64(time.Since(s.start)) }
+
+func (s *Server) putScratch(sc *scratch) {
+	if cap(sc.b) > keepBuffer {
+		sc.b = nil
+	}
+	sc.reader = fsm.Reader{}
+	s.scratch.Put(sc)
+}
+
+// Listen binds the port and begins to accept: four-letter words are answered
+// from now on, sessions once SetServing has said so.
+func (s *Server) Listen() error {
+	// Keep-alive is off as in ZooKeeper: sessions have timeouts.
+	lc := net.ListenConfig{KeepAlive: -1}
+	ln, err := lc.Listen(context.Background(), "tcp", s.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("bind client port: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		ln.Close()
+		return net.ErrClosed
+	}
+	s.ln = ln
+	s.wg.Add(1)
+	go s.acceptLoop(ln)
+	return nil
+}
+
+// Addr is the address bound by Listen, nil before.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ln == nil {
+		return nil
+	}
+	return s.ln.Addr()
+}
+
+// SetServing says whether sessions are taken. Connections that have one keep
+// it: see DropAll.
+func (s *Server) SetServing(serving bool) { s.serving.Store(serving) }
+
+// DropAll closes every connection that has a session or is about to get one,
+// without a byte; the sessions live on. It does not block and may be called with
+// the state lock held, which keeps any of them from answering from a state that
+// has just been replaced.
+func (s *Server) DropAll(reason string) {
+	why := &cause{reason}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.shaking.Load() {
+			c.kill(why)
+		}
+	}
+}
+
+// SessionClosed tells that a session has ended. Its connection on this server is
+// closed without a byte, unless the client has asked for the end and waits for
+// the reply. It does not block; the apply goroutine calls it with the state lock
+// held, before the request that ended the session completes.
+func (s *Server) SessionClosed(id protocol.SessionID) {
+	s.mu.Lock()
+	c := s.sessions[id]
+	s.mu.Unlock()
+	// A connection that has not settled yet hears of it as its outcome.
+	if c != nil && c.settled.Load() == settledOK && !c.closing.Load() {
+		c.kill(causeClosed)
+	}
+}
+
+// StopAccepting closes the listening socket. Connections stay.
+func (s *Server) StopAccepting() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ln != nil {
+		s.ln.Close()
+	}
+}
+
+// Close ends the port and all connections, and waits for their goroutines.
+// Sessions are left as they are. It must not be called with the state lock held.
+func (s *Server) Close() {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.stop)
+	}
+	if s.ln != nil {
+		s.ln.Close()
+	}
+	for c := range s.conns {
+		c.kill(causeShutdown)
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// acceptLoop takes connections in until the listener is closed.
+func (s *Server) acceptLoop(ln net.Listener) {
+	defer s.wg.Done()
+	pause := 5 * time.Millisecond
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = 5 * time.Millisecond
+			s.admit(nc)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			// Out of file descriptors, most likely: some will come free.
+			if s.mayWarn(warnAccept) {
+				s.log.Error("accept a client connection", "error", err)
+			}
+			select {
+			case <-time.After(pause):
+			case <-s.stop:
+				return
+			}
+			pause = min(2*pause, time.Second)
+		}
+	}
+}
+
+// admit starts a connection, or closes it if there are too many.
+func (s *Server) admit(nc net.Conn) {
+	remote := remoteAddr(nc)
+	s.mu.Lock()
+	total, own := len(s.conns), s.perAddr[remote.Addr()]
+	var refusal string
+	switch {
+	case s.closed:
+		refusal = "closed"
+	case s.cfg.MaxCnxns > 0 && total >= s.cfg.MaxCnxns:
+		refusal = fmt.Sprintf("Too many connections - max is %d", s.cfg.MaxCnxns)
+	case s.cfg.MaxClientCnxns > 0 && own >= s.cfg.MaxClientCnxns:
+		host := addrText(netip.AddrPortFrom(remote.Addr(), 0))
+		refusal = fmt.Sprintf("Too many connections from %s - max is %d", host[:len(host)-len(":0")], s.cfg.MaxClientCnxns)
+	default:
+		s.lastConn++
+		c := newConn(s, nc, remote, s.lastConn)
+		s.conns[c] = struct{}{}
+		s.perAddr[remote.Addr()] = own + 1
+		s.wg.Add(1)
+		go c.readLoop()
+	}
+	closed := s.closed
+	s.mu.Unlock()
+	if refusal == "" {
+		return
+	}
+	nc.Close()
+	if !closed && s.mayWarn(warnTooMany) {
+		s.log.Warn(refusal)
+	}
+}
+
+func remoteAddr(nc net.Conn) netip.AddrPort {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		p := a.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+}
+
+// remove forgets a connection that has ended.
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if n := s.perAddr[c.remote.Addr()]; n > 1 {
+		s.perAddr[c.remote.Addr()] = n - 1
+	} else {
+		delete(s.perAddr, c.remote.Addr())
+	}
+	s.unbindLocked(c)
+}
+
+// bind makes c the connection of its session, and cuts the one it had.
+func (s *Server) bind(c *conn) {
+	s.mu.Lock()
+	old := s.sessions[c.session]
+	s.sessions[c.session] = c
+	s.mu.Unlock()
+	if old != nil && old != c {
+		old.kill(causeReplaced)
+	}
+}
+
+// bindNew makes c the connection of a session yet to be created, unless the id
+// is in use here.
+func (s *Server) bindNew(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sessions[c.session] != nil {
+		return false
+	}
+	s.sessions[c.session] = c
+	return true
+}
+
+func (s *Server) unbind(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unbindLocked(c)
+}
+
+func (s *Server) unbindLocked(c *conn) {
+	if s.sessions[c.session] == c {
+		delete(s.sessions, c.session)
+	}
+}
+
+// Lines that a client can provoke at will are logged once in a while.
+const (
+	warnAccept = iota
+	warnTooMany
+	warnLength
+	warnKinds
+)
+
+const warnEvery = 10 * time.Second
+
+func (s *Server) mayWarn(kind int) bool {
+	now := s.now()
+	last := s.warned[kind].Load()
+	return (last == 0 || now-last >= int64(warnEvery)) && s.warned[kind].CompareAndSwap(last, max(now, 1))
+}
+
+// logLength reports a frame that cannot be one, in ZooKeeper's words.
+func (s *Server) logLength(c *conn) {
+	if !s.mayWarn(warnLength) {
+		return
+	}
+	n := int32(binary.BigEndian.Uint32(c.in.word()))
+	s.log.Warn(fmt.Sprintf("Len error. A message from %s with advertised length of %d is either a malformed message"+
+		" or too large to process (length is greater than jute.maxbuffer=%d)", c.name(), n, s.cfg.JuteMaxBuffer))
+}

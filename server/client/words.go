@@ -1,0 +1,51 @@
+package client
+
+import (
+	"io"
+	"time"
+)
+
+// telnetBreak is what telnet sends for Ctrl-C; ZooKeeper counts it among the
+// words, and closes.
+const telnetBreak = "\xff\xf4\xff\xfd"
+
+// fourLetters answers a four-letter word and reports whether the connection was
+// for one. It looks at the first four bytes only: taken for a frame's length,
+// any word would be beyond every limit (ZooKeeper Administrator's Guide, "The
+// Four Letter Words").
+func (c *conn) fourLetters() bool {
+	for c.in.word() == nil {
+		if !c.fill() {
+			return true
+		}
+	}
+	word := string(c.in.word())
+	if word == telnetBreak {
+		return true
+	}
+	for _, b := range []byte(word) {
+		if b < 'a' || b > 'z' {
+			return false
+		}
+	}
+	if c.srv.cfg.Words == nil {
+		return false
+	}
+	answer, known := c.srv.cfg.Words(word)
+	if !known {
+		return false
+	}
+	c.srv.log.Info("Processing " + word + " command from " + c.name())
+	c.nc.SetWriteDeadline(time.Now().Add(c.srv.handshakeTimeout))
+	if c.isDead() {
+		return true
+	}
+	if _, err := io.WriteString(c.nc, answer); err != nil {
+		c.kill(causeIO)
+		return true
+	}
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+	return true
+}

@@ -1,0 +1,97 @@
+package client
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"zooraft/protocol"
+)
+
+func readAll(t *testing.T, p *peer) string {
+	t.Helper()
+	b, err := io.ReadAll(p.nc)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	return string(b)
+}
+
+func TestFourLetterWords(t *testing.T) {
+	f := start(t, nil)
+	for _, tt := range []struct{ name, send, want string }{
+		{"word", "ruok", "I am ruok"},
+		{"line", "ruok\n", "I am ruok"},
+		{"dos line and more", "ruok\r\n" + strings.Repeat("x", 10000), "I am ruok"},
+		{"unknown word", "nope", ""},
+		{"upper case", "RUOK", ""},
+		{"telnet break", "\xff\xf4\xff\xfd", ""},
+		{"nothing", "", ""},
+		{"half a word", "ru", ""},
+		{"http", "GET / HTTP/1.1\r\n\r\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := f.dial()
+			p.write([]byte(tt.send))
+			p.nc.(*net.TCPConn).CloseWrite()
+			if b, err := io.ReadAll(p.nc); string(b) != tt.want {
+				t.Errorf("answer %q, %v, want %q", b, err, tt.want)
+			}
+		})
+	}
+	f.logs("Processing ruok command from /127.0.0.1:")
+	f.logs("with advertised length of 1852797029 is either a malformed message or too large to process (length is greater than jute.maxbuffer=1048575)")
+	// Behind the handshake it is a length like any other.
+	p := f.connect()
+	p.write([]byte("ruok"))
+	p.closed()
+}
+
+func TestConnectionLimits(t *testing.T) {
+	f := start(t, func(c *Config) { c.MaxClientCnxns, c.MaxCnxns = 2, 3 })
+	p, q := f.connect(), f.dial() // sockets without a session count
+	eventually(t, "both accepted", func() bool { return f.s.Stats().Connections == 2 })
+	f.dial().closed()
+	f.dial().closed()
+	const line = "Too many connections from /127.0.0.1 - max is 2"
+	f.logs(line)
+	if n := strings.Count(f.log.String(), line); n != 1 {
+		t.Errorf("%d lines about the limit, want 1", n)
+	}
+	q.nc.Close()
+	eventually(t, "room again", func() bool { return f.s.Stats().Connections == 1 })
+	f.connect()
+	p.mustCall(1, protocol.OpExists, get("/"))
+}
+
+func TestStats(t *testing.T) {
+	f := start(t, nil)
+	p := f.connect()
+	p.mustCall(1, protocol.OpCreate, create("/a", ""))
+	p.mustCall(2, protocol.OpExists, watched("/a"))
+	p.send(3, protocol.OpSetData, &protocol.SetDataRequest{Path: "/a", Version: -1})
+	p.reply()
+	p.reply()
+	st := f.s.Stats()
+	if st.PacketsReceived != 4 || st.PacketsSent != 5 || st.Connections != 1 || st.Outstanding != 0 {
+		t.Errorf("stats %+v, want 4 received, 5 sent, 1 connection", st)
+	}
+	infos := f.s.Connections()
+	if len(infos) != 1 || infos[0].Received != 4 || infos[0].Sent != 5 || infos[0].Session != p.session ||
+		infos[0].Remote != "/"+p.nc.LocalAddr().String() {
+		t.Errorf("connections %+v", infos)
+	}
+}
+
+func TestAddrText(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"127.0.0.1:57482", "/127.0.0.1:57482"},
+		{"[::1]:2181", "/[0:0:0:0:0:0:0:1]:2181"},
+	} {
+		if got := addrText(netip.MustParseAddrPort(tt.in)); got != tt.want {
+			t.Errorf("addrText(%s) = %s, want %s", tt.in, got, tt.want)
+		}
+	}
+}
