@@ -1,0 +1,191 @@
+package server
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// DefaultClientPort is the port ZooKeeper's clients try when they are given
+// none.
+const DefaultClientPort = 2181
+
+// MaxSID is the largest server id. The id is the top byte of the session ids
+// that a server hands out, so it has to fit into one.
+const MaxSID = 255
+
+// Peer types, the values of [Config.PeerType].
+const (
+	PeerParticipant = "participant" // votes
+	PeerObserver    = "observer"    // follows, never votes
+)
+
+// Log stores, the values of [Config.LogStore].
+const (
+	LogStoreWAL    = "wal"    // raft-wal: append-only segment files
+	LogStoreBoltDB = "boltdb" // raft-boltdb: one B+tree file
+)
+
+// Config says what one server is and how it behaves. It is filled once, before
+// [New], and is read-only afterwards. The key named with each field is the one
+// in zoo.cfg; keys and defaults follow "ZooKeeper Administrator's Guide,
+// Configuration Parameters", and zooraft's own keys begin with "raft.".
+//
+// A Config that has passed [Config.Validate] is complete: no field waits for a
+// default.
+type Config struct {
+	// SID is this server's id, 1 to [MaxSID]: the first line of the file myid
+	// in DataDir. Without that file, which only an ensemble needs, it is the
+	// id of the only server line, or 1.
+	SID int
+	// Servers lists the ensemble as it is first set up, in order of id (keys
+	// server.N). It is empty for a server alone. Once the ensemble exists, the
+	// membership in its replicated state is the truth, not this list.
+	Servers []ServerSpec
+	// PeerType is this server's own role, [PeerParticipant] (default) or
+	// [PeerObserver] (key peerType). Its server line wins over the key.
+	PeerType string
+	// StandaloneEnabled lets one server line, or none, mean a server without a
+	// quorum (default true, key standaloneEnabled). See [Config.Standalone].
+	StandaloneEnabled bool
+	// QuorumListenOnAllIPs binds the quorum and election ports on every
+	// address and not only on the one its server line names (default false,
+	// key quorumListenOnAllIPs).
+	QuorumListenOnAllIPs bool
+
+	// TickTime is the unit of InitLimit, SyncLimit and the default session
+	// bounds (key tickTime, in ms; default 2 s, but 3 s for a zoo.cfg that
+	// does not set it).
+	TickTime time.Duration
+	// InitLimit is the time, in ticks, that a server has to catch up with the
+	// leader at first (key initLimit; 10 here, to be set in an ensemble).
+	InitLimit int
+	// SyncLimit is the time, in ticks, that a server may be out of touch with
+	// the leader before it stops serving (key syncLimit; 5 here, to be set in
+	// an ensemble).
+	SyncLimit int
+
+	// DataDir holds myid and the snapshots (key dataDir, required in a file;
+	// default "data" below the working directory).
+	DataDir string
+	// DataLogDir holds the log (key dataLogDir). Empty means DataDir; read it
+	// through [Config.LogDir].
+	DataLogDir string
+	// SnapCount is the number of log entries between two snapshots (key
+	// snapCount, default 100000, at least 2).
+	SnapCount int
+	// SnapRetainCount is the number of snapshots kept (key
+	// autopurge.snapRetainCount, default 3).
+	SnapRetainCount int
+	// LogStore names the store of the log, [LogStoreWAL] (default) or
+	// [LogStoreBoltDB] (key raft.logStore).
+	LogStore string
+
+	// ClientPort is the clients' TCP port (key clientPort, default 2181). 0
+	// means any free one, which [Server.ClientAddr] tells.
+	ClientPort int
+	// ClientPortAddress is the host name or address the client port binds on
+	// (key clientPortAddress). Empty (default) means every address.
+	ClientPortAddress string
+	// MinSessionTimeout and MaxSessionTimeout bound what a client may
+	// negotiate (keys minSessionTimeout and maxSessionTimeout, in ms; default
+	// 2 and 20 ticks).
+	MinSessionTimeout, MaxSessionTimeout time.Duration
+	// MaxClientCnxns is the number of connections one client address may hold
+	// (key maxClientCnxns, default 60, 0 for no limit).
+	MaxClientCnxns int
+	// MaxCnxns is the number of client connections in all (key maxCnxns,
+	// default 0, no limit).
+	MaxCnxns int
+	// GlobalOutstandingLimit is the number of requests that may be under way
+	// in this server before it pauses reading from its clients (key
+	// globalOutstandingLimit, default 1000).
+	GlobalOutstandingLimit int
+	// JuteMaxBuffer is the size in bytes of the largest request frame taken
+	// (key jute.maxbuffer, default 1048575).
+	JuteMaxBuffer int
+
+	// FourLetterWords lists the four-letter words that are answered; "*"
+	// stands for all (key 4lw.commands.whitelist, default "srvr").
+	FourLetterWords []string
+	// SuperDigest is the digest id that passes every ACL, as
+	// "super:BASE64(SHA1(super:password))" (key
+	// DigestAuthenticationProvider.superDigest). Empty (default): nobody. It
+	// is a secret and is never logged.
+	SuperDigest string
+	// SkipACL turns all ACL checks off (key skipACL, "yes" or "no", default
+	// no).
+	SkipACL bool
+
+	// Properties holds every other key of the configuration as zookeeper.KEY,
+	// whether or not anything reads it. May be nil.
+	Properties map[string]string
+	// Version is what the four-letter words print as the server's version, in
+	// ZooKeeper's form. It has no key: the program sets it.
+	Version string
+	// ConfigFile is the path of the zoo.cfg this was read from, as it was
+	// given; empty for the built-in defaults.
+	ConfigFile string
+}
+
+// DefaultConfig returns the configuration of a standalone server on client port
+// 2181 with its data in ./data. It passes [Config.Validate].
+func DefaultConfig() Config {
+	const tick = 2 * time.Second
+	return Config{
+		SID:                    1,
+		PeerType:               PeerParticipant,
+		StandaloneEnabled:      true,
+		TickTime:               tick,
+		InitLimit:              10,
+		SyncLimit:              5,
+		DataDir:                "data",
+		SnapCount:              100000,
+		SnapRetainCount:        3,
+		LogStore:               LogStoreWAL,
+		ClientPort:             DefaultClientPort,
+		MinSessionTimeout:      2 * tick,
+		MaxSessionTimeout:      20 * tick,
+		MaxClientCnxns:         60,
+		GlobalOutstandingLimit: 1000,
+		JuteMaxBuffer:          0xfffff,
+		FourLetterWords:        []string{"srvr"},
+	}
+}
+
+// Standalone reports whether the server runs without a quorum: fewer than two
+// servers vote, and StandaloneEnabled allows it. With StandaloneEnabled off,
+// one server line makes an ensemble of one, which can grow. It follows
+// QuorumPeerConfig.isDistributed.
+func (c *Config) Standalone() bool {
+	return c.StandaloneEnabled && c.Participants() < 2
+}
+
+// Participants returns the number of servers listed that vote.
+func (c *Config) Participants() int {
+	n := 0
+	for _, s := range c.Servers {
+		if !s.Observer {
+			n++
+		}
+	}
+	return n
+}
+
+// Self returns this server's own line, and false if it is not listed.
+func (c *Config) Self() (ServerSpec, bool) {
+	for _, s := range c.Servers {
+		if s.ID == c.SID {
+			return s, true
+		}
+	}
+	return ServerSpec{}, false
+}
+
+// LogDir returns the directory of the log: DataLogDir, or DataDir if that is
+// empty.
+func (c *Config) LogDir() string {
+	if c.DataLogDir == "" {
+		return filepath.Clean(c.DataDir)
+	}
+	return filepath.Clean(c.DataLogDir)
+}

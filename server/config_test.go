@@ -1,0 +1,168 @@
+package server
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// trio returns a valid configuration of server 1 of three.
+func trio() Config {
+	c := DefaultConfig()
+	c.Servers = []ServerSpec{
+		{ID: 1, Host: "a", QuorumPort: 2888, ElectionPort: 3888},
+		{ID: 2, Host: "b", QuorumPort: 2888, ElectionPort: 3888},
+		{ID: 3, Host: "c", QuorumPort: 2888, ElectionPort: 3888},
+	}
+	return c
+}
+
+func TestDefaultsAreValid(t *testing.T) {
+	c := DefaultConfig()
+	if err := c.Validate(); err != nil {
+		t.Errorf("default configuration: %v", err)
+	}
+	if !c.Standalone() {
+		t.Error("default configuration is not standalone")
+	}
+	c = trio()
+	if err := c.Validate(); err != nil {
+		t.Errorf("three servers: %v", err)
+	}
+	if c.Standalone() {
+		t.Error("three servers are standalone")
+	}
+}
+
+func TestValidate(t *testing.T) {
+	tests := []struct {
+		name string
+		edit func(*Config)
+		want []string // keys at fault, in order
+		say  string   // part of the text
+	}{
+		{"sid zero", func(c *Config) { c.SID = 0 }, []string{"myid", "myid"}, "1 to 255"},
+		{"sid too large", func(c *Config) { c.SID = 256 }, []string{"myid", "myid"}, "1 to 255"},
+		{"sid not listed", func(c *Config) { c.SID = 7 }, []string{"myid"}, "no server.7 line"},
+		{"no data directory", func(c *Config) { c.DataDir = "" }, []string{"dataDir"}, "dataDir is not set"},
+		{"role", func(c *Config) { c.PeerType = "voter" }, []string{"peerType"}, `"voter" is unknown`},
+		{"log store", func(c *Config) { c.LogStore = "rocks" }, []string{"raft.logStore"}, `["wal" "boltdb"]`},
+		{"tick zero", func(c *Config) { c.TickTime = 0 }, []string{"tickTime"}, "2000"},
+		{"timeouts crossed", func(c *Config) { c.MinSessionTimeout = time.Hour }, []string{"minSessionTimeout"}, "larger than maxSessionTimeout, 40000"},
+		{"timeouts zero", func(c *Config) { c.MinSessionTimeout, c.MaxSessionTimeout = 0, 0 }, []string{"minSessionTimeout", "maxSessionTimeout"}, "20 ticks"},
+		{"client port", func(c *Config) { c.ClientPort = 70000 }, []string{"clientPort"}, "0 to 65535"},
+		{"client port is a quorum port", func(c *Config) { c.ClientPort = 2888 }, []string{"clientPort"}, "quorum or election port of server.1"},
+		{"counts", func(c *Config) {
+			c.SnapCount, c.SnapRetainCount, c.MaxClientCnxns, c.MaxCnxns = 1, 0, -1, -1
+			c.GlobalOutstandingLimit, c.JuteMaxBuffer = 0, 0
+		}, []string{"snapCount", "autopurge.snapRetainCount", "maxClientCnxns", "maxCnxns", "globalOutstandingLimit", "jute.maxbuffer"}, "give 2 or more"},
+		{"limits not set", func(c *Config) { c.InitLimit, c.SyncLimit = 0, 0 }, []string{"initLimit", "syncLimit"}, "initLimit is not set"},
+		{"id twice", func(c *Config) { c.Servers[2].ID = 2 }, []string{"server.2"}, "twice"},
+		{"server id out of range", func(c *Config) { c.Servers[2].ID = 300 }, []string{"server.300"}, "1 to 255"},
+		{"host missing", func(c *Config) { c.Servers[1].Host = "" }, []string{"server.2"}, "host is missing"},
+		{"equal ports", func(c *Config) { c.Servers[1].ElectionPort = 2888 }, []string{"server.2"}, "must be different"},
+		{"port zero", func(c *Config) { c.Servers[1].QuorumPort = 0 }, []string{"server.2"}, "quorum port 0 is out of range"},
+		{"address taken", func(c *Config) { c.Servers[2].Host = "b" }, []string{"server.3", "server.3"}, "b:2888 is taken by server.2"},
+		{"only observers", func(c *Config) {
+			for i := range c.Servers {
+				c.Servers[i].Observer = true
+			}
+		}, []string{"server"}, "Observers w/o participants"},
+		{"one participant with observers", func(c *Config) {
+			c.Servers[1].Observer, c.Servers[2].Observer = true, true
+		}, []string{"server"}, "Observers w/o quorum"},
+		{"no servers where a quorum is asked for", func(c *Config) {
+			c.Servers, c.StandaloneEnabled = nil, false
+		}, []string{"standaloneEnabled"}, "participants should be >0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := trio()
+			tt.edit(&c)
+			err := c.Validate()
+			if err == nil {
+				t.Fatal("no fault found")
+			}
+			joined, ok := err.(interface{ Unwrap() []error })
+			if !ok {
+				t.Fatalf("got %T, want joined errors", err)
+			}
+			var keys []string
+			for _, e := range joined.Unwrap() {
+				var f Fault
+				if !errors.As(e, &f) {
+					t.Fatalf("got %T, want Fault", e)
+				}
+				keys = append(keys, f.Key)
+			}
+			if !slices.Equal(keys, tt.want) {
+				t.Errorf("keys at fault: got %q, want %q", keys, tt.want)
+			}
+			if !strings.Contains(err.Error(), tt.say) {
+				t.Errorf("got %q, want it to contain %q", err, tt.say)
+			}
+		})
+	}
+}
+
+func TestStandalone(t *testing.T) {
+	one := ServerSpec{ID: 1, Host: "a", QuorumPort: 2888, ElectionPort: 3888}
+	two := ServerSpec{ID: 2, Host: "b", QuorumPort: 2888, ElectionPort: 3888}
+	watcher := ServerSpec{ID: 3, Host: "c", QuorumPort: 2888, ElectionPort: 3888, Observer: true}
+	tests := []struct {
+		name    string
+		servers []ServerSpec
+		enabled bool
+		want    bool
+		valid   bool
+	}{
+		{"no server lines", nil, true, true, true},
+		{"one line", []ServerSpec{one}, true, true, true},
+		{"one line, quorum asked for", []ServerSpec{one}, false, false, true},
+		{"one line and an observer, quorum asked for", []ServerSpec{one, watcher}, false, false, true},
+		{"one line and an observer", []ServerSpec{one, watcher}, true, true, false},
+		{"two lines", []ServerSpec{one, two}, true, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := DefaultConfig()
+			c.Servers, c.StandaloneEnabled = tt.servers, tt.enabled
+			if got := c.Standalone(); got != tt.want {
+				t.Errorf("Standalone: got %v, want %v", got, tt.want)
+			}
+			if err := c.Validate(); (err == nil) != tt.valid {
+				t.Errorf("Validate: got %v, want valid %v", err, tt.valid)
+			}
+		})
+	}
+}
+
+func TestServerSpecString(t *testing.T) {
+	tests := []struct {
+		spec ServerSpec
+		want string
+	}{
+		{ServerSpec{ID: 1, Host: "zk-0.zk", QuorumPort: 2888, ElectionPort: 3888}, "zk-0.zk:2888:3888:participant"},
+		{ServerSpec{ID: 1, Host: "h", QuorumPort: 1, ElectionPort: 2, Observer: true, ClientHost: "0.0.0.0", ClientPort: 2181}, "h:1:2:observer;0.0.0.0:2181"},
+		{ServerSpec{ID: 1, Host: "::1", QuorumPort: 1, ElectionPort: 2, ClientHost: "fe80::1", ClientPort: 3}, "[::1]:1:2:participant;[fe80::1]:3"},
+	}
+	for _, tt := range tests {
+		if got := tt.spec.String(); got != tt.want {
+			t.Errorf("String: got %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestLogDir(t *testing.T) {
+	c := DefaultConfig()
+	c.DataDir = "/d/"
+	if got := c.LogDir(); got != "/d" {
+		t.Errorf("without dataLogDir: got %q, want /d", got)
+	}
+	c.DataLogDir = "/l"
+	if got := c.LogDir(); got != "/l" {
+		t.Errorf("with dataLogDir: got %q, want /l", got)
+	}
+}

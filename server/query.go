@@ -1,0 +1,45 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"zooraft/server/peer"
+)
+
+// queryTimeout bounds a question to another process.
+const queryTimeout = 3 * time.Second
+
+// QueryStatus asks a member of an ensemble, over its quorum port, what it says
+// of itself. It blocks for at most a few seconds.
+func QueryStatus(m ServerSpec) (Status, error) {
+	var st Status
+	b, err := peer.Status(m.QuorumAddr())
+	if err != nil {
+		return st, err
+	}
+	if err := json.Unmarshal(b, &st); err != nil {
+		return st, fmt.Errorf("status of server %d: %w", m.ID, err)
+	}
+	return st, nil
+}
+
+// QueryWord sends a four-letter word to a client port and returns the answer.
+func QueryWord(addr, word string) (string, error) {
+	conn, err := net.DialTimeout("tcp", addr, queryTimeout)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(queryTimeout)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(conn, word); err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(io.LimitReader(conn, 1<<20))
+	return string(b), err
+}

@@ -1,0 +1,395 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/fsm"
+	"zooraft/protocol"
+	"zooraft/server/admin"
+	"zooraft/server/client"
+	"zooraft/server/quorum"
+	"zooraft/server/quorum/store"
+	"zooraft/server/session"
+)
+
+// Errors that decide how a process ends.
+var (
+	// ErrDataDir reports a data directory that this server must not, or cannot,
+	// work on.
+	ErrDataDir = store.ErrDataDir
+	// ErrElectionBind reports that the quorum or election port is not to be had.
+	ErrElectionBind = quorum.ErrElectionBind
+)
+
+// heartbeat is how long a leader may be silent before Raft's timers elect
+// another. A dead process is noticed at once by its broken connections; this is
+// for hosts that vanish or freeze.
+const heartbeat = 500 * time.Millisecond
+
+// Server is one Zooraft server: the state machine, its part in the quorum, and
+// the client port.
+type Server struct {
+	cfg Config
+	log hclog.Logger
+
+	fsm     *fsm.FSM
+	node    *quorum.Node
+	clients *client.Server
+	expirer *session.Expirer
+	touches session.Touches
+
+	servingOnce sync.Once
+	serving     chan struct{}
+	// servingSince is when the server began to serve, in ns since 1970; 0 while
+	// it does not.
+	servingSince atomic.Int64
+
+	mu       sync.Mutex
+	err      error
+	stopped  chan struct{} // closed when the server stops by itself
+	failed   bool
+	expiring map[protocol.SessionID]time.Time // handed to the log, not yet gone
+	unsent   map[protocol.SessionID]struct{}  // touched, not yet told to the leader
+
+	stop chan struct{}
+	wg   sync.WaitGroup
+	once sync.Once
+}
+
+// New opens the stores and restores the state. It binds the peers' ports, but
+// serves nobody before Start. It blocks while a snapshot is read.
+func New(cfg Config, log hclog.Logger) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:      cfg,
+		log:      log,
+		serving:  make(chan struct{}),
+		stopped:  make(chan struct{}),
+		stop:     make(chan struct{}),
+		expiring: make(map[protocol.SessionID]time.Time),
+		unsent:   make(map[protocol.SessionID]struct{}),
+	}
+	s.fsm = fsm.New(int64(cfg.SID), log.Named("fsm"))
+	s.fsm.Observe(observer{s})
+	s.expirer = session.New(session.Config{
+		TickTime: cfg.TickTime,
+		Expire:   s.expire,
+		Logger:   log.Named("session"),
+	})
+	words := admin.New(s, cfg.FourLetterWords)
+	s.clients = client.New(client.Config{
+		Addr:                   net.JoinHostPort(cfg.ClientPortAddress, strconv.Itoa(cfg.ClientPort)),
+		SID:                    int64(cfg.SID),
+		MinSessionTimeout:      cfg.MinSessionTimeout,
+		MaxSessionTimeout:      cfg.MaxSessionTimeout,
+		MaxClientCnxns:         cfg.MaxClientCnxns,
+		MaxCnxns:               cfg.MaxCnxns,
+		GlobalOutstandingLimit: cfg.GlobalOutstandingLimit,
+		JuteMaxBuffer:          cfg.JuteMaxBuffer,
+		SuperDigest:            cfg.SuperDigest,
+		SkipACL:                cfg.SkipACL,
+		Words:                  words.Answer,
+	}, client.Deps{Proposer: proposer{s}, State: s.fsm, Liveness: liveness{s}}, log.Named("client"))
+
+	var err error
+	s.node, err = quorum.New(s.quorumConfig(), s.fsm, events{s})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) quorumConfig() quorum.Config {
+	cfg := quorum.Config{
+		SID:       int64(s.cfg.SID),
+		SyncLimit: time.Duration(s.cfg.SyncLimit) * s.cfg.TickTime,
+		Heartbeat: heartbeat,
+		SnapCount: s.cfg.SnapCount,
+		Log:       s.log.Named("quorum"),
+		Store: store.Config{
+			DataDir:    s.cfg.DataDir,
+			DataLogDir: s.cfg.LogDir(),
+			Kind:       s.cfg.LogStore,
+			SID:        int64(s.cfg.SID),
+			SnapRetain: s.cfg.SnapRetainCount,
+			Log:        s.log.Named("store"),
+		},
+	}
+	if s.cfg.Standalone() {
+		return cfg
+	}
+	for _, m := range s.cfg.Servers {
+		if m.ID == s.cfg.SID && !s.cfg.QuorumListenOnAllIPs {
+			cfg.BindHost = m.Host
+		}
+		cfg.Members = append(cfg.Members, quorum.Member{
+			SID: int64(m.ID), Host: m.Host, QuorumPort: m.QuorumPort, ElectionPort: m.ElectionPort, Observer: m.Observer,
+		})
+	}
+	return cfg
+}
+
+// Start opens the client port and joins the ensemble in the background.
+func (s *Server) Start() error {
+	if err := s.clients.Listen(); err != nil {
+		return fmt.Errorf("client port: %w", err)
+	}
+	s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()))
+	s.node.Start()
+	s.wg.Add(1)
+	go s.tick()
+	return nil
+}
+
+// Serving is closed when the server serves clients for the first time.
+func (s *Server) Serving() <-chan struct{} { return s.serving }
+
+// Done is closed when the server has to stop by itself; Err says why. The owner
+// still calls Shutdown.
+func (s *Server) Done() <-chan struct{} { return s.stopped }
+
+// Err is why the server stopped by itself, or nil.
+func (s *Server) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// ClientAddr is the address of the client port, once Start has succeeded.
+func (s *Server) ClientAddr() net.Addr { return s.clients.Addr() }
+
+// Shutdown stops from the outside in: no new clients, leadership handed over,
+// connections closed (their sessions live on), peers, Raft, stores. It blocks
+// until all goroutines have ended; ctx bounds only the hand-over. It may be
+// called twice.
+func (s *Server) Shutdown(ctx context.Context) error {
+	var err error
+	s.once.Do(func() {
+		s.clients.StopAccepting()
+		s.node.Retire(ctx)
+		s.clients.Close()
+		close(s.stop)
+		s.wg.Wait()
+		s.expirer.Close()
+		err = s.node.Close()
+	})
+	return err
+}
+
+// fatal makes the server stop: its owner hears of it by Done.
+func (s *Server) fatal(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed {
+		return
+	}
+	s.failed, s.err = true, err
+	s.log.Error("this server must stop", "error", err)
+	close(s.stopped)
+}
+
+// frameTouch carries the ids of sessions heard from, to the leader.
+const frameTouch = quorum.FrameUser
+
+// tick tells the leader every half tick which sessions this server has heard
+// from, as ZooKeeper's followers do with its pings.
+func (s *Server) tick() {
+	defer s.wg.Done()
+	ticker := time.NewTicker(s.cfg.TickTime / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+		}
+		s.reportTouches()
+		s.retryExpiries()
+	}
+}
+
+func (s *Server) reportTouches() {
+	s.touches.Drain(func(id protocol.SessionID) { s.unsent[id] = struct{}{} })
+	if len(s.unsent) == 0 {
+		return
+	}
+	ids := make([]protocol.SessionID, 0, len(s.unsent))
+	for id := range s.unsent {
+		ids = append(ids, id)
+	}
+	leader, _ := s.node.Leader()
+	switch {
+	case s.node.LeadTerm() != 0:
+		s.expirer.Touch(ids...)
+	case leader == 0 || leader == int64(s.cfg.SID):
+		return // told to the next leader
+	default:
+		if !s.node.Send(leader, frameTouch, appendIDs(nil, ids)) {
+			return
+		}
+	}
+	clear(s.unsent)
+}
+
+func appendIDs(b []byte, ids []protocol.SessionID) []byte {
+	for _, id := range ids {
+		b = protocol.AppendInt64(b, int64(id))
+	}
+	return b
+}
+
+func decodeIDs(b []byte) []protocol.SessionID {
+	d := protocol.NewDecoder(b)
+	ids := make([]protocol.SessionID, 0, len(b)/8)
+	for d.Remaining() >= 8 {
+		ids = append(ids, protocol.SessionID(d.Int64()))
+	}
+	return ids
+}
+
+// expire puts the end of silent sessions into the log, each on condition that
+// it still belongs to the connection it belongs to now.
+func (s *Server) expire(term uint64, ids []protocol.SessionID) {
+	r := fsm.Expire{Term: term}
+	now := time.Now()
+	s.fsm.View(func(v fsm.View) {
+		for _, id := range ids {
+			// One that has just moved is closing no more.
+			if owner, ok := v.Owner(id); ok && s.expirer.Closing(id) {
+				r.Sessions = append(r.Sessions, fsm.ExpiredSession{Session: id, Owner: owner})
+			}
+		}
+	})
+	s.mu.Lock()
+	for _, e := range r.Sessions {
+		s.expiring[e.Session] = now
+		s.log.Info(fmt.Sprintf("Expiring session %s, timeout exceeded", e.Session))
+	}
+	s.mu.Unlock()
+	if len(r.Sessions) > 0 {
+		s.node.Duty(r.Append(nil))
+	}
+}
+
+// retryExpiries hands sessions back to the expirer whose end did not come
+// through, as when leadership was being transferred.
+func (s *Server) retryExpiries() {
+	var again []protocol.SessionID
+	s.mu.Lock()
+	for id, at := range s.expiring {
+		if time.Since(at) > 2*s.cfg.TickTime {
+			delete(s.expiring, id)
+			again = append(again, id)
+		}
+	}
+	s.mu.Unlock()
+	for _, id := range again {
+		s.expirer.Retry(id)
+	}
+}
+
+// The adapters below are what the parts of the server see of each other.
+
+type proposer struct{ s *Server }
+
+func (p proposer) Propose(payload []byte, done client.Completion) error {
+	return p.s.node.Propose(payload, done)
+}
+
+func (p proposer) Sync(done func(v fsm.View, err error)) { p.s.node.Sync(done) }
+
+type liveness struct{ s *Server }
+
+func (l liveness) Session(id protocol.SessionID) client.Toucher { return l.s.touches.Session(id) }
+
+// observer hears from the state machine, under the state lock.
+type observer struct{ s *Server }
+
+func (o observer) Completed(v fsm.View, seq uint64, r *fsm.Result) { o.s.node.Completed(v, seq, r) }
+func (o observer) OutOfSequence(want uint64)                       { o.s.node.OutOfSequence(want) }
+func (o observer) Registered(sid int64, incarnation uint64, nonce [16]byte) {
+	o.s.node.Registered(sid, incarnation, nonce)
+}
+
+func (o observer) SessionOpened(id protocol.SessionID, timeout int32, _ fsm.Owner) {
+	o.s.expirer.Opened(id, millis(timeout))
+}
+
+func (o observer) SessionAttached(id protocol.SessionID, timeout int32, _ fsm.Owner) {
+	o.s.expirer.Attached(id, millis(timeout))
+}
+
+func (o observer) SessionClosed(id protocol.SessionID, _ bool) {
+	o.s.expirer.Closed(id)
+	o.s.clients.SessionClosed(id)
+	o.s.mu.Lock()
+	delete(o.s.expiring, id)
+	o.s.mu.Unlock()
+}
+
+func (o observer) Restored(v fsm.View) {
+	if o.s.node == nil {
+		return // the start: nobody is here yet
+	}
+	o.s.node.Restored(v)
+	o.s.clients.DropAll("the state was replaced by a snapshot")
+}
+
+func (o observer) Applied(v fsm.View, index, term uint64) {
+	o.s.node.Applied(v, index, term)
+}
+
+func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// events hears from the quorum.
+type events struct{ s *Server }
+
+func (e events) Serving(on bool) {
+	e.s.clients.SetServing(on)
+	if !on {
+		e.s.servingSince.Store(0)
+		e.s.clients.DropAll("this server has lost its quorum")
+		return
+	}
+	e.s.servingSince.Store(time.Now().UnixNano())
+	e.s.servingOnce.Do(func() { close(e.s.serving) })
+}
+
+func (e events) Leading(term uint64) {
+	e.s.expirer.Lead(term, func(yield func(protocol.SessionID, time.Duration)) {
+		e.s.fsm.View(func(v fsm.View) {
+			for id, timeout := range v.Sessions() {
+				yield(id, millis(timeout))
+			}
+		})
+	})
+}
+
+func (e events) Following() { e.s.expirer.Follow() }
+
+func (e events) Peer(_ int64, kind byte, body []byte) {
+	if kind == frameTouch {
+		e.s.expirer.Touch(decodeIDs(body)...)
+	}
+}
+
+func (e events) Status() []byte {
+	b, err := json.Marshal(e.s.Status())
+	if err != nil {
+		panic(err) // plain fields
+	}
+	return b
+}
+
+func (e events) Fatal(err error) { e.s.fatal(err) }

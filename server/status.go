@@ -1,0 +1,133 @@
+package server
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zooraft/fsm"
+	"zooraft/server/admin"
+	"zooraft/zabcompat"
+)
+
+// Status is what a server says of itself: the four-letter words, the status
+// command and its peers are answered from it.
+type Status = admin.Status
+
+// Status describes the server as it is now. It takes the state lock for reading
+// for a moment, and does not wait for anybody.
+func (s *Server) Status() Status {
+	c := s.clients.Stats()
+	st := Status{
+		Version:         s.cfg.Version,
+		SID:             int64(s.cfg.SID),
+		LatencyMin:      c.LatencyMin,
+		LatencyAvg:      c.LatencyAvg,
+		LatencyMax:      c.LatencyMax,
+		PacketsReceived: c.PacketsReceived,
+		PacketsSent:     c.PacketsSent,
+		Connections:     c.Connections,
+		Outstanding:     c.Outstanding,
+		WatchCount:      s.fsm.Watches().NumWatches(),
+	}
+	st.OpenFDs, st.MaxFDs = fileDescriptors()
+	s.fsm.View(func(v fsm.View) {
+		st.Zxid = zabcompat.Zxid(v.LastZxid())
+		st.NodeCount = v.NodeCount() + 1 // ZooKeeper's table holds the root twice
+		st.EphemeralsCount = v.EphemeralCount()
+		st.ApproximateDataSize = v.ApproximateDataSize()
+		st.GlobalSessions = v.NumSessions()
+		st.ClusterID = v.Cluster()
+	})
+	if at := s.servingSince.Load(); at != 0 {
+		st.Serving = true
+		st.UptimeMillis = time.Since(time.Unix(0, at)).Milliseconds()
+	}
+	s.addQuorum(&st)
+	return st
+}
+
+// addQuorum fills in what the quorum knows.
+func (s *Server) addQuorum(st *Status) {
+	q := s.node.Progress()
+	st.RaftTerm, st.RaftLastIndex, st.RaftCommitIndex, st.RaftAppliedIndex = q.Term, q.Last, q.Committed, q.Applied
+	st.Round = q.Term
+	st.PendingSyncs = s.node.PendingSyncs()
+	st.ProposalSizeLast, st.ProposalSizeMin, st.ProposalSizeMax = s.node.ProposalSizes()
+	st.LeaderSID, _ = s.node.Leader()
+	_, st.Since = s.node.ElectionTook()
+	if s.cfg.Standalone() {
+		st.ServerState, st.QuorumSize = admin.StateStandalone, 1
+		return
+	}
+	for _, v := range s.node.Votes() {
+		if v.SID == st.SID {
+			st.Vote, st.State = v.Vote, v.State
+			continue
+		}
+		st.Peers = append(st.Peers, admin.PeerStatus{
+			SID: v.SID, Addr: s.peerAddr(v.SID), Connected: v.Connected, Vote: v.Vote, State: v.State,
+		})
+		if st.LeaderSID == st.SID && v.Connected && v.Leader == st.SID {
+			st.Learners++
+			if v.State == zabcompat.Observing {
+				st.SyncedObservers++
+			} else {
+				st.SyncedFollowers++
+			}
+		}
+	}
+	st.QuorumSize = s.cfg.Participants()
+	st.ServerState = st.State.Mode()
+	st.PeerState = s.peerState(st.State)
+}
+
+// peerState is the state in ZooKeeper's finer words.
+func (s *Server) peerState(state zabcompat.State) string {
+	switch state {
+	case zabcompat.Leading:
+		if s.node.LeadTerm() == 0 {
+			return "leading - synchronization"
+		}
+		return "leading - broadcast"
+	case zabcompat.Following:
+		return "following - broadcast"
+	case zabcompat.Observing:
+		return "observing - broadcast"
+	}
+	return "looking"
+}
+
+func (s *Server) peerAddr(sid int64) string {
+	for _, m := range s.cfg.Servers {
+		if int64(m.ID) == sid {
+			return m.QuorumAddr()
+		}
+	}
+	return ""
+}
+
+// Connections lists the client connections, for the word stat.
+func (s *Server) Connections() []admin.ConnInfo {
+	all := s.clients.Connections()
+	infos := make([]admin.ConnInfo, len(all))
+	for i, c := range all {
+		infos[i] = admin.ConnInfo{Remote: c.Remote, Queued: c.Queued, Received: c.Received, Sent: c.Sent}
+	}
+	return infos
+}
+
+// fileDescriptors returns how many this process has open and may open, -1 for
+// what cannot be told.
+func fileDescriptors() (open, limit int64) {
+	open, limit = -1, -1
+	if names, err := os.ReadDir("/proc/self/fd"); err == nil {
+		open = int64(len(names))
+	}
+	var r unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil {
+		limit = int64(r.Cur)
+	}
+	return open, limit
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Fault is one thing wrong with a [Config].
+type Fault struct {
+	// Key is the zoo.cfg key that is at fault.
+	Key string
+	// Problem says what is wrong with it and what would be right.
+	Problem string
+}
+
+// Error returns "key: problem".
+func (f Fault) Error() string { return f.Key + ": " + f.Problem }
+
+// Validate reports everything wrong with the configuration at once: nil, or the
+// errors.Join of one [Fault] for each. It looks at values only and touches
+// neither files nor network.
+func (c *Config) Validate() error {
+	v := new(validation)
+	v.identity(c)
+	v.timing(c)
+	v.limits(c)
+	v.ensemble(c)
+	return errors.Join(v.faults...)
+}
+
+type validation struct{ faults []error }
+
+func (v *validation) fault(key, format string, args ...any) {
+	v.faults = append(v.faults, Fault{key, fmt.Sprintf(format, args...)})
+}
+
+func (v *validation) atLeast(key string, least, got int) {
+	if got < least {
+		v.fault(key, "%d is too small; give %d or more", got, least)
+	}
+}
+
+func (v *validation) oneOf(key, got string, allowed ...string) {
+	for _, a := range allowed {
+		if got == a {
+			return
+		}
+	}
+	v.fault(key, "%q is unknown; choose one of %q", got, allowed)
+}
+
+func (v *validation) port(key, name string, least, got int) {
+	if got < least || got > 65535 {
+		v.fault(key, "%s %d is out of range; give %d to 65535", name, got, least)
+	}
+}
+
+func (v *validation) identity(c *Config) {
+	if c.SID < 1 || c.SID > MaxSID {
+		v.fault("myid", "server id %d is out of range; give 1 to %d", c.SID, MaxSID)
+	}
+	if c.DataDir == "" {
+		v.fault("dataDir", "dataDir is not set; give the directory for myid and the data, for example /var/lib/zookeeper")
+	}
+	v.oneOf("peerType", c.PeerType, PeerParticipant, PeerObserver)
+	v.oneOf("raft.logStore", c.LogStore, LogStoreWAL, LogStoreBoltDB)
+}
+
+func (v *validation) timing(c *Config) {
+	if c.TickTime < time.Millisecond {
+		v.fault("tickTime", "%d is too small; give the tick in ms, for example 2000", c.TickTime.Milliseconds())
+	}
+	if c.MinSessionTimeout <= 0 {
+		v.fault("minSessionTimeout", "%d is too small; give ms, or -1 for 2 ticks", c.MinSessionTimeout.Milliseconds())
+	}
+	if c.MaxSessionTimeout <= 0 {
+		v.fault("maxSessionTimeout", "%d is too small; give ms, or -1 for 20 ticks", c.MaxSessionTimeout.Milliseconds())
+	} else if c.MinSessionTimeout > c.MaxSessionTimeout {
+		v.fault("minSessionTimeout", "%d is larger than maxSessionTimeout, %d",
+			c.MinSessionTimeout.Milliseconds(), c.MaxSessionTimeout.Milliseconds())
+	}
+}
+
+func (v *validation) limits(c *Config) {
+	v.port("clientPort", "port", 0, c.ClientPort)
+	v.atLeast("snapCount", 2, c.SnapCount)
+	v.atLeast("autopurge.snapRetainCount", 1, c.SnapRetainCount)
+	v.atLeast("maxClientCnxns", 0, c.MaxClientCnxns)
+	v.atLeast("maxCnxns", 0, c.MaxCnxns)
+	v.atLeast("globalOutstandingLimit", 1, c.GlobalOutstandingLimit)
+	v.atLeast("jute.maxbuffer", 1, c.JuteMaxBuffer)
+}
+
+// ensemble checks the server lines and what an ensemble needs besides.
+func (v *validation) ensemble(c *Config) {
+	ids := make(map[int]bool)
+	owner := make(map[string]int) // host:port of a peer port to the id that has it
+	for _, s := range c.Servers {
+		key := fmt.Sprintf("server.%d", s.ID)
+		if s.ID < 1 || s.ID > MaxSID {
+			v.fault(key, "the id is out of range; give 1 to %d", MaxSID)
+		}
+		if ids[s.ID] {
+			v.fault(key, "the id is given twice; each server needs its own")
+			continue
+		}
+		ids[s.ID] = true
+		v.server(key, s)
+		for _, port := range distinct(s.QuorumPort, s.ElectionPort) {
+			addr := net.JoinHostPort(s.Host, strconv.Itoa(port))
+			if other, taken := owner[addr]; taken {
+				v.fault(key, "%s is taken by server.%d; each server needs its own", addr, other)
+			}
+			owner[addr] = s.ID
+		}
+	}
+
+	participants := c.Participants()
+	observers := len(c.Servers) - participants
+	switch {
+	case participants == 0 && observers > 0:
+		v.fault("server", "Observers w/o participants is an invalid configuration; at least one server must be a participant")
+		return
+	case participants == 0 && !c.StandaloneEnabled:
+		v.fault("standaloneEnabled", "standaloneEnabled = false then number of participants should be >0; add server.N lines")
+		return
+	case c.Standalone() && observers > 0:
+		v.fault("server", "Observers w/o quorum is an invalid configuration; add participants, or set standaloneEnabled=false")
+		return
+	case c.Standalone():
+		return
+	}
+
+	if c.InitLimit < 1 {
+		v.fault("initLimit", "initLimit is not set; give the number of ticks, for example 10")
+	}
+	if c.SyncLimit < 1 {
+		v.fault("syncLimit", "syncLimit is not set; give the number of ticks, for example 5")
+	}
+	self, ok := c.Self()
+	if !ok {
+		v.fault("myid", "there is no server.%d line for this server's id, %d", c.SID, c.SID)
+		return
+	}
+	if c.ClientPort != 0 && (c.ClientPort == self.QuorumPort || c.ClientPort == self.ElectionPort) {
+		v.fault("clientPort", "%d is also a quorum or election port of server.%d; give another", c.ClientPort, self.ID)
+	}
+}
+
+func (v *validation) server(key string, s ServerSpec) {
+	if s.Host == "" {
+		v.fault(key, "the host is missing; give a name or an address")
+	}
+	v.port(key, "quorum port", 1, s.QuorumPort)
+	v.port(key, "election port", 1, s.ElectionPort)
+	v.port(key, "client port", 0, s.ClientPort)
+	if s.QuorumPort == s.ElectionPort {
+		v.fault(key, "quorum and election port must be different, both are %d", s.QuorumPort)
+	}
+}
+
+func distinct(a, b int) []int {
+	if a == b {
+		return []int{a}
+	}
+	return []int{a, b}
+}
