@@ -1,0 +1,17 @@
+// Package zoocfg reads zoo.cfg and myid into a server.Config.
+//
+// It takes the file as ZooKeeper does ("ZooKeeper Administrator's Guide,
+// Configuration Parameters"; QuorumPeerConfig where the guide is silent): the
+// whole syntax of Java properties, every known key by its own rules, and
+// unknown keys kept as properties. It differs in four ways. All faults are
+// reported at once, each with file, line, key and what would be right. The
+// prefix "zookeeper." is accepted before any key. Overrides (-D) win over the
+// file for any key. And what is not supported and cannot be left out in
+// silence, such as TLS, is refused by name.
+//
+// What a configuration means in the end, and which values are in range, is for
+// server.Config to say; this package adds where in the file it was said.
+//
+// Invariant: no input makes this package panic, and nothing but files is read:
+// no name is resolved and nothing is written.
+package zoocfg

@@ -1,0 +1,232 @@
+package zoocfg
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"zooraft/server"
+)
+
+// keys says what each key does that has a field in server.Config, or a rule of
+// its own. Keys stand without the prefix "zookeeper.".
+var keys = map[string]func(*loader, setting){
+	"tickTime":          func(l *loader, s setting) { l.millis(s, "2000", &l.cfg.TickTime) },
+	"initLimit":         func(l *loader, s setting) { l.number(s, "the number of ticks", "10", &l.cfg.InitLimit) },
+	"syncLimit":         func(l *loader, s setting) { l.number(s, "the number of ticks", "5", &l.cfg.SyncLimit) },
+	"dataDir":           func(l *loader, s setting) { l.directory(s, &l.cfg.DataDir) },
+	"dataLogDir":        func(l *loader, s setting) { l.directory(s, &l.cfg.DataLogDir) },
+	"clientPort":        func(l *loader, s setting) { l.number(s, "a port", "2181", &l.cfg.ClientPort) },
+	"clientPortAddress": func(l *loader, s setting) { l.cfg.ClientPortAddress = s.value },
+	"maxClientCnxns":    func(l *loader, s setting) { l.limit(s, "60", &l.cfg.MaxClientCnxns) },
+	"maxCnxns":          func(l *loader, s setting) { l.limit(s, "1000", &l.cfg.MaxCnxns) },
+	"minSessionTimeout": func(l *loader, s setting) { l.sessionTimeout(s, &l.cfg.MinSessionTimeout) },
+	"maxSessionTimeout": func(l *loader, s setting) { l.sessionTimeout(s, &l.cfg.MaxSessionTimeout) },
+	"globalOutstandingLimit": func(l *loader, s setting) {
+		l.number(s, "the number of requests", "1000", &l.cfg.GlobalOutstandingLimit)
+	},
+	"jute.maxbuffer":            func(l *loader, s setting) { l.bytes(s, &l.cfg.JuteMaxBuffer) },
+	"snapCount":                 snapCount,
+	"autopurge.snapRetainCount": snapRetainCount,
+	"standaloneEnabled":         func(l *loader, s setting) { l.boolean(s, &l.cfg.StandaloneEnabled) },
+	"quorumListenOnAllIPs":      func(l *loader, s setting) { l.boolean(s, &l.cfg.QuorumListenOnAllIPs) },
+	"peerType":                  peerType,
+	"4lw.commands.whitelist":    fourLetterWords,
+	"skipACL":                   skipACL,
+	"raft.logStore":             func(l *loader, s setting) { l.cfg.LogStore = s.value },
+	"multiAddress.enabled":      func(l *loader, s setting) { l.boolean(s, &l.multiAddress) },
+	"dynamicConfigFile":         func(*loader, setting) {}, // read before the keys are looked at
+	"DigestAuthenticationProvider.superDigest": func(l *loader, s setting) { l.cfg.SuperDigest = s.value },
+
+	"electionAlg": func(l *loader, s setting) {
+		if s.value != "3" {
+			l.fault(s, "%q is not supported; the only election algorithm is 3, so remove the line", s.value)
+		}
+	},
+	"oraclePath": func(l *loader, s setting) {
+		l.fault(s, "an oracle changes what a quorum is, and a majority of the servers cannot be replaced here; use three servers")
+	},
+
+	// What protects traffic or access must not be lost in silence.
+	"secureClientPort":               refuse("the TLS client port is not supported yet; remove the line and set clientPort, if plain text will do"),
+	"secureClientPortAddress":        refuse("the TLS client port is not supported yet; remove the line"),
+	"sslQuorum":                      refuseTrue("TLS between servers is not supported yet; set false, if plain text will do"),
+	"quorum.auth.enableSasl":         refuseTrue("SASL between servers is not supported yet; set false"),
+	"quorum.auth.serverRequireSasl":  refuseTrue("SASL between servers is not supported yet; set false"),
+	"quorum.auth.learnerRequireSasl": refuseTrue("SASL between servers is not supported yet; set false"),
+	"enforce.auth.enabled":           refuseTrue("refusing clients without authentication is not supported yet; set false"),
+	"sessionRequireClientSASLAuth":   refuseTrue("refusing clients without SASL is not supported yet; set false"),
+}
+
+// properties are the keys that have no field but are read, as zookeeper.KEY,
+// from server.Config's Properties. Of other keys it is said that they have no
+// effect.
+var properties = map[string]bool{
+	"datadir.autocreate": true, // cmd/zooraft
+}
+
+func refuse(why string) func(*loader, setting) {
+	return func(l *loader, s setting) { l.fault(s, "%s", why) }
+}
+
+// refuseTrue refuses all but "false", and keeps that as a property.
+func refuseTrue(why string) func(*loader, setting) {
+	return func(l *loader, s setting) {
+		on := false
+		if l.boolean(s, &on); on {
+			l.fault(s, "%s", why)
+		}
+		l.property(s)
+	}
+}
+
+// number reads a 32-bit decimal number, as Integer.parseInt does.
+func (l *loader) number(s setting, what, example string, to *int) bool {
+	n, err := strconv.ParseInt(s.value, 10, 32)
+	if err != nil {
+		l.fault(s, "%q is not a number; give %s, for example %s", s.value, what, example)
+		return false
+	}
+	*to = int(n)
+	return true
+}
+
+// limit reads a number whose negative values mean no limit, as 0 does.
+func (l *loader) limit(s setting, example string, to *int) {
+	if l.number(s, "the number of connections, 0 for no limit", example, to) {
+		*to = max(*to, 0)
+	}
+}
+
+// bytes reads a number as Integer.decode does: 0x and 0 are prefixes.
+func (l *loader) bytes(s setting, to *int) {
+	n, err := strconv.ParseInt(s.value, 0, 32)
+	if err != nil || strings.Contains(s.value, "_") {
+		l.fault(s, "%q is not a number; give bytes below %d, for example 1048575 or 0xfffff", s.value, math.MaxInt32)
+		return
+	}
+	*to = int(n)
+}
+
+func (l *loader) millis(s setting, example string, to *time.Duration) {
+	var ms int
+	if l.number(s, "milliseconds", example, &ms) {
+		*to = time.Duration(ms) * time.Millisecond
+	}
+}
+
+// sessionTimeout reads milliseconds; -1 stands for the default in ticks, which
+// is filled in once the tick is known.
+func (l *loader) sessionTimeout(s setting, to *time.Duration) {
+	var ms int
+	if l.number(s, "milliseconds, or -1 for the default", "4000", &ms) && ms != -1 {
+		*to = time.Duration(ms) * time.Millisecond
+		l.timeoutSet[s.key] = true
+	}
+}
+
+func (l *loader) boolean(s setting, to *bool) {
+	switch strings.ToLower(s.value) {
+	case "true":
+		*to = true
+	case "false":
+		*to = false
+	default:
+		l.fault(s, "Invalid option %s for %s. Choose 'true' or 'false.'", s.value, s.key)
+	}
+}
+
+func (l *loader) directory(s setting, to *string) {
+	if s.value == "" {
+		l.fault(s, "the directory is missing; give a path, for example /var/lib/zookeeper")
+		return
+	}
+	if relative(s.value) {
+		l.warn("%s: %s: %s is relative. Prepend ./ to indicate that you're sure!", s.where, s.key, s.value)
+	}
+	*to = s.value
+}
+
+func snapCount(l *loader, s setting) {
+	if l.number(s, "the number of transactions", "100000", &l.cfg.SnapCount) && l.cfg.SnapCount < 2 {
+		l.warn("%s: snapCount: %d is too small, taking 2", s.where, l.cfg.SnapCount)
+		l.cfg.SnapCount = 2
+	}
+}
+
+func snapRetainCount(l *loader, s setting) {
+	if l.number(s, "the number of snapshots", "3", &l.cfg.SnapRetainCount) && l.cfg.SnapRetainCount < 3 {
+		l.warn("%s: autopurge.snapRetainCount: %d is too small, taking 3", s.where, l.cfg.SnapRetainCount)
+		l.cfg.SnapRetainCount = 3
+	}
+}
+
+func peerType(l *loader, s setting) {
+	observer, err := parseRole(s.value)
+	switch {
+	case err != nil:
+		l.fault(s, "%v", err)
+	case observer:
+		l.cfg.PeerType = server.PeerObserver
+	default:
+		l.cfg.PeerType = server.PeerParticipant
+	}
+}
+
+// fourLetterWords always adds srvr, on which zkServer.sh status depends, as
+// FourLetterCommands.isEnabled does.
+func fourLetterWords(l *loader, s setting) {
+	words := []string{"srvr"}
+	for word := range strings.SplitSeq(s.value, ",") {
+		if word = strings.TrimSpace(word); word != "" && word != "srvr" {
+			words = append(words, word)
+		}
+	}
+	l.cfg.FourLetterWords = words
+}
+
+// skipACL takes anything but yes for no, as ZooKeeper does: the safe side.
+func skipACL(l *loader, s setting) {
+	l.cfg.SkipACL = s.value == "yes"
+	if s.value != "yes" && s.value != "no" {
+		l.warn("%s: skipACL: %q counts as no; only yes turns the checks off", s.where, s.value)
+	}
+}
+
+// member takes server.N, group.N and weight.N.
+func member(l *loader, s setting) {
+	kind, suffix, _ := strings.Cut(s.key, ".")
+	switch kind {
+	case "group":
+		l.fault(s, "hierarchical quorums are not supported: each server has one vote and a majority decides; remove all group lines")
+		return
+	case "weight":
+		switch s.value {
+		case "1":
+		case "0":
+			l.fault(s, "weights are not supported; for a server that never votes write :observer at the end of its server line")
+		default:
+			l.fault(s, "weights are not supported: each server has one vote; remove the line")
+		}
+		return
+	}
+	id, err := strconv.Atoi(suffix)
+	if err != nil {
+		l.fault(s, "%q is not a server id; write server.N with N from 1 to %d", suffix, server.MaxSID)
+		return
+	}
+	canonical := fmt.Sprintf("server.%d", id)
+	if first, given := l.serverAt[canonical]; given {
+		l.fault(s, "server %d is given twice (also at %s); each server needs its own id", id, first)
+		return
+	}
+	l.serverAt[canonical] = s.where
+	spec, err := parseServerLine(id, s.value, l.multiAddress)
+	if err != nil {
+		l.fault(s, "%v", err)
+		return
+	}
+	l.cfg.Servers = append(l.cfg.Servers, spec)
+}

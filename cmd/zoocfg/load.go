@@ -1,0 +1,448 @@
+package zoocfg
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"zooraft/server"
+)
+
+// prefix may stand before every key. It is how the Java properties of the same
+// meaning are called.
+const prefix = "zookeeper."
+
+// tickTimeUnset is the tick of a file that does not say one; the tick of
+// ZooKeeper's sample file, and of server.DefaultConfig, is 2 s.
+const tickTimeUnset = 3 * time.Second
+
+// ErrFile wraps the fault of a configuration file that cannot be read at all.
+var ErrFile = errors.New("cannot read the configuration file")
+
+// Load reads the zoo.cfg at path, the file myid in its dataDir, and the
+// overrides: KEY=VALUE words, of which a later one wins over an earlier one and
+// each over the file. With an empty path it starts from server.DefaultConfig
+// instead.
+//
+// The configuration is valid if err is nil. Otherwise err is the errors.Join of
+// all faults, each one line with its place; no key is at fault twice. The
+// warnings, one line each, are for the log and may come with or without faults.
+// Neither holds the value of a secret.
+func Load(path string, overrides []string) (cfg server.Config, warnings []string, err error) {
+	return load(path, overrides, readRegular)
+}
+
+// readRegular reads a file. What is not a regular file, or stands below a file,
+// counts as missing.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil && !errors.Is(err, syscall.ENOTDIR) {
+		return nil, err
+	}
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fs.ErrNotExist}
+	}
+	return os.ReadFile(path)
+}
+
+// setting is a key, without prefix, as it was last set.
+type setting struct {
+	key, value string
+	where      string // file:line, or -D
+}
+
+type loader struct {
+	cfg      server.Config
+	read     func(path string) ([]byte, error)
+	path     string
+	settings map[string]setting
+
+	multiAddress bool
+	timeoutSet   map[string]bool
+	serverAt     map[string]string // canonical server.N to its place
+	unused       []string
+
+	faults   []error
+	atFault  map[string]bool // keys that have a fault already
+	warnings []string
+}
+
+func load(path string, overrides []string, read func(string) ([]byte, error)) (server.Config, []string, error) {
+	l := &loader{
+		cfg:        server.DefaultConfig(),
+		read:       read,
+		path:       path,
+		settings:   make(map[string]setting),
+		timeoutSet: make(map[string]bool),
+		serverAt:   make(map[string]string),
+		atFault:    make(map[string]bool),
+	}
+	if path != "" {
+		if err := l.file(); err != nil {
+			return l.cfg, l.warnings, err
+		}
+	}
+	l.overrides(overrides)
+	l.dynamicFile()
+	l.apply()
+	l.derive()
+	l.validate()
+	return l.cfg, l.warnings, errors.Join(l.faults...)
+}
+
+func (l *loader) fault(s setting, format string, args ...any) {
+	l.atFault[s.key] = true
+	l.faults = append(l.faults, fmt.Errorf("%s: %w", s.where, server.Fault{Key: s.key, Problem: fmt.Sprintf(format, args...)}))
+}
+
+func (l *loader) warn(format string, args ...any) {
+	l.warnings = append(l.warnings, fmt.Sprintf(format, args...))
+}
+
+func (l *loader) property(s setting) {
+	if l.cfg.Properties == nil {
+		l.cfg.Properties = make(map[string]string)
+	}
+	l.cfg.Properties[prefix+s.key] = s.value
+}
+
+// file reads the file at l.path into l.settings and sets what a file without
+// these keys means.
+func (l *loader) file() error {
+	if relative(l.path) {
+		l.warn("%s is relative. Prepend ./ to indicate that you're sure!", l.path)
+	}
+	data, err := l.read(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s file is missing", ErrFile, l.path)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	l.cfg.ConfigFile = l.path
+	l.cfg.DataDir = ""
+	l.cfg.TickTime = tickTimeUnset
+	l.cfg.InitLimit, l.cfg.SyncLimit = 0, 0
+	l.merge(l.path, data)
+	return nil
+}
+
+// merge adds the properties of one file to l.settings.
+func (l *loader) merge(path string, data []byte) {
+	for _, p := range parseProperties(data) {
+		s := setting{
+			key:   strings.TrimPrefix(strings.TrimSpace(p.key), prefix),
+			value: strings.TrimSpace(p.value),
+			where: fmt.Sprintf("%s:%d", path, p.line),
+		}
+		if p.err != nil {
+			l.fault(s, "%v", p.err)
+			continue
+		}
+		if s.key == "" {
+			l.warn("%s: there is no key before %q; the line does nothing", s.where, "=")
+			continue
+		}
+		if first, given := l.settings[s.key]; given {
+			l.warn("%s: %s is set again (first at %s); this one counts", s.where, s.key, first.where)
+		}
+		l.settings[s.key] = s
+	}
+}
+
+func (l *loader) overrides(words []string) {
+	for _, word := range words {
+		key, value, ok := strings.Cut(word, "=")
+		s := setting{strings.TrimPrefix(strings.TrimSpace(key), prefix), strings.TrimSpace(value), "-D"}
+		if !ok || s.key == "" {
+			s.key = key // of a word without = nothing is known to be secret
+			l.fault(s, "not KEY=VALUE; write for example -D tickTime=2000")
+			continue
+		}
+		l.settings[s.key] = s
+	}
+}
+
+// dynamicFile adds the server lines that ZooKeeper's dynamic reconfiguration
+// has moved to a file of their own. The version in the file's name is not
+// looked at: the members that an ensemble has agreed on are in its state.
+func (l *loader) dynamicFile() {
+	s, given := l.settings["dynamicConfigFile"]
+	if !given {
+		return
+	}
+	both := false
+	for _, other := range l.sorted() {
+		if isMembership(other.key) {
+			l.fault(other, "must stand in %s, the dynamicConfigFile, and not here; remove one of the two", s.value)
+			both = true
+		}
+	}
+	if both {
+		return
+	}
+	data, err := l.read(s.value)
+	if err != nil {
+		l.fault(s, "cannot read the file with the server lines: %v", err)
+		return
+	}
+	before := l.settings
+	l.settings = make(map[string]setting)
+	l.merge(s.value, data)
+	for _, s := range l.sorted() {
+		if isMembership(s.key) || s.key == "peerType" {
+			before[s.key] = s
+		} else {
+			l.fault(s, "does not belong into a dynamic configuration file; only server lines do")
+		}
+	}
+	l.settings = before
+}
+
+// isMembership reports whether the key is server.N, group.N or weight.N.
+func isMembership(key string) bool {
+	kind, _, dotted := strings.Cut(key, ".")
+	return dotted && (kind == "server" || kind == "group" || kind == "weight")
+}
+
+// sorted returns the settings in the order of their places, which is the order
+// in which an operator reads.
+func (l *loader) sorted() []setting {
+	all := make([]setting, 0, len(l.settings))
+	for _, s := range l.settings {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b setting) int {
+		return cmp.Or(comparePlaces(a.where, b.where), cmp.Compare(a.key, b.key))
+	})
+	return all
+}
+
+func comparePlaces(a, b string) int {
+	fileA, lineA, _ := cutLast(a, ":")
+	fileB, lineB, _ := cutLast(b, ":")
+	nA, _ := strconv.Atoi(lineA)
+	nB, _ := strconv.Atoi(lineB)
+	return cmp.Or(cmp.Compare(fileA, fileB), cmp.Compare(nA, nB))
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// apply gives each setting to its key, and keeps the others as properties.
+func (l *loader) apply() {
+	all := l.sorted()
+	if s, given := l.settings["multiAddress.enabled"]; given {
+		keys[s.key](l, s) // decides what a server line may look like
+	}
+	for _, s := range all {
+		if s.key == "multiAddress.enabled" {
+			continue
+		}
+		if set, known := keys[s.key]; known {
+			set(l, s)
+			continue
+		}
+		if isMembership(s.key) {
+			member(l, s)
+			continue
+		}
+		l.property(s)
+		if properties[s.key] {
+			continue
+		}
+		l.unused = append(l.unused, s.key)
+		for known := range keys {
+			if strings.EqualFold(known, s.key) {
+				l.warn("%s: %s is unknown; is %s meant?", s.where, s.key, known)
+			}
+		}
+	}
+	slices.SortFunc(l.cfg.Servers, func(a, b server.ServerSpec) int { return cmp.Compare(a.ID, b.ID) })
+	if len(l.unused) > 0 {
+		l.warn("%s: kept, but without effect in this version: %s", cmp.Or(l.path, "-D"), strings.Join(l.unused, ", "))
+	}
+}
+
+// derive fills in what follows from several keys, and from myid.
+func (l *loader) derive() {
+	if !l.timeoutSet["minSessionTimeout"] {
+		l.cfg.MinSessionTimeout = 2 * l.cfg.TickTime
+	}
+	if !l.timeoutSet["maxSessionTimeout"] {
+		l.cfg.MaxSessionTimeout = 20 * l.cfg.TickTime
+	}
+	if l.cfg.Standalone() {
+		defaults := server.DefaultConfig()
+		if _, given := l.settings["initLimit"]; !given {
+			l.cfg.InitLimit = defaults.InitLimit
+		}
+		if _, given := l.settings["syncLimit"]; !given {
+			l.cfg.SyncLimit = defaults.SyncLimit
+		}
+	}
+	if l.cfg.DataLogDir == "" {
+		l.cfg.DataLogDir = l.cfg.DataDir
+	}
+	l.myid()
+	self, listed := l.cfg.Self()
+	if listed {
+		l.role(self)
+	}
+	l.clientPort(self)
+	if !l.memberFault() {
+		l.adviseOnSize()
+	}
+}
+
+// memberFault reports whether a line of the ensemble was refused. The ensemble
+// looks smaller then than it is meant, and its size says nothing.
+func (l *loader) memberFault() bool {
+	for key := range l.atFault {
+		if isMembership(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// role makes the server line's role this server's own, as
+// QuorumPeerConfig.setupPeerType does.
+func (l *loader) role(self server.ServerSpec) {
+	role := server.PeerParticipant
+	if self.Observer {
+		role = server.PeerObserver
+	}
+	if _, given := l.settings["peerType"]; (given || self.Observer) && role != l.cfg.PeerType {
+		l.warn("%s: Peer type from servers list (%s) doesn't match peerType (%s). Defaulting to servers list.",
+			l.path, strings.ToUpper(role), strings.ToUpper(l.cfg.PeerType))
+	}
+	l.cfg.PeerType = role
+}
+
+// clientPort settles the client port between clientPort, clientPortAddress and
+// the client part of this server's line, as QuorumPeerConfig.setupClientPort
+// does. Where ZooKeeper would then serve no clients at all, the port is the
+// default one, with a warning.
+func (l *loader) clientPort(self server.ServerSpec) {
+	port, portSet := l.settings["clientPort"]
+	address, addressSet := l.settings["clientPortAddress"]
+	if self.ClientPort == 0 {
+		switch {
+		case portSet:
+		case addressSet:
+			l.fault(address, "clientPortAddress is set but clientPort is not set; add clientPort, for example clientPort=%d", server.DefaultClientPort)
+		case l.path != "":
+			l.warn("%s: clientPort is not set, taking %d", l.path, server.DefaultClientPort)
+		}
+		return
+	}
+	if portSet && !l.atFault["clientPort"] {
+		sameAddress := isAny(l.cfg.ClientPortAddress) || l.cfg.ClientPortAddress == self.ClientHost
+		if l.cfg.ClientPort != self.ClientPort || !sameAddress {
+			l.fault(port, "%s:%d differs from %s:%d, the client part of server.%d; remove one of the two",
+				cmp.Or(l.cfg.ClientPortAddress, "0.0.0.0"), l.cfg.ClientPort, self.ClientHost, self.ClientPort, self.ID)
+			return
+		}
+	}
+	l.cfg.ClientPort = self.ClientPort
+	l.cfg.ClientPortAddress = self.ClientHost
+}
+
+func isAny(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
+
+// adviseOnSize warns of ensembles that are no good idea. Two and even numbers
+// are told in ZooKeeper's words.
+func (l *loader) adviseOnSize() {
+	participants := l.cfg.Participants()
+	switch {
+	case l.cfg.Standalone():
+		if participants == 1 {
+			l.warn("%s: Invalid configuration, only one server specified (ignoring)", l.path)
+		}
+	case participants <= 2:
+		l.warn("%s: No server failure will be tolerated. You need at least 3 servers.", l.path)
+	case participants%2 == 0:
+		l.warn("%s: Non-optimal configuration, consider an odd number of servers.", l.path)
+	}
+}
+
+// myid reads this server's id. A server alone may do without the file.
+func (l *loader) myid() {
+	if l.cfg.Standalone() && len(l.cfg.Servers) == 1 && l.cfg.Servers[0].ID <= server.MaxSID {
+		l.cfg.SID = l.cfg.Servers[0].ID
+	}
+	if l.cfg.DataDir == "" {
+		l.atFault["myid"] = true // unknown, and dataDir is at fault already
+		return
+	}
+	path := filepath.Join(l.cfg.DataDir, "myid")
+	s := setting{key: "myid", where: path}
+	data, err := l.read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if !l.cfg.Standalone() {
+			l.fault(s, "myid file is missing; write this server's id, the N of its server.N line, into it, for example: echo 1 > %s", path)
+		}
+		return
+	case err != nil:
+		l.fault(s, "cannot read the file: %v", err)
+		return
+	}
+	first, _ := cutLine(string(data))
+	first = strings.TrimSpace(first)
+	id, err := strconv.Atoi(first)
+	if err != nil {
+		l.fault(s, "serverid %q is not a number; the first line must be this server's id, for example 1", first)
+		return
+	}
+	l.cfg.SID = id
+}
+
+// validate adds the faults that server.Config finds itself, with the places of
+// their keys.
+func (l *loader) validate() {
+	err := l.cfg.Validate()
+	if err == nil {
+		return
+	}
+	memberFault := l.memberFault()
+	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+		var f server.Fault
+		errors.As(e, &f)
+		consequence := memberFault && (f.Key == "server" || f.Key == "standaloneEnabled" || f.Key == "myid")
+		if l.atFault[f.Key] || consequence {
+			continue
+		}
+		s, given := l.settings[f.Key]
+		switch {
+		case given:
+		case l.serverAt[f.Key] != "":
+			s = setting{key: f.Key, where: l.serverAt[f.Key]}
+		case f.Key == "myid":
+			s = setting{key: f.Key, where: filepath.Join(l.cfg.DataDir, "myid")}
+		default:
+			s = setting{key: f.Key, where: cmp.Or(l.path, "-D")}
+		}
+		l.faults = append(l.faults, fmt.Errorf("%s: %w", s.where, server.Fault{Key: f.Key, Problem: f.Problem}))
+	}
+}
+
+// relative reports whether a path is relative without saying so by a dot at its
+// beginning, as VerifyingFileFactory does.
+func relative(path string) bool {
+	return !filepath.IsAbs(path) && !strings.HasPrefix(path, ".")
+}

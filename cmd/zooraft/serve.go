@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/server"
+)
+
+// shutdownLimit is how long a server may take to stop in order. It is well below
+// the 10 s after which container runtimes kill.
+const shutdownLimit = 5 * time.Second
+
+// service is what this command needs of a server.Server that has been started.
+type service interface {
+	// Serving is closed when the server serves clients for the first time.
+	Serving() <-chan struct{}
+	// Done is closed when the server has stopped, and Err then tells why.
+	Done() <-chan struct{}
+	Err() error
+	// Shutdown stops the server and waits for that, or until ctx is done.
+	Shutdown(ctx context.Context) error
+	// ClientAddr is the address of the client port, once Serving is closed.
+	ClientAddr() net.Addr
+}
+
+// startFunc makes a server and starts it.
+type startFunc func(server.Config, hclog.Logger) (service, error)
+
+func startServer(cfg server.Config, log hclog.Logger) (service, error) {
+	s, err := server.New(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// serve stays until the server stops by itself or a signal asks for it. It
+// returns nil only for a server that stopped in order because it was told to.
+func serve(s service, cfg server.Config, signals <-chan os.Signal, stdout io.Writer, log hclog.Logger) error {
+	serving := s.Serving()
+	for {
+		select {
+		case <-serving:
+			serving = nil // announced once
+			fmt.Fprintln(stdout, servingLine(s.ClientAddr(), cfg))
+		case <-s.Done():
+			if err := s.Err(); err != nil {
+				return err
+			}
+			return errors.New("the server stopped by itself")
+		case sig := <-signals:
+			log.Info("stopping", "signal", sig.String())
+			return stop(s, signals, log)
+		}
+	}
+}
+
+// stop shuts the server down, unless a second signal comes first.
+func stop(s service, signals <-chan os.Signal, log hclog.Logger) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Shutdown(ctx) }()
+	select {
+	case err := <-stopped:
+		if err != nil {
+			return fmt.Errorf("shut down: %w", err)
+		}
+		log.Info("stopped")
+		return nil
+	case <-signals:
+		return errAborted
+	}
+}
+
+// servingLine is the one line on standard output. The address to connect to is
+// one that works on this machine.
+func servingLine(addr net.Addr, cfg server.Config) string {
+	bound := addr.String()
+	connect := bound
+	if host, port, err := net.SplitHostPort(bound); err == nil {
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			bound = net.JoinHostPort("0.0.0.0", port)
+			connect = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	role := "standalone"
+	if !cfg.Standalone() {
+		role = fmt.Sprintf("server %d of %d", cfg.SID, len(cfg.Servers))
+	}
+	return fmt.Sprintf("zooraft is serving on %s (%s); connect with: zkCli.sh -server %s", bound, role, connect)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"zooraft/cmd/zoocfg"
+	"zooraft/server"
+)
+
+func newServerCommand(start startFunc) *cobra.Command {
+	var (
+		overrides []string
+		logLevel  string
+		logJSON   bool
+	)
+	cmd := &cobra.Command{
+		Use:   "server [zoo.cfg] [-D key=value]...",
+		Short: "Run a server until it is told to stop",
+		Long: `Run a server as zoo.cfg says, or, without a file, a standalone one on client
+port 2181 with its data in ./data.
+
+-D sets a key of zoo.cfg and wins over the file. Properties are also taken from
+SERVER_JVMFLAGS and JVMFLAGS, where ZooKeeper's scripts have them.
+
+The server prints one line when it serves; its log goes to standard error. The
+first SIGTERM or SIGINT stops it in order, a second one at once.
+
+Exit codes: 0 stopped as told, 1 something unexpected, 2 wrong configuration or
+usage, 3 the data directory cannot be used, 14 the election port cannot be bound.`,
+		Example: `  zooraft server
+  zooraft server /etc/zookeeper/zoo.cfg
+  zooraft server -D clientPort=2182 -D dataDir=/tmp/zk2`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError(cmd, fmt.Errorf("give one configuration file, not %d arguments", len(args)))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			level := hclog.LevelFromString(logLevel)
+			if level == hclog.NoLevel {
+				return usageError(cmd, fmt.Errorf("log level %q is unknown; choose trace, debug, info, warn, error or off", logLevel))
+			}
+			log := hclog.New(&hclog.LoggerOptions{
+				Name:       "zooraft",
+				Level:      level,
+				Output:     cmd.ErrOrStderr(),
+				JSONFormat: logJSON,
+			})
+
+			path := ""
+			if len(args) == 1 {
+				path = args[0]
+			}
+			cfg, err := configure(path, append(jvmOverrides(os.Getenv), overrides...), log)
+			if err != nil {
+				return err
+			}
+
+			info, _ := debug.ReadBuildInfo()
+			cfg.Version = wordsVersion(info)
+			s, err := start(cfg, log)
+			if err != nil {
+				return err
+			}
+			// Not before: a signal ends a server that is still starting at
+			// once, which its stores survive as they survive a crash.
+			signals := make(chan os.Signal, 2)
+			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+			defer signal.Stop(signals)
+			return serve(s, cfg, signals, cmd.OutOrStdout(), log)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&overrides, "define", "D", nil, "set a key of zoo.cfg, as `key=value`; may be repeated")
+	flags.StringVar(&logLevel, "log-level", "info", "trace, debug, info, warn, error or off")
+	flags.BoolVar(&logJSON, "log-json", false, "write the log as JSON lines")
+	return cmd
+}
+
+// configure loads the configuration, logs its warnings and makes the data
+// directories.
+func configure(path string, overrides []string, log hclog.Logger) (server.Config, error) {
+	cfg, warnings, err := zoocfg.Load(path, overrides)
+	for _, w := range warnings {
+		log.Warn("configuration is questionable", "warning", w)
+	}
+	if err != nil {
+		return cfg, &configError{err}
+	}
+	return cfg, makeDataDirs(cfg)
+}
+
+// makeDataDirs makes the data directories, unless datadir.autocreate=false says
+// that they must be there, as FileTxnSnapLog does.
+func makeDataDirs(cfg server.Config) error {
+	for _, dir := range []string{cfg.DataDir, cfg.LogDir()} {
+		if cfg.Properties["zookeeper.datadir.autocreate"] == "false" {
+			if _, err := os.Stat(dir); err != nil {
+				return fmt.Errorf("%w: %w; make it, for datadir.autocreate is false", errDataDir, err)
+			}
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("%w: %w", errDataDir, err)
+		}
+	}
+	return nil
+}

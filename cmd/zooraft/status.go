@@ -1,0 +1,173 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zooraft/cmd/zoocfg"
+	"zooraft/server"
+	"zooraft/zabcompat"
+)
+
+// errNoServer reports that no server of the configuration has answered.
+var errNoServer = errors.New("no server answered")
+
+func newStatusCommand() *cobra.Command {
+	var (
+		overrides []string
+		asJSON    bool
+	)
+	cmd := &cobra.Command{
+		Use:   "status [zoo.cfg] [-D key=value]...",
+		Short: "Ask every server of an ensemble what it is doing",
+		Long: `Ask every server that zoo.cfg names what it says of itself, over its quorum port:
+its state, its vote and whom it follows; and show the order in which ZooKeeper's
+rule (epoch, zxid, sid) ranks the votes. A standalone server is asked by the
+four-letter word srvr on its client port.
+
+Exit code 1 if no server answers.`,
+		Example: "  zooraft status /etc/zookeeper/zoo.cfg",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError(cmd, fmt.Errorf("give one configuration file, not %d arguments", len(args)))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := ""
+			if len(args) == 1 {
+				path = args[0]
+			}
+			cfg, _, err := zoocfg.Load(path, overrides)
+			if err != nil {
+				return &configError{err}
+			}
+			if cfg.Standalone() {
+				return standaloneStatus(cmd.OutOrStdout(), cfg)
+			}
+			members := askMembers(cfg.Servers)
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				err = enc.Encode(members)
+			} else {
+				err = printMembers(cmd.OutOrStdout(), members)
+			}
+			if err == nil && !slices.ContainsFunc(members, func(m member) bool { return m.Status != nil }) {
+				err = errNoServer
+			}
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&overrides, "define", "D", nil, "set a key of zoo.cfg, as `key=value`; may be repeated")
+	flags.BoolVar(&asJSON, "json", false, "print what each server says as JSON")
+	return cmd
+}
+
+// member is what one server has answered.
+type member struct {
+	SID    int            `json:"sid"`
+	Addr   string         `json:"addr"`
+	Status *server.Status `json:"status,omitempty"`
+	Error  string         `json:"error,omitempty"`
+}
+
+// askMembers asks all at the same time; the answers come in order of id.
+func askMembers(servers []server.ServerSpec) []member {
+	members := make([]member, len(servers))
+	var wg sync.WaitGroup
+	for i, s := range servers {
+		members[i] = member{SID: s.ID, Addr: s.QuorumAddr()}
+		wg.Go(func() {
+			if st, err := server.QueryStatus(s); err != nil {
+				members[i].Error = err.Error()
+			} else {
+				members[i].Status = &st
+			}
+		})
+	}
+	wg.Wait()
+	return members
+}
+
+func standaloneStatus(w io.Writer, cfg server.Config) error {
+	host := cfg.ClientPortAddress
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	answer, err := server.QueryWord(net.JoinHostPort(host, strconv.Itoa(cfg.ClientPort)), "srvr")
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoServer, err)
+	}
+	_, err = io.WriteString(w, answer)
+	return err
+}
+
+// printMembers shows who leads, a line for each server, and the order of votes.
+func printMembers(w io.Writer, members []member) error {
+	votes := make([]zabcompat.Vote, 0, len(members))
+	leader := "nobody leads"
+	for _, m := range members {
+		st := m.Status
+		if st == nil {
+			continue
+		}
+		votes = append(votes, st.Vote)
+		if st.State == zabcompat.Leading {
+			leader = fmt.Sprintf("server %d leads epoch 0x%x (raft term %d) since %s", m.SID, st.Zxid.Epoch(), st.RaftTerm, st.Since.Local().Format(time.DateTime))
+		}
+	}
+	fmt.Fprintf(w, "ensemble of %d: %s\n\n", len(members), leader)
+
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SID\tADDRESS\tSTATE\tLEADER\tZXID\tRAFT APPLIED/LAST\tCONNECTIONS\tVOTE (EPOCH, ZXID, SID)")
+	for _, m := range members {
+		st := m.Status
+		if st == nil {
+			fmt.Fprintf(t, "%d\t%s\tno answer: %s\n", m.SID, m.Addr, m.Error)
+			continue
+		}
+		state := st.State.String()
+		if !st.Serving {
+			state += " (not serving)"
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%v\t%d/%d\t%d\t0x%x, %v, %d\n", m.SID, m.Addr, state, sidOrNone(st.LeaderSID), st.Zxid,
+			st.RaftAppliedIndex, st.RaftLastIndex, st.Connections, st.Vote.Epoch, st.Vote.Zxid, st.Vote.SID)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	slices.SortFunc(votes, func(a, b zabcompat.Vote) int {
+		if a.Beats(b) {
+			return -1
+		}
+		return 1
+	})
+	fmt.Fprint(w, "\nvote order:")
+	for i, v := range votes {
+		if i > 0 {
+			fmt.Fprint(w, " >")
+		}
+		fmt.Fprintf(w, " %d", v.SID)
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+func sidOrNone(sid int64) string {
+	if sid == 0 {
+		return "-"
+	}
+	return strconv.FormatInt(sid, 10)
+}
