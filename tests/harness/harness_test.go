@@ -1,0 +1,324 @@
+package harness
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The test binary plays the server when this is set, so that processes are tested without one of the real servers. The
+// zoo.cfg says how: fake.mode is the mode it tells, fake.exit makes it end at once with that code.
+const fakeEnv = "ZOORAFT_HARNESS_FAKE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(fakeEnv) != "" {
+		os.Exit(runFake(os.Args[1]))
+	}
+	os.Exit(m.Run())
+}
+
+var fake = program{
+	name: "fake",
+	command: func(s *Server, o *Options) (*exec.Cmd, error) {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		return exec.Command(self, append([]string{s.Config}, o.Args...)...), nil
+	},
+}
+
+func newFake(t testing.TB, o Options) *Ensemble {
+	o.Env = append(o.Env, fakeEnv+"=1")
+	if o.StartTimeout == 0 {
+		o.StartTimeout = 10 * time.Second
+	}
+	return newEnsemble(t, fake, o)
+}
+
+func runFake(config string) int {
+	text, err := os.ReadFile(config)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	cfg := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		cfg[key] = value
+	}
+	if cfg["fake.exit"] != "" {
+		return 7
+	}
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	l, err := net.Listen("tcp", net.JoinHostPort(cfg["clientPortAddress"], cfg["clientPort"]))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			word, err := bufio.NewReader(c).Peek(4)
+			if err == nil && string(word) == "srvr" {
+				fmt.Fprintf(c, "Zookeeper version: fake\nMode: %s\nNode count: 1\n", cfg["fake.mode"])
+			}
+			c.Close()
+		}
+	}()
+	fmt.Println("fake server is up")
+	<-terminated
+	return 5
+}
+
+func TestPortsAreDistinctAndFree(t *testing.T) {
+	ports := Ports(t, 200)
+	sorted := slices.Clone(ports)
+	slices.Sort(sorted)
+	if got := len(slices.Compact(sorted)); got != len(ports) {
+		t.Errorf("distinct ports: got %d, want %d", got, len(ports))
+	}
+	for _, p := range ports {
+		l, err := net.Listen("tcp", hostPort(p))
+		if err != nil {
+			t.Errorf("reserved port %d: %v", p, err)
+			continue
+		}
+		l.Close()
+	}
+}
+
+func TestPortIsLockedUntilReleased(t *testing.T) {
+	port, release, err := reservePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock := fmt.Sprintf("%s/zooraft-ports-%d/%d", os.TempDir(), os.Getuid(), port)
+	f, err := os.Open(lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+		t.Errorf("lock of reserved port %d: could be taken a second time", port)
+	}
+	release()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Errorf("lock of released port %d: %v", port, err)
+	}
+}
+
+func TestZooCfg(t *testing.T) {
+	one := newFake(t, Options{TickTime: 1500 * time.Millisecond, Lines: []string{"snapCount=7"}})
+	three := newFake(t, Options{Size: 3})
+	s := three.Server(2)
+	tests := []struct {
+		name     string
+		cfg      string
+		has, not []string
+	}{
+		{"standalone", string(one.zooCfg(one.Server(1))), []string{"tickTime=1500\n", "snapCount=7\n"}, []string{"server."}},
+		{"ensemble", string(three.zooCfg(s)), []string{
+			"tickTime=1000\n", "dataDir=" + s.DataDir + "\n", "\nserver.1=", "\nserver.3=",
+			fmt.Sprintf("\nserver.2=127.0.0.1:%d:%d\n", s.QuorumPort, s.ElectionPort),
+		}, []string{"server.4"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, want := range tt.has {
+				if !strings.Contains(tt.cfg, want) {
+					t.Errorf("zoo.cfg lacks %q:\n%s", want, tt.cfg)
+				}
+			}
+			for _, unwanted := range tt.not {
+				if strings.Contains(tt.cfg, unwanted) {
+					t.Errorf("zoo.cfg has %q:\n%s", unwanted, tt.cfg)
+				}
+			}
+		})
+	}
+	if myid, err := os.ReadFile(s.DataDir + "/myid"); err != nil || string(myid) != "2\n" {
+		t.Errorf("myid: got %q, %v; want %q", myid, err, "2\n")
+	}
+}
+
+func TestLifeOfAServer(t *testing.T) {
+	e := newFake(t, Options{Lines: []string{"fake.mode=standalone"}})
+	if got := e.Mode(1); got != "" {
+		t.Errorf("mode before the start: got %q, want none", got)
+	}
+	e.StartAll()
+	if got := e.Mode(1); got != "standalone" {
+		t.Errorf("mode: got %q, want standalone", got)
+	}
+	if got := e.Leader(); got != 1 {
+		t.Errorf("leader: got %d, want 1", got)
+	}
+	if got := e.FourLetter(1, "srvr"); !strings.Contains(got, "Node count: 1\n") {
+		t.Errorf("srvr: got %q", got)
+	}
+	first := e.PID(1)
+	if got := e.Term(1); got != 5 {
+		t.Errorf("exit code after SIGTERM: got %d, want 5", got)
+	}
+	if e.Running(1) {
+		t.Error("server runs after Term")
+	}
+	e.Restart(1)
+	if e.PID(1) == first {
+		t.Error("restart kept the process")
+	}
+	e.Kill(1)
+	if got := e.Server(1).current().exitCode(); got != -1 {
+		t.Errorf("exit code after SIGKILL: got %d, want -1", got)
+	}
+	log, err := os.ReadFile(e.Server(1).Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(string(log), "fake server is up\n"); got != 2 {
+		t.Errorf("starts in the log: got %d, want 2:\n%s", got, log)
+	}
+}
+
+func TestLeaderPassesOverTheFrozen(t *testing.T) {
+	e := newFake(t, Options{Size: 3, Lines: []string{"fake.mode=leader"}})
+	e.Start(1)
+	e.Start(3)
+	e.WaitServing(1, 3)
+	e.Stop(1)
+	if got := e.Leader(); got != 3 {
+		t.Errorf("leader while 1 is frozen: got %d, want 3", got)
+	}
+	e.Cont(1)
+	e.Kill(3)
+	if got := e.Leader(); got != 1 {
+		t.Errorf("leader after 3 is dead: got %d, want 1", got)
+	}
+}
+
+// watched is a testing.TB that notes failures instead of having them, and ends the goroutine as the real one does.
+type watched struct {
+	testing.TB
+	failures []string
+	logs     []string
+	cleanups []func()
+}
+
+func (w *watched) Helper()                   {}
+func (w *watched) Cleanup(f func())          { w.cleanups = append(w.cleanups, f) }
+func (w *watched) Failed() bool              { return len(w.failures) > 0 }
+func (w *watched) Logf(f string, a ...any)   { w.logs = append(w.logs, fmt.Sprintf(f, a...)) }
+func (w *watched) Errorf(f string, a ...any) { w.failures = append(w.failures, fmt.Sprintf(f, a...)) }
+func (w *watched) Fatalf(f string, a ...any) {
+	w.Errorf(f, a...)
+	panic(w)
+}
+
+// run calls f as a test would be run, clean-up included.
+func (w *watched) run(f func()) {
+	func() {
+		defer func() {
+			if r := recover(); r != nil && r != any(w) {
+				panic(r)
+			}
+		}()
+		f()
+	}()
+	for _, c := range slices.Backward(w.cleanups) {
+		c()
+	}
+}
+
+func TestServerThatEndsFailsTheTestAtOnce(t *testing.T) {
+	w := &watched{TB: t}
+	began := time.Now()
+	w.run(func() { newFake(w, Options{Lines: []string{"fake.exit=1"}}).StartAll() })
+	if len(w.failures) != 1 || !strings.Contains(w.failures[0], "exit status 7") {
+		t.Errorf("failures: got %q, want one with %q", w.failures, "exit status 7")
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v to see that the server had ended", took)
+	}
+	if len(w.logs) != 1 || !strings.Contains(w.logs[0], "end of the log of server 1") {
+		t.Errorf("logs of the failed test: got %q", w.logs)
+	}
+}
+
+func TestCleanupEndsServersAndReportsCrashes(t *testing.T) {
+	w := &watched{TB: t}
+	var e *Ensemble
+	w.run(func() {
+		e = newFake(w, Options{Size: 2, Lines: []string{"fake.mode=follower"}})
+		e.StartAll()
+		e.Stop(2) // a frozen one must go too
+		f, err := os.OpenFile(e.Server(1).Log, os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		fmt.Fprint(f, "a line\npanic: out of cheese\n")
+	})
+	for sid := 1; sid <= 2; sid++ {
+		if e.Running(sid) {
+			t.Errorf("server %d runs after the test", sid)
+		}
+	}
+	if len(w.failures) != 1 || !strings.Contains(w.failures[0], "out of cheese") {
+		t.Errorf("failures: got %q, want the panic", w.failures)
+	}
+}
+
+func TestFindCrash(t *testing.T) {
+	tests := []struct {
+		name    string
+		log     string
+		crashOK bool
+		at      int
+		what    string
+	}{
+		{"nothing", "all is well\n", false, -1, ""},
+		{"quoted", "error=\"panic: no\"\n", false, -1, ""},
+		{"panic", "x\npanic: yes\n", false, 2, "panic"},
+		{"at once", "fatal error: all goroutines are asleep", false, 0, "fatal error"},
+		{"allowed panic", "x\npanic: yes\n", true, -1, ""},
+		{"race", "x\n====\nWARNING: DATA RACE\n", true, 7, "data race"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			at, what := findCrash([]byte(tt.log), tt.crashOK)
+			if at != tt.at || what != tt.what {
+				t.Errorf("findCrash: got %d %q, want %d %q", at, what, tt.at, tt.what)
+			}
+		})
+	}
+}
+
+func TestZooraftCommand(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ZOORAFT_BIN", self)
+	s := &Server{Config: "/x/zoo.cfg"}
+	cmd, err := zooraft.command(s, &Options{Defines: []string{"snapCount=5", "skipACL=yes"}, Args: []string{"--log-json"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{self, "server", "/x/zoo.cfg", "-D", "snapCount=5", "-D", "skipACL=yes", "--log-json"}
+	if !slices.Equal(cmd.Args, want) {
+		t.Errorf("command: got %q, want %q", cmd.Args, want)
+	}
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package harness
+
+import "os/exec"
+
+// dieWithParent can do nothing here: only the test's clean-up ends cmd.
+func dieWithParent(*exec.Cmd) {}
