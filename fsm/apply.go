@@ -19,8 +19,8 @@ func (f *FSM) applyRequest(l *raft.Log, o Origin, seq uint64, payload []byte) er
 	switch k {
 	case kindRegister:
 		return f.register(&p)
-	case kindFound:
-		return f.found(&p)
+	case kindLead:
+		return f.lead(&p)
 	case kindExpire:
 		return f.expire(l.Term, &p)
 	}
@@ -89,8 +89,10 @@ func (f *FSM) register(p *payloadReader) error {
 	return nil
 }
 
-func (f *FSM) found(p *payloadReader) error {
-	var r Found
+// lead notes a leader's first entry. That it stands in the log has begun the
+// epoch; the first of all gives the ensemble its id.
+func (f *FSM) lead(p *payloadReader) error {
+	var r Lead
 	if err := r.decode(p); err != nil {
 		return err
 	}

@@ -184,6 +184,7 @@ func (f *FSM) applyEntry(l *raft.Log, n int) int {
 		f.fatal(l, err)
 	}
 	f.now = max(f.now, r.now)
+	f.clock.Begin(l.Term)
 	for r.left > 0 {
 		if n >= applySlice {
 			f.mu.Unlock()

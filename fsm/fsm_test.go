@@ -131,6 +131,10 @@ func TestZxids(t *testing.T) {
 		t.Errorf("a refused write takes a zxid too: %+v", r)
 	}
 	m.term = 4
+	m.entry(raw(Origin{}, 0, (&Lead{Cluster: "c"}).Append(nil)))
+	if z := (View{m.f}).LastZxid(); z != int64(zabcompat.MakeZxid(4, 0)) {
+		t.Errorf("zxid %#x when a leader has taken office", z)
+	}
 	if r := m.create("/a", 0); r.Zxid != int64(zabcompat.MakeZxid(4, 1)) {
 		t.Errorf("first zxid of a term %#x", r.Zxid)
 	}
@@ -341,8 +345,8 @@ func FuzzEntry(f *testing.F) {
 				err = new(Register).decode(&p)
 			case kindExpire:
 				err = new(Expire).decode(&p)
-			case kindFound:
-				err = new(Found).decode(&p)
+			case kindLead:
+				err = new(Lead).decode(&p)
 			}
 		}
 		if err != nil && !errors.Is(err, ErrBadEntry) {

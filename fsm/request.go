@@ -17,7 +17,7 @@ const (
 	kindClose    kind = 4 // its client closes it
 	kindRegister kind = 5 // a server process announces itself
 	kindExpire   kind = 6 // the leader ends sessions that fell silent
-	kindFound    kind = 7 // the ensemble receives its id
+	kindLead     kind = 7 // a leader takes office
 )
 
 // PasswdSize is the length of a session's password in bytes.
@@ -155,14 +155,15 @@ func (r *Expire) Append(b []byte) []byte {
 	return b
 }
 
-// Found gives the ensemble its id; only the first one counts.
-type Found struct {
+// Lead is what a leader proposes first: it begins the epoch. Cluster is an id for
+// the ensemble, which counts if it has none yet.
+type Lead struct {
 	Cluster string
 }
 
 // Append encodes the request.
-func (r *Found) Append(b []byte) []byte {
-	return appendBytes(append(b, byte(kindFound)), r.Cluster)
+func (r *Lead) Append(b []byte) []byte {
+	return appendBytes(append(b, byte(kindLead)), r.Cluster)
 }
 
 func appendOwner(b []byte, o Owner) []byte {
@@ -292,7 +293,7 @@ func (r *Expire) decode(p *payloadReader) error {
 	return p.err("expire")
 }
 
-func (r *Found) decode(p *payloadReader) error {
+func (r *Lead) decode(p *payloadReader) error {
 	r.Cluster = string(p.bytes())
-	return p.err("found")
+	return p.err("lead")
 }

@@ -48,6 +48,15 @@ func (c *Clock) Seed(last Zxid) {
 	*c = Clock{Offset: last.Epoch(), Epoch: last.Epoch(), Counter: last.Counter()}
 }
 
+// Begin enters the epoch of a term, if it is a later one: until the first
+// request in it, the last zxid is the epoch with a counter of 0, as in ZooKeeper
+// when a leader has established its epoch.
+func (c *Clock) Begin(term uint64) {
+	if epoch := uint32(term) + c.Offset; epoch > c.Epoch {
+		c.Epoch, c.Counter = epoch, 0
+	}
+}
+
 // Next assigns the zxid of the next request, which stands in the log under term.
 //
 // Where ZooKeeper forces an election because the counter runs out, the offset
@@ -55,9 +64,7 @@ func (c *Clock) Seed(last Zxid) {
 // behind the last one, which a log in order cannot hold unless Offset and Epoch
 // were set apart, continues the last epoch.
 func (c *Clock) Next(term uint64) Zxid {
-	if epoch := uint32(term) + c.Offset; epoch > c.Epoch {
-		c.Epoch, c.Counter = epoch, 0
-	}
+	c.Begin(term)
 	// The largest counter is never given out, as in ZooKeeper.
 	if c.Counter >= math.MaxUint32-1 {
 		c.Offset++
@@ -68,5 +75,6 @@ func (c *Clock) Next(term uint64) Zxid {
 	return c.Last()
 }
 
-// Last returns the zxid assigned last, or 0 if there was none.
+// Last returns the zxid assigned last, or that at the beginning of the epoch, or
+// 0 if there was none.
 func (c *Clock) Last() Zxid { return MakeZxid(c.Epoch, c.Counter) }

@@ -346,12 +346,8 @@ func (n *Node) takeOffice(term uint64) {
 	if err := r.Barrier(0).Error(); err != nil || r.CurrentTerm() != term || r.State() != raft.Leader {
 		return
 	}
-	var known bool
-	n.fsm.View(func(v fsm.View) { known = v.Cluster() != "" })
-	if !known {
-		found := fsm.Found{Cluster: newClusterID()}
-		n.batch.add(fsm.Origin{}, 0, found.Append(nil))
-	}
+	lead := fsm.Lead{Cluster: newClusterID()}
+	n.batch.add(fsm.Origin{}, 0, lead.Append(nil))
 	n.office.Store(term)
 	n.poke()
 }
@@ -520,6 +516,7 @@ func (n *Node) loggedZxid() (zabcompat.Zxid, uint64, uint64) {
 			break
 		}
 		if l.Type == raft.LogCommand {
+			clock.Begin(l.Term)
 			for range fsm.CountZxids(l.Data) {
 				clock.Next(l.Term)
 			}
