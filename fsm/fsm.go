@@ -94,9 +94,10 @@ type FSM struct {
 	watches *watch.Table
 
 	// Scratch of the apply goroutine.
-	result Result
-	client ClientRequest
-	events []event
+	result  Result
+	client  ClientRequest
+	events  []event
+	answers []interface{} // to Raft: nils, for nothing travels back
 }
 
 var _ raft.BatchingFSM = (*FSM)(nil)
@@ -173,7 +174,10 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []interface{} {
 		f.obs.Applied(View{f}, last.Index, last.Term)
 	}
 	f.mu.Unlock()
-	return make([]interface{}, len(logs))
+	if cap(f.answers) < len(logs) {
+		f.answers = make([]interface{}, len(logs))
+	}
+	return f.answers[:len(logs)]
 }
 
 // applyEntry applies the requests of one entry; n counts those applied under

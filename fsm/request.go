@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -39,6 +40,8 @@ type ClientRequest struct {
 	SkipACL bool          // the receiving server does not check ACLs (skipACL)
 	IDs     []protocol.ID // the connection's identities when the request came in
 	Body    []byte
+
+	rawIDs []byte // what IDs was decoded from: most requests repeat the last one's
 }
 
 // Append encodes the request.
@@ -239,21 +242,27 @@ func (p *payloadReader) err(what string) error {
 	return nil
 }
 
-// decode reads the request that payload holds after its kind byte. Body and
-// ids alias payload or are copied as their types say.
+// decode reads the request that payload holds after its kind byte. Body aliases
+// payload.
 func (r *ClientRequest) decode(p *payloadReader) error {
 	r.Session = protocol.SessionID(p.uint64())
 	r.Conn = p.uvarint()
 	r.Op = protocol.OpCode(p.varint())
 	flags := p.take(1)
 	r.SkipACL = len(flags) == 1 && flags[0]&1 != 0
+	from := p.b
 	n := p.uvarint()
-	if n > uint64(len(p.b)) {
-		p.bad = true
+	for i := n; i > 0 && !p.bad; i-- {
+		p.bytes()
+		p.bytes()
 	}
-	r.IDs = r.IDs[:0]
-	for ; n > 0 && !p.bad; n-- {
-		r.IDs = append(r.IDs, protocol.ID{Scheme: string(p.bytes()), ID: string(p.bytes())})
+	if raw := from[:len(from)-len(p.b)]; !p.bad && !bytes.Equal(raw, r.rawIDs) {
+		r.rawIDs = append(r.rawIDs[:0], raw...)
+		r.IDs = nil // the last ones may be held by what they were given to
+		ids := payloadReader{b: raw}
+		for i := ids.uvarint(); i > 0; i-- {
+			r.IDs = append(r.IDs, protocol.ID{Scheme: string(ids.bytes()), ID: string(ids.bytes())})
+		}
 	}
 	r.Body = p.b
 	return p.err("client")

@@ -85,7 +85,6 @@ func (t *notifier) run() {
 		req := raft.AppendEntriesRequest{
 			RPCHeader:         raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(serverID(t.n.cfg.SID)), Addr: addr},
 			Term:              term,
-			Leader:            addr,
 			PrevLogEntry:      index,
 			PrevLogTerm:       term,
 			LeaderCommitIndex: index,
