@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -93,6 +94,8 @@ type FSM struct {
 
 	watches *watch.Table
 
+	requests, bytes atomic.Uint64 // applied since the start
+
 	// Scratch of the apply goroutine.
 	result  Result
 	client  ClientRequest
@@ -143,6 +146,10 @@ func (f *FSM) Clock() (clock zabcompat.Clock, applied uint64) {
 	return f.clock, f.applied
 }
 
+// Work is how much has been applied since the process started: requests, and
+// bytes of log entries. It takes no lock.
+func (f *FSM) Work() (requests, bytes uint64) { return f.requests.Load(), f.bytes.Load() }
+
 // Epoch is the epoch that requests of a Raft term belong to.
 func (f *FSM) Epoch(term uint64) uint32 {
 	f.mu.RLock()
@@ -189,6 +196,8 @@ func (f *FSM) applyEntry(l *raft.Log, n int) int {
 	}
 	f.now = max(f.now, r.now)
 	f.clock.Begin(l.Term)
+	f.requests.Add(uint64(r.left))
+	f.bytes.Add(uint64(len(l.Data)))
 	for r.left > 0 {
 		if n >= applySlice {
 			f.mu.Unlock()

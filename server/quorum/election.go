@@ -265,11 +265,9 @@ func (n *Node) hurryRaft(patient *bool) {
 		return
 	}
 	*patient = false
-	c := r.ReloadableConfig()
-	c.HeartbeatTimeout, c.ElectionTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat
-	if err := r.ReloadConfig(c); err != nil {
-		n.log.Error("cannot set raft's timeouts", "error", err)
-	}
+	n.reload(r, func(c *raft.ReloadableConfig) {
+		c.HeartbeatTimeout, c.ElectionTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat
+	})
 }
 
 // lookersLocked are the voters that look for a leader as this server does.

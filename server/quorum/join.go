@@ -3,6 +3,7 @@ package quorum
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -73,9 +74,9 @@ func (n *Node) startRaft() error {
 	conf.CommitTimeout = 50 * time.Millisecond
 	conf.MaxAppendEntries = 1024
 	conf.BatchApplyCh = true
-	conf.SnapshotThreshold = uint64(n.cfg.SnapCount)
+	conf.SnapshotThreshold = math.MaxInt64 // snapshot.go decides
+	conf.SnapshotInterval = time.Hour
 	conf.TrailingLogs = uint64(n.cfg.SnapCount)
-	conf.SnapshotInterval = 10 * time.Second
 	conf.NoSnapshotRestoreOnStart = true // New has restored it
 	conf.NoLegacyTelemetry = true
 

@@ -138,6 +138,7 @@ type Node struct {
 	syncs      syncs
 	election   election
 
+	snaps   snapshots
 	notices []*notifier
 	wake    chan struct{} // something changed for the main loop
 	stop    chan struct{}
@@ -191,6 +192,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	if _, err = n.stores.Restore(f); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
 	}
+	n.noteSnapshot()
 	if err = n.bind(); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
 	}
@@ -315,6 +317,7 @@ func (n *Node) observe() {
 	}
 	n.enterOffice()
 	n.noteCluster()
+	n.snapshotIfDue(r)
 	n.resendIfStuck(now)
 	n.resyncIfStuck(now)
 	n.election.tick(now)

@@ -1,0 +1,77 @@
+package quorum
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// Raft counts log entries; an entry here carries from one request to hundreds.
+// So this file says when a snapshot is due: after snapCount requests, as in
+// ZooKeeper, or when the log since the last one is larger than a snapshot would
+// be and than leastLog. What a restart has to read stays in proportion.
+const (
+	leastLog = 256 << 20
+	// trailingBytes of log are kept behind a snapshot for followers that lag, or
+	// snapCount requests if that is less.
+	trailingBytes = 128 << 20
+	leastTrailing = 64 // entries
+)
+
+// snapshots is owned by the main loop, but for what is atomic or locked.
+type snapshots struct {
+	running         atomic.Bool
+	size            atomic.Uint64 // of the newest one, in bytes
+	requests, bytes uint64        // FSM.Work when the last one began
+	reload          sync.Mutex
+}
+
+// snapshotIfDue starts a snapshot in the background when one is due.
+func (n *Node) snapshotIfDue(r *raft.Raft) {
+	s := &n.snaps
+	requests, bytes := n.fsm.Work()
+	requests, bytes = requests-s.requests, bytes-s.bytes
+	if requests < uint64(n.cfg.SnapCount) && bytes < max(leastLog, s.size.Load()) || s.running.Load() {
+		return
+	}
+	index := n.noteSnapshot()
+	// As many entries stay as hold the trailing requests and bytes on average.
+	entries := max(r.AppliedIndex(), index+1) - index
+	trailing := min(uint64(n.cfg.SnapCount)*entries/max(requests, 1), trailingBytes*entries/max(bytes, 1))
+	n.reload(r, func(c *raft.ReloadableConfig) { c.TrailingLogs = max(trailing, leastTrailing) })
+
+	s.requests, s.bytes = s.requests+requests, s.bytes+bytes
+	s.running.Store(true)
+	n.wg.Add(1)
+	go func() {
+		defer n.wg.Done()
+		defer s.running.Store(false)
+		if err := r.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) && !errors.Is(err, raft.ErrRaftShutdown) {
+			n.log.Error("no snapshot could be taken", "error", err)
+		}
+		n.noteSnapshot()
+	}()
+}
+
+// noteSnapshot notes the size of the newest snapshot and returns its index, 0 if
+// there is none.
+func (n *Node) noteSnapshot() (index uint64) {
+	if list, err := n.stores.Snapshots.List(); err == nil && len(list) > 0 {
+		n.snaps.size.Store(uint64(list[0].Size))
+		return list[0].Index
+	}
+	return 0
+}
+
+// reload changes what Raft can change while it runs.
+func (n *Node) reload(r *raft.Raft, change func(*raft.ReloadableConfig)) {
+	n.snaps.reload.Lock()
+	defer n.snaps.reload.Unlock()
+	c := r.ReloadableConfig()
+	change(&c)
+	if err := r.ReloadConfig(c); err != nil {
+		n.log.Error("cannot change raft's configuration", "error", err)
+	}
+}
