@@ -41,11 +41,13 @@ type notification struct {
 	Founded bool `json:"founded,omitempty"`
 	// Known is the disk that the sender knows the receiver by, "" if none.
 	Known string `json:"known,omitempty"`
-	// Answer: needs none itself.
+	// Greets: asks for a notification in return. One that looks for a leader asks
+	// too, but in answer to another.
+	Greets bool `json:"greets,omitempty"`
 	Answer bool `json:"answer,omitempty"`
 }
 
-// heard is the last notification of a peer, while its stream stands.
+// heard is the last notification of a peer whose process has not ended since.
 type heard struct {
 	notification
 	at time.Time
@@ -113,20 +115,15 @@ func (e *election) tellLocked() {
 	e.told = time.Now()
 	for _, m := range e.n.cfg.Members {
 		if m.SID != e.n.cfg.SID {
-			e.sendLocked(m.SID, false)
+			e.sendLocked(m.SID, notification{})
 		}
 	}
 }
 
-func (e *election) sendLocked(to int64, answer bool) {
-	msg := notification{
-		State:   e.stateLocked(),
-		Leader:  e.leader,
-		Vote:    e.own,
-		Founded: e.n.founded(),
-		Known:   e.n.KnownDisk(to),
-		Answer:  answer,
-	}
+// sendLocked fills the notification in and sends it.
+func (e *election) sendLocked(to int64, msg notification) {
+	msg.State, msg.Leader, msg.Vote = e.stateLocked(), e.leader, e.own
+	msg.Founded, msg.Known = e.n.founded(), e.n.KnownDisk(to)
 	if e.looking {
 		msg.Leader = e.proposal.SID
 	}
@@ -200,8 +197,8 @@ func (e *election) receive(from int64, body []byte) {
 	if e.looking && msg.State == zabcompat.Looking && !e.n.isObserver(from) && msg.Vote.Beats(e.proposal) {
 		e.proposal = msg.Vote
 		e.tellLocked()
-	} else if msg.State == zabcompat.Looking && !msg.Answer {
-		e.sendLocked(from, true)
+	} else if (msg.Greets || msg.State == zabcompat.Looking) && !msg.Answer {
+		e.sendLocked(from, notification{Answer: true})
 	}
 	e.considerLocked()
 	e.n.poke()
@@ -212,7 +209,7 @@ func (e *election) peerUp(sid int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.began {
-		e.sendLocked(sid, false)
+		e.sendLocked(sid, notification{Greets: true})
 	}
 }
 
@@ -221,7 +218,9 @@ func (e *election) peerUp(sid int64) {
 func (e *election) peerDown(sid int64, gone bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.peers, sid)
+	if gone {
+		delete(e.peers, sid)
+	}
 	if gone && sid == e.leader && !e.looking {
 		e.n.log.Warn(fmt.Sprintf("Connection broken for id %d, my id = %d", sid, e.n.cfg.SID), "leader-sid", sid)
 		e.lost = sid
@@ -274,7 +273,7 @@ func (n *Node) hurryRaft(patient *bool) {
 func (e *election) lookersLocked() []heard {
 	var l []heard
 	for sid, h := range e.peers {
-		if h.State == zabcompat.Looking && !e.n.isObserver(sid) {
+		if h.State == zabcompat.Looking && !e.n.isObserver(sid) && e.n.mesh.Connected(sid) {
 			l = append(l, h)
 		}
 	}
@@ -353,6 +352,9 @@ func (e *election) mayJoin() bool {
 		unfounded++
 	}
 	for sid, h := range e.peers {
+		if !e.n.mesh.Connected(sid) {
+			continue
+		}
 		if h.State != zabcompat.Looking && h.Leader != 0 {
 			if h.Known == "" || h.Known == e.n.disk {
 				return true
