@@ -168,6 +168,9 @@ func (n *Node) KnownDisk(sid int64) string {
 	return known
 }
 
+// Connected says whether this server's stream to a peer works.
+func (n *Node) Connected(sid int64) bool { return n.mesh.Connected(sid) }
+
 // Up implements peer.Handler.
 func (n *Node) Up(id peer.Identity, known string) {
 	n.trans.layer.peerUp()

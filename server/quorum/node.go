@@ -227,7 +227,7 @@ func (n *Node) bind() error {
 		return fmt.Errorf("%w: quorum port: %w", ErrElectionBind, err)
 	}
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
-	n.trans = newTransport(electionLn, self.electionAddr(), n, addrs, raftLog{n.log.Named("raft")})
+	n.trans = newTransport(electionLn, self.electionAddr(), n.cfg, n, addrs, raftLog{n.log.Named("raft")})
 	n.mesh = peer.New(quorumLn, others, n, n.log.Named("peer"))
 	return nil
 }

@@ -12,7 +12,7 @@ func (l raftLog) Error(msg string, args ...any) {
 	switch msg {
 	case "failed to heartbeat to", "failed to appendEntries to", "failed to make requestVote RPC",
 		"failed to make requestPreVote RPC", "failed to pipeline appendEntries", "failed to start pipeline replication to",
-		"failed to decode incoming command", "failed to flush response", "peer has newer term, stopping replication":
+		"failed to decode incoming command", "failed to flush response", "failed to accept connection", "peer has newer term, stopping replication":
 		l.Logger.Debug(msg, args...)
 	default:
 		l.Logger.Error(msg, args...)

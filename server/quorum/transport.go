@@ -32,12 +32,19 @@ const (
 	waitForPeer = 30 * time.Second
 )
 
-func newTransport(ln net.Listener, addr string, n *Node, addrs addressBook, log hclog.Logger) *transport {
+// peers is what the transport needs to know of the other members; Node and its
+// mesh tell it.
+type peers interface {
+	peer.Callee
+	// Connected says whether the peer's stream works.
+	Connected(sid int64) bool
+}
+
+func newTransport(ln net.Listener, addr string, cfg Config, p peers, addrs addressBook, log hclog.Logger) *transport {
 	l := &streamLayer{
 		ln:       ln,
 		addr:     addr,
-		own:      n.cfg.SID,
-		node:     n,
+		peers:    p,
 		sids:     make(map[string]int64),
 		log:      log,
 		accepted: make(chan net.Conn),
@@ -45,7 +52,7 @@ func newTransport(ln net.Listener, addr string, n *Node, addrs addressBook, log 
 		cameUp:   make(chan struct{}),
 		dialled:  make(map[net.Conn]struct{}),
 	}
-	for _, m := range n.cfg.Members {
+	for _, m := range cfg.Members {
 		l.sids[m.electionAddr()] = m.SID
 	}
 	l.wg.Add(1)
@@ -175,12 +182,11 @@ func (b addressBook) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 // streamLayer dials and accepts for Raft. A server reaches itself through a
 // pipe: its own name may not resolve yet, nor its port be open to itself.
 type streamLayer struct {
-	ln   net.Listener
-	addr string // host name and port, never a resolved address
-	own  int64
-	node *Node
-	sids map[string]int64
-	log  hclog.Logger
+	ln    net.Listener
+	addr  string // host name and port, never a resolved address
+	peers peers
+	sids  map[string]int64
+	log   hclog.Logger
 
 	accepted chan net.Conn
 	stop     chan struct{}
@@ -205,7 +211,7 @@ func (l *streamLayer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := peer.Call(conn, l.node.Identity(), sid, peer.PurposeRaft); err != nil {
+	if _, _, err := peer.Call(conn, l.peers.Identity(), sid, peer.PurposeRaft); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -248,7 +254,7 @@ func (l *streamLayer) awaitPeer(sid int64) error {
 		l.mu.Lock()
 		cameUp := l.cameUp
 		l.mu.Unlock()
-		if l.node.mesh.Connected(sid) {
+		if l.peers.Connected(sid) {
 			return nil
 		}
 		select {
@@ -305,7 +311,7 @@ func (l *streamLayer) accept() {
 }
 
 func (l *streamLayer) admit(conn net.Conn) {
-	id, purpose, err := peer.Answer(conn, l.node)
+	id, purpose, err := peer.Answer(conn, l.peers)
 	if err == nil && purpose != peer.PurposeRaft {
 		err = fmt.Errorf("purpose %q on the election port", purpose)
 	}

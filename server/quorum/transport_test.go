@@ -1,0 +1,138 @@
+package quorum
+
+import (
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"zooraft/server/peer"
+	"zooraft/server/quorum/store"
+)
+
+// transports makes two servers that have ports and streams, but no Raft.
+func transports(t *testing.T) (a, b *Node) {
+	t.Helper()
+	all := newEnsemble(t, 2, store.KindWAL)
+	var nodes []*Node
+	for _, s := range all {
+		s.fsm = nil
+		s.serving, s.leading, s.fatal = make(chan bool, 8), make(chan uint64, 8), make(chan error, 8)
+		ln, err := net.Listen("tcp", s.cfg.Members[s.cfg.SID-1].electionAddr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		book := addressBook{"1": s.cfg.Members[0].electionAddr(), "2": s.cfg.Members[1].electionAddr()}
+		n := &Node{cfg: s.cfg, log: hclog.NewNullLogger(), events: s}
+		stub := &stubPeer{sid: s.cfg.SID}
+		n.trans = newTransport(ln, s.cfg.Members[s.cfg.SID-1].electionAddr(), s.cfg, stub, book, hclog.NewNullLogger())
+		t.Cleanup(func() { n.trans.Close() })
+		nodes = append(nodes, n)
+	}
+	return nodes[0], nodes[1]
+}
+
+// stubPeer answers handshakes and has every peer connected.
+type stubPeer struct{ sid int64 }
+
+func (p *stubPeer) Identity() peer.Identity { return peer.Identity{SID: p.sid} }
+func (p *stubPeer) Member(int64) bool       { return true }
+func (p *stubPeer) KnownDisk(int64) string  { return "" }
+func (p *stubPeer) Connected(int64) bool    { return true }
+
+func header(n *Node) raft.RPCHeader {
+	id := serverID(n.cfg.SID)
+	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(id), Addr: n.trans.EncodePeer(id, n.trans.LocalAddr())}
+}
+
+// TestHeartbeatsPassTheMainChannel: the stock transport would hand a heartbeat
+// to Raft from another goroutine.
+func TestHeartbeatsPassTheMainChannel(t *testing.T) {
+	a, b := transports(t)
+	b.trans.SetHeartbeatHandler(func(raft.RPC) { t.Error("a heartbeat took the fast path") })
+	answered := make(chan error, 1)
+	go func() {
+		req := raft.AppendEntriesRequest{RPCHeader: header(a), Term: 1}
+		answered <- a.trans.AppendEntries("2", b.trans.LocalAddr(), &req, &raft.AppendEntriesResponse{})
+	}()
+	rpc := await(t, b.trans.Consumer(), "heartbeat on the channel")
+	rpc.Respond(&raft.AppendEntriesResponse{}, nil)
+	if err := await(t, answered, "answer"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStandNow: a server can send itself the message to stand for election.
+func TestStandNow(t *testing.T) {
+	a, _ := transports(t)
+	sent := make(chan error, 1)
+	go func() { sent <- a.trans.standNow("1") }()
+	rpc := await(t, a.trans.Consumer(), "message to itself")
+	if _, ok := rpc.Command.(*raft.TimeoutNowRequest); !ok {
+		t.Errorf("got %T", rpc.Command)
+	}
+	rpc.Respond(&raft.TimeoutNowResponse{}, nil)
+	if err := await(t, sent, "answer"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestVoteOverStaleConnection: a pooled connection to a process that has gone
+// must not cost a vote.
+func TestVoteOverStaleConnection(t *testing.T) {
+	a, b := transports(t)
+	ask := func() error {
+		req := raft.RequestVoteRequest{RPCHeader: header(a), Term: 2}
+		return a.trans.RequestVote("2", b.trans.LocalAddr(), &req, &raft.RequestVoteResponse{})
+	}
+	answer := func() {
+		select {
+		case rpc := <-b.trans.Consumer():
+			rpc.Respond(&raft.RequestVoteResponse{Granted: true}, nil)
+		case <-time.After(10 * time.Second):
+		}
+	}
+	go answer()
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	b.trans.CloseStreams() // as its process's end would
+	a.trans.layer.mu.Lock()
+	for conn := range a.trans.layer.dialled {
+		conn.Close()
+	}
+	a.trans.layer.mu.Unlock()
+	go answer()
+	if err := ask(); err != nil {
+		t.Errorf("a vote over a stale connection: %v", err)
+	}
+}
+
+// TestFollowerHearsOfCommits: a lone write through a follower does not wait for
+// Raft's next AppendEntries, one to two commit timeouts of 50 ms away.
+func TestFollowerHearsOfCommits(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	for _, s := range all {
+		s.start()
+	}
+	for _, s := range all {
+		await(t, s.serving, "service")
+	}
+	leader := leaderOf(t, all)
+	follower := all[leader.cfg.SID%3]
+	create := follower.session(1)
+	var took []time.Duration
+	for range 41 {
+		start := time.Now()
+		follower.do(create("/n"))
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	t.Logf("lone writes through a follower: median %v, most %v", took[20], took[40])
+	if took[20] > 40*time.Millisecond {
+		t.Errorf("median %v: the follower waits for the commit timeout", took[20])
+	}
+}
