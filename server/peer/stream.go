@@ -112,7 +112,7 @@ func (s *stream) run() {
 		}
 		if dying > 0 && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF)) {
 			dying--
-			time.Sleep(dyingPause)
+			s.pause(dyingPause)
 			continue
 		}
 		if wasUp {
@@ -129,16 +129,20 @@ func (s *stream) run() {
 			s.mesh.log.Warn(fmt.Sprintf("Cannot open channel to %d at quorum address %s", s.member.SID, s.member.Addr), "error", err)
 		}
 		// A little disorder, or servers started together would dial in step.
-		timer := time.NewTimer(retry + rand.N(retry/4))
-		select {
-		case <-s.mesh.stop:
-			timer.Stop()
-			return
-		case <-s.kick:
-			timer.Stop()
-		case <-timer.C:
-		}
+		s.pause(retry + rand.N(retry/4))
 		retry = min(2*retry, lastRetry)
+	}
+}
+
+// pause waits before the next dial, unless the peer is known to live or the mesh
+// closes.
+func (s *stream) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.mesh.stop:
+	case <-s.kick:
+	case <-timer.C:
 	}
 }
 
