@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,7 @@ const (
 	handshakeMagic   = "ZOORAFT\n"
 	maxHandshake     = 64 << 10
 	handshakeTimeout = 5 * time.Second
+	dialTimeout      = 2 * time.Second
 )
 
 // ErrRefused reports that the other side answered the handshake with a refusal
@@ -109,6 +111,26 @@ func Call(conn net.Conn, own Identity, to int64, purpose Purpose) (Identity, str
 		return w.Identity, "", fmt.Errorf("%w: %s", ErrRefused, reason)
 	}
 	return w.Identity, w.Known, conn.SetDeadline(time.Time{})
+}
+
+// Dial connects to addr (host:port, resolved now) and opens the connection for
+// purpose, as Call does. It blocks for a few seconds at most, less if ctx ends.
+func Dial(ctx context.Context, addr string, own Identity, to int64, purpose Purpose) (net.Conn, Identity, string, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, Identity{}, "", err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	id, known, err := Call(conn, own, to, purpose)
+	if !stop() && err == nil {
+		err = net.ErrClosed
+	}
+	if err != nil {
+		conn.Close()
+		return nil, id, "", err
+	}
+	return conn, id, known, nil
 }
 
 // Answer reads the handshake of an accepted connection and answers it. It

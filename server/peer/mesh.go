@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -50,8 +51,10 @@ type Mesh struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{} // incoming, to close on Close
 	closed bool
-	stop   chan struct{}
 	wg     sync.WaitGroup
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
 }
 
 // New makes a mesh that listens on ln and knows the other members. It does
@@ -63,8 +66,8 @@ func New(ln net.Listener, members []Member, h Handler, log hclog.Logger) *Mesh {
 		ln:      ln,
 		out:     make(map[int64]*stream, len(members)),
 		conns:   make(map[net.Conn]struct{}),
-		stop:    make(chan struct{}),
 	}
+	m.ctx, m.stop = context.WithCancel(context.Background())
 	for _, p := range members {
 		m.out[p.SID] = newStream(m, p)
 	}
@@ -85,7 +88,7 @@ func (m *Mesh) Close() {
 	m.mu.Lock()
 	if !m.closed {
 		m.closed = true
-		close(m.stop)
+		m.stop()
 		m.ln.Close()
 		for c := range m.conns {
 			c.Close()
@@ -122,7 +125,7 @@ func (m *Mesh) accept() {
 			}
 			m.log.Warn("cannot accept a peer connection", "error", err)
 			select {
-			case <-m.stop:
+			case <-m.ctx.Done():
 				return
 			case <-time.After(100 * time.Millisecond):
 				continue
@@ -178,14 +181,11 @@ func (m *Mesh) serve(conn net.Conn) {
 // Status asks the server at addr (host:quorumPort) for its status and returns
 // the JSON it answers. It blocks for at most a few seconds.
 func Status(addr string) ([]byte, error) {
-	conn, err := net.DialTimeout("tcp", addr, handshakeTimeout)
+	conn, _, _, err := Dial(context.Background(), addr, Identity{}, 0, PurposeStatus)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	if _, _, err := Call(conn, Identity{}, 0, PurposeStatus); err != nil {
-		return nil, err
-	}
 	conn.SetReadDeadline(time.Now().Add(handshakeTimeout))
 	return io.ReadAll(io.LimitReader(conn, maxStatus))
 }

@@ -20,7 +20,6 @@ const (
 	// peer does not read, and the layer above sends again once it does.
 	maxQueued = 256 << 20
 
-	dialTimeout  = 2 * time.Second
 	writeTimeout = 10 * time.Second
 	firstRetry   = 20 * time.Millisecond
 	lastRetry    = time.Second
@@ -106,7 +105,7 @@ func (s *stream) run() {
 			continue // redial at once: only a failure to do so is a loss
 		}
 		select {
-		case <-s.mesh.stop:
+		case <-s.mesh.ctx.Done():
 			return
 		default:
 		}
@@ -140,20 +139,15 @@ func (s *stream) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-s.mesh.stop:
+	case <-s.mesh.ctx.Done():
 	case <-s.kick:
 	case <-timer.C:
 	}
 }
 
 func (s *stream) dial() (net.Conn, Identity, string, error) {
-	conn, err := net.DialTimeout("tcp", s.member.Addr, dialTimeout)
+	conn, id, known, err := Dial(s.mesh.ctx, s.member.Addr, s.mesh.handler.Identity(), s.member.SID, PurposeStream)
 	if err != nil {
-		return nil, Identity{}, "", err
-	}
-	id, known, err := Call(conn, s.mesh.handler.Identity(), s.member.SID, PurposeStream)
-	if err != nil {
-		conn.Close()
 		return nil, Identity{}, "", err
 	}
 	s.mu.Lock()

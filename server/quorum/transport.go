@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,10 +49,10 @@ func newTransport(ln net.Listener, addr string, cfg Config, p peers, addrs addre
 		sids:     make(map[string]int64),
 		log:      log,
 		accepted: make(chan net.Conn),
-		stop:     make(chan struct{}),
 		cameUp:   make(chan struct{}),
 		dialled:  make(map[net.Conn]struct{}),
 	}
+	l.ctx, l.stop = context.WithCancel(context.Background())
 	for _, m := range cfg.Members {
 		l.sids[m.electionAddr()] = m.SID
 	}
@@ -64,7 +65,8 @@ func newTransport(ln net.Listener, addr string, cfg Config, p peers, addrs addre
 // to itself.
 func newLocalTransport(self raft.ServerID, log hclog.Logger) *transport {
 	const name = "standalone"
-	l := &streamLayer{addr: name, accepted: make(chan net.Conn), stop: make(chan struct{}), log: log}
+	l := &streamLayer{addr: name, accepted: make(chan net.Conn), log: log}
+	l.ctx, l.stop = context.WithCancel(context.Background())
 	return l.transport(addressBook{self: name})
 }
 
@@ -189,7 +191,8 @@ type streamLayer struct {
 	log   hclog.Logger
 
 	accepted chan net.Conn
-	stop     chan struct{}
+	ctx      context.Context // ends with Close
+	stop     context.CancelFunc
 	once     sync.Once
 	wg       sync.WaitGroup
 
@@ -199,7 +202,7 @@ type streamLayer struct {
 }
 
 // Dial implements raft.StreamLayer.
-func (l *streamLayer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+func (l *streamLayer) Dial(addr raft.ServerAddress, _ time.Duration) (net.Conn, error) {
 	if string(addr) == l.addr {
 		return l.dialSelf()
 	}
@@ -207,12 +210,8 @@ func (l *streamLayer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.
 	if err := l.awaitPeer(sid); err != nil {
 		return nil, err
 	}
-	conn, err := net.DialTimeout("tcp", string(addr), min(timeout, 2*time.Second))
+	conn, _, _, err := peer.Dial(l.ctx, string(addr), l.peers.Identity(), sid, peer.PurposeRaft)
 	if err != nil {
-		return nil, err
-	}
-	if _, _, err := peer.Call(conn, l.peers.Identity(), sid, peer.PurposeRaft); err != nil {
-		conn.Close()
 		return nil, err
 	}
 	return l.keep(conn)
@@ -261,7 +260,7 @@ func (l *streamLayer) awaitPeer(sid int64) error {
 		case <-cameUp:
 		case <-deadline.C:
 			return nil // its quorum port may be all that is out of reach
-		case <-l.stop:
+		case <-l.ctx.Done():
 			return net.ErrClosed
 		}
 	}
@@ -280,7 +279,7 @@ func (l *streamLayer) dialSelf() (net.Conn, error) {
 	select {
 	case l.accepted <- there:
 		return here, nil
-	case <-l.stop:
+	case <-l.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }
@@ -296,7 +295,7 @@ func (l *streamLayer) accept() {
 			}
 			l.log.Warn("cannot accept on the election port", "error", err)
 			select {
-			case <-l.stop:
+			case <-l.ctx.Done():
 				return
 			case <-time.After(100 * time.Millisecond):
 				continue
@@ -324,7 +323,7 @@ func (l *streamLayer) admit(conn net.Conn) {
 	}
 	select {
 	case l.accepted <- conn:
-	case <-l.stop:
+	case <-l.ctx.Done():
 		conn.Close()
 	}
 }
@@ -334,7 +333,7 @@ func (l *streamLayer) Accept() (net.Conn, error) {
 	select {
 	case conn := <-l.accepted:
 		return conn, nil
-	case <-l.stop:
+	case <-l.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }
@@ -343,7 +342,7 @@ func (l *streamLayer) Accept() (net.Conn, error) {
 func (l *streamLayer) Close() error {
 	var err error
 	l.once.Do(func() {
-		close(l.stop)
+		l.stop()
 		l.mu.Lock()
 		for conn := range l.dialled {
 			conn.Close()
