@@ -426,6 +426,10 @@ func (n *Node) LeadTerm() uint64 { return n.leadTerm.Load() }
 // expiry. It does not block, and says nothing of the outcome.
 func (n *Node) Duty(payload []byte) { n.batch.add(fsm.Origin{}, 0, payload) }
 
+// handOver bounds the transfer of leadership. Where it does not come off at once,
+// the end of the process tells the others as fast.
+const handOver = 250 * time.Millisecond
+
 // Retire ceases to serve and hands leadership over, if this server leads, so
 // that the others need no election. It blocks until the transfer is done or ctx
 // ends.
@@ -436,6 +440,8 @@ func (n *Node) Retire(ctx context.Context) {
 	if r == nil || r.State() != raft.Leader || len(n.cfg.Members) < 2 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, handOver)
+	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- r.LeadershipTransfer().Error() }()
 	select {

@@ -16,8 +16,10 @@ import (
 )
 
 // openBolt verifies and opens a raft-boltdb file, or makes it in one step, so
-// that a crash leaves a whole one or none.
-func openBolt(path string) (*raftboltdb.BoltStore, error) {
+// that a crash leaves a whole one or none. The content is verify's to judge, on
+// a view that it must not keep: raft-boltdb writes to what it opens, and a file
+// that is refused stays as it was found.
+func openBolt(path string, verify func(view *raftboltdb.BoltStore) error) (*raftboltdb.BoltStore, error) {
 	options := func(path string) raftboltdb.Options {
 		return raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{
 			Timeout: time.Second, FreelistType: bbolt.FreelistMapType,
@@ -50,6 +52,15 @@ func openBolt(path string) (*raftboltdb.BoltStore, error) {
 			return nil, err
 		}
 	}
+	reading := options(path)
+	reading.BoltOptions.ReadOnly = true
+	view, err := raftboltdb.New(reading)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	if err := errors.Join(verify(view), view.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	b, err := raftboltdb.New(options(path))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -65,13 +76,14 @@ type boltLog struct {
 }
 
 func openBoltLog(path string) (*boltLog, error) {
-	b, err := openBolt(path)
+	l := new(boltLog)
+	var err error
+	l.BoltStore, err = openBolt(path, func(view *raftboltdb.BoltStore) error {
+		l.BoltStore = view
+		return l.verify(path)
+	})
 	if err != nil {
 		return nil, err
-	}
-	l := &boltLog{BoltStore: b}
-	if err := l.verify(path); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), b.Close())
 	}
 	return l, nil
 }
@@ -153,24 +165,21 @@ type stableStore struct {
 }
 
 func openStable(path string, w *watch) (*stableStore, error) {
-	b, err := openBolt(path)
+	b, err := openBolt(path, func(*raftboltdb.BoltStore) error {
+		return walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
+			if bucket != "conf" {
+				return nil
+			}
+			if _, err := openValue(key, value); err != nil {
+				return fmt.Errorf("offset %d: %w", offset, err)
+			}
+			return nil
+		})
+	})
 	if err != nil {
 		return nil, err
 	}
-	s := &stableStore{path: path, bolt: b, watch: w}
-	err = walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
-		if bucket != "conf" {
-			return nil
-		}
-		if _, err := openValue(key, value); err != nil {
-			return fmt.Errorf("%s: offset %d: %w", path, offset, err)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return s, nil
+	return &stableStore{path: path, bolt: b, watch: w}, nil
 }
 
 func valueSum(key, value []byte) uint32 {
