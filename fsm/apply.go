@@ -20,7 +20,7 @@ func (f *FSM) applyRequest(l *raft.Log, o Origin, seq uint64, payload []byte) er
 	case kindRegister:
 		return f.register(&p)
 	case kindLead:
-		return f.lead(&p)
+		return f.lead(l.Term, &p)
 	case kindExpire:
 		return f.expire(l.Term, &p)
 	}
@@ -91,7 +91,7 @@ func (f *FSM) register(p *payloadReader) error {
 
 // lead notes a leader's first entry. That it stands in the log has begun the
 // epoch; the first of all gives the ensemble its id.
-func (f *FSM) lead(p *payloadReader) error {
+func (f *FSM) lead(term uint64, p *payloadReader) error {
 	var r Lead
 	if err := r.decode(p); err != nil {
 		return err
@@ -99,6 +99,7 @@ func (f *FSM) lead(p *payloadReader) error {
 	if f.cluster == "" {
 		f.cluster = r.Cluster
 	}
+	f.obs.Led(term)
 	return nil
 }
 

@@ -48,6 +48,9 @@ type Observer interface {
 	OutOfSequence(want uint64)
 	// Registered reports that a server process was registered under sid.
 	Registered(sid int64, incarnation uint64, nonce [16]byte)
+	// Led reports that the first entry of the leader of a Raft term is applied,
+	// and with it all that came before its term.
+	Led(term uint64)
 	// SessionOpened and SessionAttached report a session that begins, or moves
 	// to another connection, with its timeout in ms.
 	SessionOpened(id protocol.SessionID, timeout int32, owner Owner)

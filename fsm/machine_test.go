@@ -54,6 +54,7 @@ func (m *machine) SessionAttached(_ protocol.SessionID, _ int32, o Owner) {
 	m.attached = append(m.attached, o)
 }
 func (m *machine) SessionClosed(id protocol.SessionID, _ bool) { m.closed = append(m.closed, id) }
+func (m *machine) Led(uint64)                                  {}
 func (m *machine) Restored(View)                               { m.restored++ }
 func (m *machine) Applied(_ View, index, _ uint64)             { m.applied = index }
 

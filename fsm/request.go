@@ -169,6 +169,43 @@ func (r *Lead) Append(b []byte) []byte {
 	return appendBytes(append(b, byte(kindLead)), r.Cluster)
 }
 
+// CheckRequest says whether a request that came from the process o can be
+// applied. Without an incarnation only a registration of its own may come.
+func CheckRequest(o Origin, payload []byte) error {
+	if len(payload) == 0 {
+		return fmt.Errorf("%w: empty request", ErrBadEntry)
+	}
+	k, p := kind(payload[0]), payloadReader{b: payload[1:]}
+	if (k == kindRegister) != (o.Incarnation == 0) {
+		return fmt.Errorf("%w: request kind %d of incarnation %d", ErrBadEntry, k, o.Incarnation)
+	}
+	switch k {
+	case kindClient:
+		var r ClientRequest
+		if err := r.decode(&p); err != nil {
+			return err
+		}
+		if !writes(r.Op) {
+			return fmt.Errorf("%w: client operation %d", ErrBadEntry, r.Op)
+		}
+		return nil
+	case kindOpen, kindAttach:
+		return new(OpenSession).decode(&p)
+	case kindClose:
+		return new(CloseSession).decode(&p)
+	case kindRegister:
+		var r Register
+		if err := r.decode(&p); err != nil {
+			return err
+		}
+		if r.SID != o.SID {
+			return fmt.Errorf("%w: server %d registers as %d", ErrBadEntry, o.SID, r.SID)
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: request kind %d", ErrBadEntry, k)
+}
+
 func appendOwner(b []byte, o Owner) []byte {
 	b = binary.AppendUvarint(b, uint64(o.SID))
 	b = binary.AppendUvarint(b, o.Incarnation)

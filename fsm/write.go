@@ -18,6 +18,16 @@ type event struct {
 	nodeACL, parACL []protocol.ACL
 }
 
+// writes says whether op is a client's write that applyClient knows.
+func writes(op protocol.OpCode) bool {
+	switch op {
+	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer, protocol.OpCreateTTL,
+		protocol.OpDelete, protocol.OpSetData, protocol.OpSetACL, protocol.OpMulti:
+		return true
+	}
+	return false
+}
+
 // applyClient applies a client's write. Whatever comes of it, it takes one zxid
 // (ZooKeeper replicates refusals as error transactions).
 func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) error {

@@ -322,6 +322,8 @@ func (o observer) Registered(sid int64, incarnation uint64, nonce [16]byte) {
 	o.s.node.Registered(sid, incarnation, nonce)
 }
 
+func (o observer) Led(term uint64) { o.s.node.Led(term) }
+
 func (o observer) SessionOpened(id protocol.SessionID, timeout int32, _ fsm.Owner) {
 	o.s.expirer.Opened(id, millis(timeout))
 }

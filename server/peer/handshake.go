@@ -75,6 +75,10 @@ func check(own, other Identity, wantSID int64) string {
 	return ""
 }
 
+func foreign(sid int64, disk, known string) string {
+	return fmt.Sprintf("server %d comes with data directory %s, the ensemble knows it by %s: its disk was lost or exchanged", sid, disk, known)
+}
+
 // Callee is what the accepting side of a handshake needs to know.
 type Callee interface {
 	// Identity of this server, now.
@@ -86,10 +90,28 @@ type Callee interface {
 	KnownDisk(sid int64) string
 }
 
+// Caller is what the calling side of a handshake needs to know.
+type Caller interface {
+	// Identity of this server, now.
+	Identity() Identity
+	// KnownDisk is the data directory that the server is known by, hex, or "".
+	KnownDisk(sid int64) string
+}
+
+// Stranger is a Caller that is no member: it may ask for the status only.
+type Stranger struct{}
+
+// Identity implements Caller.
+func (Stranger) Identity() Identity { return Identity{} }
+
+// KnownDisk implements Caller.
+func (Stranger) KnownDisk(int64) string { return "" }
+
 // Call opens a connection for purpose to the server with id to, and returns
 // what that server says of itself and the disk it knows the caller by. It
 // blocks for the handshake, at most its timeout, and does not close conn.
-func Call(conn net.Conn, own Identity, to int64, purpose Purpose) (Identity, string, error) {
+func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, string, error) {
+	own := caller.Identity()
 	own.Version = ProtocolVersion
 	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return Identity{}, "", err
@@ -107,7 +129,11 @@ func Call(conn net.Conn, own Identity, to int64, purpose Purpose) (Identity, str
 	if w.Refusal != "" {
 		return w.Identity, "", fmt.Errorf("%w by server %d: %s", ErrRefused, w.SID, w.Refusal)
 	}
-	if reason := check(own, w.Identity, to); reason != "" {
+	reason := check(own, w.Identity, to)
+	if known := caller.KnownDisk(to); reason == "" && known != "" && w.Disk != known {
+		reason = foreign(to, w.Disk, known)
+	}
+	if reason != "" {
 		return w.Identity, "", fmt.Errorf("%w: %s", ErrRefused, reason)
 	}
 	return w.Identity, w.Known, conn.SetDeadline(time.Time{})
@@ -115,14 +141,14 @@ func Call(conn net.Conn, own Identity, to int64, purpose Purpose) (Identity, str
 
 // Dial connects to addr (host:port, resolved now) and opens the connection for
 // purpose, as Call does. It blocks for a few seconds at most, less if ctx ends.
-func Dial(ctx context.Context, addr string, own Identity, to int64, purpose Purpose) (net.Conn, Identity, string, error) {
-	d := net.Dialer{Timeout: dialTimeout}
+func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Purpose) (net.Conn, Identity, string, error) {
+	d := net.Dialer{Timeout: dialTimeout, Control: giveUpEarly}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, Identity{}, "", err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	id, known, err := Call(conn, own, to, purpose)
+	id, known, err := Call(conn, caller, to, purpose)
 	if !stop() && err == nil {
 		err = net.ErrClosed
 	}
@@ -157,7 +183,7 @@ func Answer(conn net.Conn, c Callee) (Identity, Purpose, error) {
 		w.Known = c.KnownDisk(h.SID)
 		if w.Known != "" && h.Disk != w.Known {
 			w.Foreign = true
-			w.Refusal = fmt.Sprintf("server %d comes with data directory %s, the ensemble knows it by %s: its disk was lost or exchanged", h.SID, h.Disk, w.Known)
+			w.Refusal = foreign(h.SID, h.Disk, w.Known)
 		}
 	}
 	if err := writeHandshake(conn, w); err != nil {

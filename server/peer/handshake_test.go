@@ -37,6 +37,7 @@ func TestHandshake(t *testing.T) {
 		own     Identity
 		to      int64
 		purpose Purpose
+		known   string // the disk that the caller knows server 2 by
 		refused string // a part of the reason, "" = welcome
 		foreign bool
 	}{
@@ -46,6 +47,7 @@ func TestHandshake(t *testing.T) {
 		{name: "stranger", own: Identity{Cluster: "c1", SID: 7}, to: 2, purpose: PurposeStream, refused: "server 7 is not a member"},
 		{name: "wrong server", own: Identity{SID: 1, Disk: "d1"}, to: 3, purpose: PurposeStream, refused: "this is server 2, not 3"},
 		{name: "other disk", own: Identity{SID: 1, Disk: "dx"}, to: 2, purpose: PurposeRaft, refused: "its disk was lost or exchanged", foreign: true},
+		{name: "known by this disk", own: Identity{Cluster: "c1", SID: 1, Disk: "d1"}, to: 2, purpose: PurposeRaft, known: "d2"},
 		{name: "status", own: Identity{}, to: 0, purpose: PurposeStatus},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -60,7 +62,7 @@ func TestHandshake(t *testing.T) {
 				}
 				answered <- err
 			}()
-			id, known, err := Call(here, c.own, c.to, c.purpose)
+			id, known, err := Call(here, callee{id: c.own, disks: map[int64]string{2: c.known}}, c.to, c.purpose)
 			answer := <-answered
 			if c.refused == "" {
 				if err != nil || answer != nil {

@@ -22,10 +22,12 @@ type Member struct {
 }
 
 // Handler takes what comes from the peers. Its methods may be called
-// concurrently for different peers, never for one.
+// concurrently.
 type Handler interface {
 	Callee
-	// Receive takes one frame from a peer, in the order it was sent. The body is
+	// Receive takes one frame of a kind above 0 from a peer, in the order it was
+	// sent. While an old stream drains beside its successor, frames of both may
+	// come at the same time. The body is
 	// valid during the call only. It must not block for long: it holds up the
 	// stream.
 	Receive(from int64, kind byte, body []byte)
@@ -108,6 +110,14 @@ func (m *Mesh) Send(to int64, kind byte, body []byte) bool {
 	return s != nil && s.send(kind, body)
 }
 
+// Reset breaks the stream to a peer, so that it is opened anew: something says
+// that what is sent does not arrive.
+func (m *Mesh) Reset(sid int64) {
+	if s := m.out[sid]; s != nil {
+		s.reset()
+	}
+}
+
 // Connected says whether the stream to a peer works.
 func (m *Mesh) Connected(sid int64) bool {
 	s := m.out[sid]
@@ -171,7 +181,7 @@ func (m *Mesh) serve(conn net.Conn) {
 		if s := m.out[id.SID]; s != nil {
 			s.hurry() // it lives: do not wait to dial it
 		}
-		err := receive(conn, func(kind byte, body []byte) { m.handler.Receive(id.SID, kind, body) })
+		err := receive(alive{conn}, func(kind byte, body []byte) { m.handler.Receive(id.SID, kind, body) })
 		m.log.Debug("peer stream ended", "sid", id.SID, "error", err)
 	default:
 		m.log.Warn("refusing a peer", "peer", conn.RemoteAddr(), "sid", id.SID, "error", fmt.Sprintf("purpose %q on the quorum port", purpose))
@@ -181,7 +191,7 @@ func (m *Mesh) serve(conn net.Conn) {
 // Status asks the server at addr (host:quorumPort) for its status and returns
 // the JSON it answers. It blocks for at most a few seconds.
 func Status(addr string) ([]byte, error) {
-	conn, _, _, err := Dial(context.Background(), addr, Identity{}, 0, PurposeStatus)
+	conn, _, _, err := Dial(context.Background(), addr, Stranger{}, 0, PurposeStatus)
 	if err != nil {
 		return nil, err
 	}

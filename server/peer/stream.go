@@ -22,7 +22,15 @@ const (
 
 	writeTimeout = 10 * time.Second
 	firstRetry   = 20 * time.Millisecond
-	lastRetry    = time.Second
+
+	// A stream carries a frame at least every pingEvery. Who receives nothing for
+	// silence closes it; who sends gives up when nothing was acknowledged for
+	// unacknowledged, by the kernel: a peer that is frozen still acknowledges.
+	pingEvery      = time.Second
+	silence        = 10 * time.Second
+	unacknowledged = 5 * time.Second
+	framePing      = 0
+	lastRetry      = time.Second
 
 	// A process that has just died may still have its listening socket for a
 	// moment: the kernel takes the redial and then resets it.
@@ -58,6 +66,15 @@ func (s *stream) hurry() {
 	select {
 	case s.kick <- struct{}{}:
 	default:
+	}
+}
+
+// reset breaks the connection, if there is one; run dials again.
+func (s *stream) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.Close()
 	}
 }
 
@@ -146,7 +163,7 @@ func (s *stream) pause(d time.Duration) {
 }
 
 func (s *stream) dial() (net.Conn, Identity, string, error) {
-	conn, id, known, err := Dial(s.mesh.ctx, s.member.Addr, s.mesh.handler.Identity(), s.member.SID, PurposeStream)
+	conn, id, known, err := Dial(s.mesh.ctx, s.member.Addr, s.mesh.handler, s.member.SID, PurposeStream)
 	if err != nil {
 		return nil, Identity{}, "", err
 	}
@@ -177,11 +194,15 @@ func (s *stream) keep(conn net.Conn) {
 		<-ended
 	}()
 	var spare []byte
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
 	for {
 		select {
 		case <-ended:
 			return
 		case <-s.wake:
+		case <-ping.C:
+			s.send(framePing, nil)
 		}
 		s.mu.Lock()
 		batch := s.queue
@@ -202,7 +223,17 @@ func (s *stream) keep(conn net.Conn) {
 	}
 }
 
-// receive reads frames until the connection ends.
+// alive reads from a connection that must not be silent for long.
+type alive struct{ net.Conn }
+
+func (a alive) Read(p []byte) (int, error) {
+	if err := a.SetReadDeadline(time.Now().Add(silence)); err != nil {
+		return 0, err
+	}
+	return a.Conn.Read(p)
+}
+
+// receive reads frames until the connection ends. Pings are not handed on.
 func receive(r io.Reader, fn func(kind byte, body []byte)) error {
 	br := bufio.NewReaderSize(r, 64<<10)
 	var buf []byte
@@ -223,6 +254,8 @@ func receive(r io.Reader, fn func(kind byte, body []byte)) error {
 		if _, err := io.ReadFull(br, buf); err != nil {
 			return err
 		}
-		fn(lead[4], buf)
+		if lead[4] != framePing {
+			fn(lead[4], buf)
+		}
 	}
 }

@@ -37,6 +37,10 @@ type notification struct {
 	Leader int64           `json:"leader"` // the leader, or whom the sender would elect; 0 none
 	Round  uint64          `json:"round"`  // Raft term
 	Vote   zabcompat.Vote  `json:"vote"`   // the sender's own
+	Index  uint64          `json:"index"`  // of the sender's last log entry, for equal votes
+	// InOffice: the sender leads and has applied all that came before its term, so
+	// that Known is the ensemble's word.
+	InOffice bool `json:"in_office,omitempty"`
 	// Founded: the sender's disk belongs to an ensemble that has had a leader.
 	Founded bool `json:"founded,omitempty"`
 	// Known is the disk that the sender knows the receiver by, "" if none.
@@ -65,6 +69,7 @@ type election struct {
 	since    time.Time // looking, or settled, since
 	ready    time.Time // a majority looks, and nobody has joined it, since; zero if none does
 	own      zabcompat.Vote
+	index    uint64         // of the last log entry when own was made
 	proposal zabcompat.Vote // the best vote seen while looking
 	leader   int64          // as Raft says
 	lost     int64          // the leader whose stream broke
@@ -93,7 +98,8 @@ func (e *election) begin() {
 
 // lookLocked enters the state LOOKING and tells the peers.
 func (e *election) lookLocked() {
-	zxid, term, _ := e.n.loggedZxid()
+	zxid, term, index := e.n.loggedZxid()
+	e.index = index
 	e.own = zabcompat.Vote{Epoch: max(zxid.Epoch(), e.n.fsm.Epoch(term)), Zxid: zxid, SID: e.n.cfg.SID}
 	e.proposal = e.own
 	e.looking, e.since, e.ready, e.stood = true, time.Now(), time.Time{}, time.Time{}
@@ -110,6 +116,13 @@ func (e *election) lookLocked() {
 	e.tellLocked()
 }
 
+// tell sends a notification to every peer.
+func (e *election) tell() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tellLocked()
+}
+
 // tellLocked sends a notification to every peer.
 func (e *election) tellLocked() {
 	e.told = time.Now()
@@ -122,7 +135,8 @@ func (e *election) tellLocked() {
 
 // sendLocked fills the notification in and sends it.
 func (e *election) sendLocked(to int64, msg notification) {
-	msg.State, msg.Leader, msg.Vote = e.stateLocked(), e.leader, e.own
+	msg.State, msg.Leader, msg.Vote, msg.Index = e.stateLocked(), e.leader, e.own, e.index
+	msg.InOffice = e.n.leadTerm.Load() != 0
 	msg.Founded, msg.Known = e.n.founded(), e.n.KnownDisk(to)
 	if e.looking {
 		msg.Leader = e.proposal.SID
@@ -245,6 +259,11 @@ func (e *election) leaderChanged(sid int64, term uint64) {
 		e.tellLocked()
 		return
 	}
+	e.settleLocked(sid, term)
+}
+
+// settleLocked ends the search for a leader.
+func (e *election) settleLocked(sid int64, term uint64) {
 	e.took = time.Since(e.since)
 	e.looking, e.since = false, time.Now()
 	e.n.hurryRaft(&e.patient)
@@ -298,9 +317,12 @@ func (e *election) considerLocked() {
 	if now.Sub(e.ready) > patienceRunOut {
 		e.n.hurryRaft(&e.patient)
 	}
+	if e.otherLeaderLocked() {
+		return
+	}
 	better := 0
 	for _, h := range lookers {
-		if h.Vote.Beats(e.own) {
+		if e.beatsOwnLocked(h.notification) {
 			better++
 		}
 	}
@@ -317,6 +339,27 @@ func (e *election) considerLocked() {
 	go e.stand()
 }
 
+// otherLeaderLocked says whether a peer has told, since this server looks, that
+// it leads or follows somebody: Raft will bring the news here too, and to stand
+// now would only depose the one just elected.
+func (e *election) otherLeaderLocked() bool {
+	for sid, h := range e.peers {
+		if h.State != zabcompat.Looking && h.Leader != 0 && h.Leader != e.lost && h.at.After(e.since) && e.n.mesh.Connected(sid) {
+			return true
+		}
+	}
+	return false
+}
+
+// beatsOwnLocked ranks by ZooKeeper's rule; between equal zxids by the log, for
+// not every entry takes a zxid and Raft elects by the log.
+func (e *election) beatsOwnLocked(o notification) bool {
+	if o.Vote.Epoch == e.own.Epoch && o.Vote.Zxid == e.own.Zxid && o.Index != e.index {
+		return o.Index > e.index
+	}
+	return o.Vote.Beats(e.own)
+}
+
 func (e *election) stand() {
 	defer e.n.wg.Done()
 	if err := e.n.trans.standNow(serverID(e.n.cfg.SID)); err != nil {
@@ -328,11 +371,27 @@ func (e *election) stand() {
 	e.n.poke()
 }
 
-// tick sees to turns and repeats.
-func (e *election) tick(now time.Time) {
+// lookingSince is when this server began to look for a leader, or found one.
+func (e *election) lookingSince() time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.looking || len(e.n.cfg.Members) == 0 {
+	return e.since
+}
+
+// tick sees to turns and repeats. sid leads according to Raft; heard says that
+// it did so after this server began to look: then it was a false alarm.
+func (e *election) tick(now time.Time, sid int64, term uint64, heard bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.looking {
+		return
+	}
+	if sid != 0 && heard && now.Sub(e.since) > e.n.cfg.Heartbeat {
+		e.lost = 0
+		e.settleLocked(sid, term)
+		return
+	}
+	if len(e.n.cfg.Members) == 0 {
 		return
 	}
 	if now.Sub(e.told) > repeatNotice {
@@ -341,13 +400,13 @@ func (e *election) tick(now time.Time) {
 	e.considerLocked()
 }
 
-// mayJoin says whether a blank server may take part: a peer that has a leader
-// does not know it by another disk, or a majority of the voters, this one
-// included, belong to no ensemble yet.
+// mayJoin says whether a blank server may take part: a leader in office does not
+// know it by another disk, or a majority of the voters, this one included,
+// belong to no ensemble yet and nobody in sight does.
 func (e *election) mayJoin() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	unfounded := 0
+	unfounded, founded := 0, false
 	if !e.n.isObserver(e.n.cfg.SID) {
 		unfounded++
 	}
@@ -355,7 +414,8 @@ func (e *election) mayJoin() bool {
 		if !e.n.mesh.Connected(sid) {
 			continue
 		}
-		if h.State != zabcompat.Looking && h.Leader != 0 {
+		founded = founded || h.Founded
+		if h.InOffice {
 			if h.Known == "" || h.Known == e.n.disk {
 				return true
 			}
@@ -369,7 +429,7 @@ func (e *election) mayJoin() bool {
 	if time.Since(e.told) > repeatNotice {
 		e.tellLocked()
 	}
-	return unfounded > e.n.voters/2
+	return unfounded > e.n.voters/2 && !founded
 }
 
 // Vote is a member's vote as this server knows it.

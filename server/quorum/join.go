@@ -14,10 +14,9 @@ import (
 )
 
 // join brings this server into its ensemble and starts Raft. A server whose
-// disk is blank first hears from the others: from one that belongs to an
-// ensemble, that this server has never been a member under another disk; or
-// from a majority, itself included, that they are blank as well, which is how
-// an ensemble begins. Until then it has no Raft and casts no vote. join returns
+// disk is blank first hears from the others: from a leader in office, that this
+// server has never been a member under another disk; or from a majority, itself
+// included, that they are blank as well, which is how an ensemble begins. Until then it has no Raft and casts no vote. join returns
 // false when the server is closed meanwhile.
 func (n *Node) join() bool {
 	if len(n.cfg.Members) > 0 {
@@ -39,7 +38,7 @@ func (n *Node) join() bool {
 	return true
 }
 
-// gather waits for a server that has joined, or for a majority of blank ones.
+// gather waits for a leader in office, or for a majority of blank servers.
 func (n *Node) gather() bool {
 	n.log.Info("the data directory is blank: waiting for the ensemble or for a majority to begin one", "voters", n.voters)
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -57,6 +56,11 @@ func (n *Node) gather() bool {
 	}
 }
 
+// maxAppend bounds the entries of one message to a follower, which an entry of
+// ours being up to 256 KiB keeps below what fits into Raft's time limit; and how
+// many are stored with one sync.
+const maxAppend = 128
+
 // startRaft makes the Raft instance, with the first configuration if the disk
 // is blank.
 func (n *Node) startRaft() error {
@@ -72,7 +76,7 @@ func (n *Node) startRaft() error {
 	}
 	conf.LeaderLeaseTimeout = n.cfg.Heartbeat
 	conf.CommitTimeout = 50 * time.Millisecond
-	conf.MaxAppendEntries = 1024
+	conf.MaxAppendEntries = maxAppend
 	conf.BatchApplyCh = true
 	conf.SnapshotThreshold = math.MaxInt64 // snapshot.go decides
 	conf.SnapshotInterval = time.Hour
@@ -80,10 +84,7 @@ func (n *Node) startRaft() error {
 	conf.NoSnapshotRestoreOnStart = true // New has restored it
 	conf.NoLegacyTelemetry = true
 
-	logs, err := raft.NewLogCache(4096, n.stores.Log)
-	if err != nil {
-		return err
-	}
+	logs := newLogCache(n.stores.Log, logCacheBytes)
 	if n.stores.Blank() {
 		if err := raft.BootstrapCluster(conf, logs, n.stores.Stable, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
 			return fmt.Errorf("write the first configuration: %w", err)
@@ -188,10 +189,11 @@ func (n *Node) Down(sid int64, gone bool) {
 	n.poke()
 }
 
-// Refused implements peer.Handler. A blank server that the ensemble knows by
-// another disk has lost its memory of what it voted for: it must not vote.
-func (n *Node) Refused(sid int64, err error) {
-	if n.stores.Blank() && n.raft.Load() == nil && errors.Is(err, peer.ErrForeignDisk) {
+// Refused implements peer.Handler. A server that came blank and that the
+// ensemble knows by another disk has lost its memory of what it voted for: it
+// must not vote.
+func (n *Node) Refused(_ int64, err error) {
+	if n.stores.Blank() && errors.Is(err, peer.ErrForeignDisk) {
 		n.events.Fatal(fmt.Errorf("%w (data directory %s is blank): %w; restore the directory, or remove server %s from the ensemble and add it again",
 			ErrForeignDisk, n.cfg.Store.DataDir, err, strconv.FormatInt(n.cfg.SID, 10)))
 	}

@@ -124,7 +124,8 @@ type Node struct {
 
 	applied   atomic.Uint64 // index of the last command applied
 	leadTerm  atomic.Uint64 // the term that this server leads in, everything before being applied; 0 if it does not
-	office    atomic.Uint64 // a term that this server is ready to take office in
+	office    atomic.Uint64 // the term whose leader's first entry was applied last, until looked at
+	sought    time.Time     // when office was last sought; of the main loop
 	serving   atomic.Bool
 	gone      atomic.Bool
 	startedAt time.Time
@@ -192,6 +193,8 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	if _, err = n.stores.Restore(f); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
 	}
+	_, applied := f.Clock()
+	n.applied.Store(applied)
 	n.noteSnapshot()
 	if err = n.bind(); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
@@ -236,9 +239,9 @@ func serverID(sid int64) raft.ServerID { return raft.ServerID(strconv.FormatInt(
 
 // Start joins the ensemble in the background.
 func (n *Node) Start() {
-	n.wg.Add(2)
+	n.wg.Add(1)
 	go n.batch.run()
-	go n.batch.drain()
+	go n.batch.drain() // may outlive Close: see drain
 	if n.mesh != nil {
 		n.mesh.Start()
 		for _, m := range n.cfg.Members {
@@ -293,8 +296,12 @@ func (n *Node) poke() {
 // observe takes note of who leads and acts on a change.
 func (n *Node) observe() {
 	r := n.raft.Load()
-	_, id := r.LeaderWithID()
 	term := r.CurrentTerm()
+	_, id := r.LeaderWithID()
+	for after := r.CurrentTerm(); after != term; after = r.CurrentTerm() {
+		term = after
+		_, id = r.LeaderWithID()
+	}
 	sid, _ := strconv.ParseInt(string(id), 10, 64)
 	if sid == n.cfg.SID && r.State() != raft.Leader {
 		sid = 0
@@ -315,12 +322,13 @@ func (n *Node) observe() {
 	if changed {
 		n.leaderChanged(sid, term)
 	}
+	n.seekOffice(now)
 	n.enterOffice()
 	n.noteCluster()
 	n.snapshotIfDue(r)
 	n.resendIfStuck(now)
 	n.resyncIfStuck(now)
-	n.election.tick(now)
+	n.election.tick(now, sid, term, sid == n.cfg.SID || r.LastContact().After(n.election.lookingSince()))
 	n.setServing(!lost && n.registered())
 }
 
@@ -334,30 +342,33 @@ func (n *Node) leaderChanged(sid int64, term uint64) {
 	}
 	n.election.leaderChanged(sid, term)
 	n.reroute()
-	if sid == n.cfg.SID {
-		n.wg.Add(1)
-		go n.takeOffice(term)
-	}
+	n.sought = time.Time{}
 	n.restartSync()
 }
 
-// takeOffice waits until everything of earlier terms is applied here, then
-// takes up the leader's duties.
-func (n *Node) takeOffice(term uint64) {
-	defer n.wg.Done()
-	r := n.raft.Load()
-	if err := r.Barrier(0).Error(); err != nil || r.CurrentTerm() != term || r.State() != raft.Leader {
+// seekOffice proposes a leader's first entry. Once it is applied here, all of
+// earlier terms is. Called again while that has not come off, as when
+// leadership is being handed over; twice is harmless.
+func (n *Node) seekOffice(now time.Time) {
+	sid, term := n.Leader()
+	if sid != n.cfg.SID || n.leadTerm.Load() == term || now.Sub(n.sought) < seekAgain {
 		return
 	}
+	n.sought = now
 	lead := fsm.Lead{Cluster: newClusterID()}
 	n.batch.add(fsm.Origin{}, 0, lead.Append(nil))
+}
+
+// Led takes note that a leader's first entry is applied. Called under the state
+// lock.
+func (n *Node) Led(term uint64) {
 	n.office.Store(term)
 	n.poke()
 }
 
-// enterOffice tells the owner that this server leads, once takeOffice is ready.
-// Like leaderChanged it runs in the main loop, so that Leading and Following
-// alternate.
+// enterOffice tells the owner that this server leads, once its first entry is
+// applied. Like leaderChanged it runs in the main loop, so that Leading and
+// Following alternate.
 func (n *Node) enterOffice() {
 	term := n.office.Swap(0)
 	if term == 0 {
@@ -367,6 +378,7 @@ func (n *Node) enterOffice() {
 		return
 	}
 	n.leadTerm.Store(term)
+	n.election.tell()
 	n.events.Leading(term)
 	n.restartSync()
 }
@@ -388,6 +400,10 @@ func newClusterID() string {
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
+
+// seekAgain is how long a leader waits for its first entry before it proposes it
+// again.
+const seekAgain = 500 * time.Millisecond
 
 // setServing tells the owner when the server begins or ceases to serve.
 func (n *Node) setServing(on bool) {
@@ -426,9 +442,9 @@ func (n *Node) LeadTerm() uint64 { return n.leadTerm.Load() }
 // expiry. It does not block, and says nothing of the outcome.
 func (n *Node) Duty(payload []byte) { n.batch.add(fsm.Origin{}, 0, payload) }
 
-// handOver bounds the transfer of leadership. Where it does not come off at once,
+// handOverLimit bounds the transfer of leadership. Where it does not come off at once,
 // the end of the process tells the others as fast.
-const handOver = 250 * time.Millisecond
+const handOverLimit = 250 * time.Millisecond
 
 // Retire ceases to serve and hands leadership over, if this server leads, so
 // that the others need no election. It blocks until the transfer is done or ctx
@@ -440,10 +456,10 @@ func (n *Node) Retire(ctx context.Context) {
 	if r == nil || r.State() != raft.Leader || len(n.cfg.Members) < 2 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, handOver)
+	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- r.LeadershipTransfer().Error() }()
+	go func() { done <- n.handOver(r).Error() }()
 	select {
 	case err := <-done:
 		if err != nil {
@@ -453,6 +469,17 @@ func (n *Node) Retire(ctx context.Context) {
 		// Raft may never end a transfer; the process does.
 		n.log.Warn("leadership was not handed over in time")
 	}
+}
+
+// handOver passes leadership to a voter that is there. Raft by itself may choose
+// one that is not, if nothing was written since the election.
+func (n *Node) handOver(r *raft.Raft) raft.Future {
+	for _, m := range n.cfg.Members {
+		if m.SID != n.cfg.SID && !m.Observer && n.mesh.Connected(m.SID) {
+			return r.LeadershipTransferToServer(serverID(m.SID), raft.ServerAddress(m.electionAddr()))
+		}
+	}
+	return r.LeadershipTransfer()
 }
 
 // Close stops everything and closes the stores. It may be called twice.

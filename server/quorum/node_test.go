@@ -34,6 +34,7 @@ func (s *testServer) OutOfSequence(want uint64)                       { s.node.O
 func (s *testServer) Registered(sid int64, inc uint64, nonce [16]byte) {
 	s.node.Registered(sid, inc, nonce)
 }
+func (s *testServer) Led(term uint64)                                      { s.node.Led(term) }
 func (s *testServer) SessionOpened(protocol.SessionID, int32, fsm.Owner)   {}
 func (s *testServer) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (s *testServer) SessionClosed(protocol.SessionID, bool)               {}
@@ -334,6 +335,56 @@ func TestBlankDisk(t *testing.T) {
 	}
 	if all[2].node.raft.Load() != nil {
 		t.Errorf("a server with a blank disk takes part in votes")
+	}
+}
+
+// TestBlankDiskAmongRestarted: the same when all servers start again, and the
+// leader has yet to read from its log whom it knows.
+func TestBlankDiskAmongRestarted(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	for _, s := range all {
+		s.start()
+	}
+	for _, s := range all {
+		await(t, s.serving, "service")
+	}
+	for _, s := range all {
+		if err := s.node.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all[2].cfg.Store.DataDir = filepath.Join(t.TempDir(), "blank")
+	for _, s := range all {
+		s.start()
+	}
+	if err := await(t, all[2].fatal, "refusal"); !errors.Is(err, ErrForeignDisk) {
+		t.Errorf("stopped for %v, want ErrForeignDisk", err)
+	}
+	await(t, all[0].serving, "service without it")
+	if all[2].serving != nil && len(all[2].serving) > 0 {
+		t.Errorf("a server with a blank disk serves")
+	}
+}
+
+// TestOneElection: servers that start together elect once. A second term means
+// that one deposed the leader just elected.
+func TestOneElection(t *testing.T) {
+	for round := range 6 {
+		all := newEnsemble(t, 3, store.KindWAL)
+		for _, s := range all {
+			s.start()
+		}
+		for _, s := range all {
+			await(t, s.serving, "service")
+		}
+		leader := leaderOf(t, all)
+		// Raft begins at term 1 with its first configuration.
+		if term := leader.node.LeadTerm(); term != 2 {
+			t.Errorf("round %d: server %d leads in term %d, want 2", round, leader.cfg.SID, term)
+		}
+		for _, s := range all {
+			s.node.Close()
+		}
 	}
 }
 

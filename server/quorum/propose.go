@@ -13,6 +13,15 @@ import (
 // by apply); this is the net under them.
 const stuckAfter = 3 * time.Second
 
+const (
+	// maxUnderWay bounds the bytes handed on and not yet applied, so that sending
+	// all again does not swamp the stream.
+	maxUnderWay = 16 << 20
+	// maxQueued bounds the bytes kept in all, while there is no leader to take
+	// them.
+	maxQueued = 256 << 20
+)
+
 // origin is this process as a source of requests: DESIGN, "Requests are
 // numbered by their origin and applied in sequence". Guarded by Node.mu.
 type origin struct {
@@ -21,6 +30,9 @@ type origin struct {
 	base        uint64    // number of the request at head of queue[first]
 	queue       []request // in flight, oldest at first
 	first       int
+	sent        int // queue[:sent] has been handed on
+	sentBytes   int // of payloads in queue[first:sent]
+	queueBytes  int // of payloads in queue[first:]
 
 	resentAt   uint64 // OutOfSequence(want) answered for this want
 	progressAt time.Time
@@ -46,17 +58,30 @@ func (n *Node) Propose(payload []byte, done Completion) error {
 	if o.len() == 0 {
 		o.progressAt = time.Now()
 	}
-	seq := o.base + uint64(o.len())
+	if o.queueBytes > maxQueued {
+		return ErrNotServing
+	}
 	o.queue = append(o.queue, request{payload, done})
-	n.handOnLocked(seq, payload)
+	o.queueBytes += len(payload)
+	n.handOnLocked()
 	return nil
 }
 
-// handOnLocked gives a request to the leader's batch. Where there is no leader
-// it waits in the queue: reroute sends it.
-func (n *Node) handOnLocked(seq uint64, payload []byte) {
-	from := fsm.Origin{SID: n.cfg.SID, Incarnation: n.origin.incarnation}
-	n.forwardLocked(from, seq, payload)
+// handOnLocked gives what is in the queue to the leader's batch, as far as that
+// may be under way at a time. Where there is no leader it waits: reroute begins
+// again.
+func (n *Node) handOnLocked() {
+	o := &n.origin
+	if n.leaderSID == 0 {
+		return
+	}
+	from := fsm.Origin{SID: n.cfg.SID, Incarnation: o.incarnation}
+	for o.sent < len(o.queue) && (o.sentBytes < maxUnderWay || o.sent == o.first) {
+		r := o.queue[o.sent]
+		n.forwardLocked(from, o.base+uint64(o.sent-o.first), r.payload)
+		o.sent++
+		o.sentBytes += len(r.payload)
+	}
 }
 
 func (n *Node) forwardLocked(from fsm.Origin, seq uint64, payload []byte) {
@@ -75,6 +100,9 @@ func (n *Node) forwardLocked(from fsm.Origin, seq uint64, payload []byte) {
 // received takes a request that a peer sent to this server as the leader. If it
 // leads no more the batch fails, and the peer, which hears of the new leader,
 // sends again.
+//
+// What cannot be applied must not come into the log, for there it would stop
+// every server, at each start again: a peer of a later release may send it.
 func (n *Node) received(from int64, body []byte) {
 	inc, k := binary.Uvarint(body)
 	if k <= 0 {
@@ -84,11 +112,15 @@ func (n *Node) received(from int64, body []byte) {
 	if j <= 0 {
 		return
 	}
-	o := fsm.Origin{SID: from, Incarnation: inc}
+	o, payload := fsm.Origin{SID: from, Incarnation: inc}, body[k+j:]
+	if err := fsm.CheckRequest(o, payload); err != nil {
+		n.log.Error("refusing a request of a peer; does it run a later release?", "sid", from, "error", err)
+		return
+	}
 	if inc == 0 {
 		o = fsm.Origin{} // a registration
 	}
-	n.batch.add(o, seq, append([]byte(nil), body[k+j:]...))
+	n.batch.add(o, seq, append([]byte(nil), payload...))
 }
 
 // reroute sends everything in flight again, in order, to the leader of now.
@@ -106,9 +138,8 @@ func (n *Node) resendLocked() {
 		n.registerLocked()
 		return
 	}
-	for i, r := range o.queue[o.first:] {
-		n.handOnLocked(o.base+uint64(i), r.payload)
-	}
+	o.sent, o.sentBytes = o.first, 0
+	n.handOnLocked()
 }
 
 // registerLocked asks for an incarnation. The nonce makes asking again harmless.
@@ -135,6 +166,9 @@ func (n *Node) resendIfStuck(now time.Time) {
 		}
 	case o.len() > 0 && now.Sub(o.progressAt) > stuckAfter:
 		n.log.Warn("requests are not applied: sending them again", "count", o.len(), "leader-sid", n.leaderSID)
+		if n.leaderSID != n.cfg.SID {
+			n.mesh.Reset(n.leaderSID) // what went into this stream did not arrive
+		}
 		n.resendLocked()
 	}
 }
@@ -162,14 +196,16 @@ func (n *Node) Completed(v fsm.View, seq uint64, r *fsm.Result) {
 		return // the log of an earlier process under this id, being read again
 	}
 	if o.len() == 0 || o.base != seq {
+		next := o.base
 		n.mu.Unlock()
-		n.log.Error("a request was applied that is not in flight", "seq", seq, "next", o.base)
+		n.log.Error("a request was applied that is not in flight", "seq", seq, "next", next)
 		return
 	}
 	done := o.queue[o.first].done
 	o.popLocked(1)
 	if o.len() > 0 {
 		o.progressAt = timeCoarse(o.progressAt)
+		n.handOnLocked()
 	}
 	n.mu.Unlock()
 	done.Complete(v, r)
@@ -186,19 +222,26 @@ func timeCoarse(t time.Time) time.Time {
 
 // popLocked forgets the oldest k requests.
 func (o *origin) popLocked(k int) {
+	for i, r := range o.queue[o.first : o.first+k] {
+		o.queueBytes -= len(r.payload)
+		if o.first+i < o.sent {
+			o.sentBytes -= len(r.payload)
+		}
+	}
+	o.sent = max(o.sent, o.first+k)
 	clear(o.queue[o.first : o.first+k])
 	o.first += k
 	o.base += uint64(k)
 	switch {
 	case o.first == len(o.queue):
-		o.queue, o.first = o.queue[:0], 0
+		o.queue, o.first, o.sent = o.queue[:0], 0, 0
 		if cap(o.queue) > 4096 {
 			o.queue = nil
 		}
 	case o.first >= 1024 && o.first*2 >= len(o.queue):
 		rest := copy(o.queue, o.queue[o.first:])
 		clear(o.queue[rest:])
-		o.queue, o.first = o.queue[:rest], 0
+		o.queue, o.sent, o.first = o.queue[:rest], o.sent-o.first, 0
 	}
 }
 
@@ -248,7 +291,11 @@ func (n *Node) Restored(v fsm.View) {
 		return
 	}
 	inc, last, _ := v.Server(n.cfg.SID)
-	if inc == o.incarnation && last >= o.base {
+	if inc != o.incarnation {
+		n.events.Fatal(ErrFenced)
+		return
+	}
+	if last >= o.base {
 		o.popLocked(int(min(last-o.base+1, uint64(o.len()))))
 	}
 }

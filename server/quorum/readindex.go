@@ -72,10 +72,10 @@ func (n *Node) askLocked() {
 	s := &n.syncs
 	s.asked = append(s.asked, s.fresh...)
 	s.fresh = nil
+	s.number++ // whatever comes: an answer on its way is not for those who came after it
 	if len(s.asked) == 0 || n.leaderSID == 0 {
 		return
 	}
-	s.number++
 	s.askedAt = time.Now()
 	if n.leaderSID == n.cfg.SID {
 		n.questionLocked(n.cfg.SID, s.number)
@@ -149,7 +149,7 @@ func (n *Node) startRoundLocked() {
 	r := n.raft.Load()
 	term := n.leadTerm.Load()
 	if r == nil || term == 0 {
-		return // not in office yet: takeOffice begins again
+		return // not in office yet: enterOffice begins again
 	}
 	for from, number := range s.inRound { // of a round that found no majority
 		if _, newer := s.questions[from]; !newer {

@@ -27,7 +27,7 @@ type transport struct {
 }
 
 const (
-	raftRPCTimeout = 10 * time.Second
+	raftRPCTimeout = 5 * time.Second
 	raftPool       = 4
 	// waitForPeer is how long a dial waits for a peer that is down to come up.
 	waitForPeer = 30 * time.Second
@@ -210,7 +210,7 @@ func (l *streamLayer) Dial(addr raft.ServerAddress, _ time.Duration) (net.Conn, 
 	if err := l.awaitPeer(sid); err != nil {
 		return nil, err
 	}
-	conn, _, _, err := peer.Dial(l.ctx, string(addr), l.peers.Identity(), sid, peer.PurposeRaft)
+	conn, _, _, err := peer.Dial(l.ctx, string(addr), l.peers, sid, peer.PurposeRaft)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,89 @@
+package quorum
+
+import (
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+// logCache keeps the newest entries of a log store in memory, as raft.LogCache
+// does, but bounded by their bytes: an entry here is anything up to a client's
+// largest request, and four thousand of those would be gigabytes.
+type logCache struct {
+	raft.LogStore
+	limit int
+
+	mu    sync.RWMutex
+	logs  []*raft.Log // consecutive, oldest at first
+	first int         // logs[:first] is gone
+	bytes int
+}
+
+// logCacheBytes is enough for a follower that lags by a moment, at full load.
+const logCacheBytes = 32 << 20
+
+func newLogCache(store raft.LogStore, limit int) *logCache {
+	return &logCache{LogStore: store, limit: limit}
+}
+
+// IsMonotonic implements raft.MonotonicLogStore.
+func (c *logCache) IsMonotonic() bool {
+	m, ok := c.LogStore.(raft.MonotonicLogStore)
+	return ok && m.IsMonotonic()
+}
+
+// GetLog implements raft.LogStore.
+func (c *logCache) GetLog(index uint64, log *raft.Log) error {
+	c.mu.RLock()
+	live := c.logs[c.first:]
+	if len(live) > 0 && index >= live[0].Index && index-live[0].Index < uint64(len(live)) {
+		*log = *live[index-live[0].Index]
+		c.mu.RUnlock()
+		return nil
+	}
+	c.mu.RUnlock()
+	return c.LogStore.GetLog(index, log)
+}
+
+// StoreLog implements raft.LogStore.
+func (c *logCache) StoreLog(log *raft.Log) error { return c.StoreLogs([]*raft.Log{log}) }
+
+// StoreLogs implements raft.LogStore. What is cached is on the disk.
+func (c *logCache) StoreLogs(logs []*raft.Log) error {
+	if err := c.LogStore.StoreLogs(logs); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range logs {
+		if n := len(c.logs); n > c.first && l.Index != c.logs[n-1].Index+1 {
+			c.dropLocked()
+		}
+		c.logs = append(c.logs, l)
+		c.bytes += len(l.Data)
+	}
+	for c.bytes > c.limit && c.first < len(c.logs) {
+		c.bytes -= len(c.logs[c.first].Data)
+		c.logs[c.first] = nil
+		c.first++
+	}
+	if c.first > len(c.logs)/2 {
+		n := copy(c.logs, c.logs[c.first:])
+		clear(c.logs[n:])
+		c.logs, c.first = c.logs[:n], 0
+	}
+	return nil
+}
+
+// DeleteRange implements raft.LogStore. It drops the whole cache, which fills
+// again at once where it matters.
+func (c *logCache) DeleteRange(low, high uint64) error {
+	c.mu.Lock()
+	if live := c.logs[c.first:]; len(live) > 0 && high >= live[0].Index {
+		c.dropLocked()
+	}
+	c.mu.Unlock()
+	return c.LogStore.DeleteRange(low, high)
+}
+
+func (c *logCache) dropLocked() { c.logs, c.first, c.bytes = nil, 0, 0 }

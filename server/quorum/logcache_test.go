@@ -1,0 +1,59 @@
+package quorum
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/hashicorp/raft"
+)
+
+// TestLogCache checks the cache against the store under it, through random
+// appends, truncations at both ends and rewrites, and that it stays in bounds.
+func TestLogCache(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	store := raft.NewInmemStore()
+	c := newLogCache(store, 500)
+	next, low := uint64(1), uint64(1)
+	for range 3000 {
+		switch rnd.IntN(10) {
+		case 0: // a new leader rewrites the tail
+			if next > low {
+				from := low + rnd.Uint64N(next-low)
+				if err := c.DeleteRange(from, next-1); err != nil {
+					t.Fatal(err)
+				}
+				next = from
+			}
+		case 1: // compaction
+			if next > low {
+				to := low + rnd.Uint64N(next-low)
+				if err := c.DeleteRange(low, to); err != nil {
+					t.Fatal(err)
+				}
+				low = to + 1
+			}
+		default:
+			var logs []*raft.Log
+			for range 1 + rnd.IntN(5) {
+				logs = append(logs, &raft.Log{Index: next, Data: fmt.Appendf(nil, "%0*d", 1+rnd.IntN(60), rnd.IntN(1000))})
+				next++
+			}
+			if err := c.StoreLogs(logs); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.bytes > 500 {
+			t.Fatalf("%d bytes cached, limit 500", c.bytes)
+		}
+		for i := max(low, 2) - 1; i <= next; i++ {
+			var want, got raft.Log
+			wantErr, gotErr := store.GetLog(i, &want), c.GetLog(i, &got)
+			if (wantErr == nil) != (gotErr == nil) || string(want.Data) != string(got.Data) {
+				t.Fatalf("entry %d: %q (%v), the store has %q (%v)", i, got.Data, gotErr, want.Data, wantErr)
+			}
+		}
+	}
+}
