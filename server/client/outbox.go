@@ -24,11 +24,11 @@ func (b *buffer) free() {
 }
 
 // outbox is what waits to be sent to one client. Whoever appends never blocks;
-// writeLoop takes all there is at once, so that many frames share a write.
+// writeLoop takes a buffer at a time, so that many frames share a write.
 type outbox struct {
 	mu    sync.Mutex
 	ready sync.Cond // on mu: the writer has something to do
-	buf   *buffer   // nil when empty
+	bufs  []*buffer // in order; each takes what it has room for, and a frame at least
 	last  bool      // nothing more is taken; the writer ends when all is sent
 	dead  bool      // the writer ends at once
 
@@ -45,10 +45,13 @@ func (o *outbox) append(frame []byte) int64 {
 	if o.last || o.dead {
 		return 0
 	}
-	if o.buf == nil {
-		o.buf = buffers.Get().(*buffer)
+	n := len(o.bufs)
+	if n == 0 || len(o.bufs[n-1].b)+len(frame) > keepBuffer {
+		o.bufs = append(o.bufs, buffers.Get().(*buffer))
+		n++
 	}
-	o.buf.b = append(o.buf.b, frame...)
+	last := o.bufs[n-1]
+	last.b = append(last.b, frame...)
 	return o.size.Add(int64(len(frame)))
 }
 
@@ -74,22 +77,30 @@ func (o *outbox) close() {
 }
 
 func (o *outbox) drop() {
-	if o.buf != nil {
-		o.buf.free()
-		o.buf = nil
+	for _, b := range o.bufs {
+		b.free()
 	}
+	o.bufs = nil
 }
 
-// take waits for something to send and hands it over; nil means that the writer
-// is to end.
+// take waits for something to send and hands the oldest buffer over; nil means
+// that the writer is to end.
 func (o *outbox) take() *buffer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.buf == nil && !o.last && !o.dead {
+	for len(o.bufs) == 0 && !o.last && !o.dead {
 		o.ready.Wait()
 	}
-	b := o.buf
-	o.buf = nil
+	if len(o.bufs) == 0 {
+		return nil
+	}
+	b := o.bufs[0]
+	if n := copy(o.bufs, o.bufs[1:]); n == 0 && cap(o.bufs) > 8 {
+		o.bufs = nil // a burst is over
+	} else {
+		o.bufs[n] = nil
+		o.bufs = o.bufs[:n]
+	}
 	return b
 }
 
