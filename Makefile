@@ -61,7 +61,7 @@ endif
 
 interop:
 	bash tests/interop/setup.sh
-	$(GO) test -count=1 -timeout 30m -tags interop ./tests/interop/...
+	$(GO) test -v -count=1 -timeout 30m -tags interop ./tests/interop/...
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

@@ -173,6 +173,10 @@ func TestClientErrors(t *testing.T) {
 		{"set version", func() Result { return m.set("/a", "", 5) }, protocol.ErrBadVersion},
 		{"config is read-only", func() Result { return m.set("/zookeeper/config", "", -1) }, protocol.ErrNoAuth},
 		{"garbage", func() Result { return m.client(protocol.OpSetData, []byte{1, 2}) }, protocol.ErrMarshalling},
+		{"reconfig while off", func() Result {
+			return m.client(protocol.OpReconfig, (&protocol.ReconfigRequest{Leaving: "3", ConfigID: -1}).Append(nil))
+		}, protocol.ErrReconfigDisabled},
+		{"reconfig garbage", func() Result { return m.client(protocol.OpReconfig, []byte{1, 2}) }, protocol.ErrMarshalling},
 		{"multi garbage", func() Result { return m.client(protocol.OpMulti, []byte{1, 2}) }, protocol.ErrMarshalling},
 	} {
 		if r := c.do(); r.Err != c.want {
@@ -184,6 +188,24 @@ func TestClientErrors(t *testing.T) {
 	}
 	if r := m.create("/a/", protocol.CreateModePersistentSequential); r.Path != "/a/0000000001" {
 		t.Errorf("sequential name: %q, %v", r.Path, r.Err)
+	}
+}
+
+// TestWritable looks at all operations: what is let into the log is what apply
+// knows.
+func TestWritable(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	for op := protocol.OpCode(-20); op < 200; op++ {
+		r := ClientRequest{Session: 100, Conn: 1, Op: op}
+		p := payloadReader{b: r.Append(nil)[1:]}
+		err := m.f.applyClient(m.term, local, &p, new(Result))
+		if (err == nil) != Writable(op) || err != nil && !errors.Is(err, ErrBadEntry) {
+			t.Errorf("%v: writable %v, but applying it gives %v", op, Writable(op), err)
+		}
+		if check := CheckRequest(local, r.Append(nil)); (check == nil) != Writable(op) {
+			t.Errorf("%v: writable %v, but from a peer it gives %v", op, Writable(op), check)
+		}
 	}
 }
 
@@ -347,6 +369,8 @@ func FuzzEntry(f *testing.F) {
 				err = new(Expire).decode(&p)
 			case kindLead:
 				err = new(Lead).decode(&p)
+			case kindReap:
+				err = new(Reap).decode(&p)
 			}
 		}
 		if err != nil && !errors.Is(err, ErrBadEntry) {

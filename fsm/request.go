@@ -19,6 +19,7 @@ const (
 	kindRegister kind = 5 // a server process announces itself
 	kindExpire   kind = 6 // the leader ends sessions that fell silent
 	kindLead     kind = 7 // a leader takes office
+	kindReap     kind = 8 // the leader removes containers that have emptied
 )
 
 // PasswdSize is the length of a session's password in bytes.
@@ -158,6 +159,25 @@ func (r *Expire) Append(b []byte) []byte {
 	return b
 }
 
+// Reap removes containers whose last child is gone. Like Expire it stands outside
+// any sequence and counts only in the term that it was decided in; a container
+// that has children again by then stays.
+type Reap struct {
+	Term  uint64
+	Paths []string
+}
+
+// Append encodes the request.
+func (r *Reap) Append(b []byte) []byte {
+	b = append(b, byte(kindReap))
+	b = binary.AppendUvarint(b, r.Term)
+	b = binary.AppendUvarint(b, uint64(len(r.Paths)))
+	for _, path := range r.Paths {
+		b = appendBytes(b, path)
+	}
+	return b
+}
+
 // Lead is what a leader proposes first: it begins the epoch. Cluster is an id for
 // the ensemble, which counts if it has none yet.
 type Lead struct {
@@ -185,7 +205,7 @@ func CheckRequest(o Origin, payload []byte) error {
 		if err := r.decode(&p); err != nil {
 			return err
 		}
-		if !writes(r.Op) {
+		if !Writable(r.Op) {
 			return fmt.Errorf("%w: client operation %d", ErrBadEntry, r.Op)
 		}
 		return nil
@@ -337,6 +357,15 @@ func (r *Expire) decode(p *payloadReader) error {
 		r.Sessions = append(r.Sessions, ExpiredSession{Session: protocol.SessionID(p.uint64()), Owner: p.owner()})
 	}
 	return p.err("expire")
+}
+
+func (r *Reap) decode(p *payloadReader) error {
+	r.Term = p.uvarint()
+	r.Paths = nil
+	for n := p.uvarint(); n > 0 && !p.bad; n-- {
+		r.Paths = append(r.Paths, string(p.bytes()))
+	}
+	return p.err("reap")
 }
 
 func (r *Lead) decode(p *payloadReader) error {

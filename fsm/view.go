@@ -65,8 +65,22 @@ func (v View) EphemeralCount() int { return v.f.tree.EphemeralCount() }
 // ApproximateDataSize is the sum of path lengths and data in bytes.
 func (v View) ApproximateDataSize() int64 { return v.f.tree.ApproximateDataSize() }
 
+// EmptiedContainers returns the paths of containers that had children and have
+// none, oldest first, limit of them at most.
+func (v View) EmptiedContainers(limit int) []string {
+	var paths []string
+	v.f.tree.EachContainer(func(node tree.Ref) bool {
+		if len(paths) < limit && v.f.emptied(node) {
+			paths = append(paths, v.f.tree.Path(node))
+		}
+		return len(paths) < limit
+	})
+	return paths
+}
+
 // Reader is what a read needs to know of its connection.
 type Reader struct {
+	Session protocol.SessionID
 	IDs     []protocol.ID
 	SkipACL bool
 	Watcher *watch.Watcher // takes the watches that the read sets
@@ -77,7 +91,9 @@ type Reader struct {
 func Readable(op protocol.OpCode) bool {
 	switch op {
 	case protocol.OpExists, protocol.OpGetData, protocol.OpGetACL, protocol.OpGetChildren,
-		protocol.OpGetChildren2, protocol.OpSetWatches, protocol.OpSetWatches2, protocol.OpPing:
+		protocol.OpGetChildren2, protocol.OpSetWatches, protocol.OpSetWatches2, protocol.OpPing,
+		protocol.OpGetEphemerals, protocol.OpGetAllChildrenNumber, protocol.OpWhoAmI, protocol.OpMultiRead,
+		protocol.OpAddWatch, protocol.OpCheckWatches, protocol.OpRemoveWatches:
 		return true
 	}
 	return false
@@ -109,6 +125,36 @@ func (v View) Read(dst []byte, op protocol.OpCode, body []byte, r *Reader) ([]by
 		q.Decode(&d)
 		if d.Err() == nil {
 			out, code = v.getACL(dst, q.Path, r)
+		}
+	case protocol.OpGetAllChildrenNumber:
+		var q protocol.PathRequest
+		q.Decode(&d)
+		if d.Err() == nil {
+			out, code = v.getAllChildrenNumber(dst, q.Path, r)
+		}
+	case protocol.OpGetEphemerals:
+		var q protocol.SyncRequest
+		q.Decode(&d)
+		if d.Err() == nil {
+			out = v.getEphemerals(dst, &q, r)
+		}
+	case protocol.OpWhoAmI:
+		out = r.whoAmI(dst)
+	case protocol.OpMultiRead:
+		if ops, err := protocol.DecodeMultiRead(&d); err == nil {
+			out, code = v.multiRead(dst, ops, r)
+		}
+	case protocol.OpAddWatch:
+		var q protocol.AddWatchRequest
+		q.Decode(&d)
+		if d.Err() == nil {
+			out, code = r.addWatch(dst, &q)
+		}
+	case protocol.OpCheckWatches, protocol.OpRemoveWatches:
+		var q protocol.WatchesRequest
+		q.Decode(&d)
+		if d.Err() == nil {
+			out, code = r.watches(dst, op, &q)
 		}
 	default:
 		var q protocol.PathWatchRequest

@@ -18,11 +18,12 @@ type event struct {
 	nodeACL, parACL []protocol.ACL
 }
 
-// writes says whether op is a client's write that applyClient knows.
-func writes(op protocol.OpCode) bool {
+// Writable says whether op is a client's write that can be applied. Another one
+// must not come into the log.
+func Writable(op protocol.OpCode) bool {
 	switch op {
 	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer, protocol.OpCreateTTL,
-		protocol.OpDelete, protocol.OpSetData, protocol.OpSetACL, protocol.OpMulti:
+		protocol.OpDelete, protocol.OpSetData, protocol.OpSetACL, protocol.OpMulti, protocol.OpReconfig:
 		return true
 	}
 	return false
@@ -49,7 +50,7 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 	d := protocol.NewDecoder(r.Body)
 	var sub SubResult
 	switch r.Op {
-	case protocol.OpCreate, protocol.OpCreate2:
+	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer:
 		var c protocol.CreateRequest
 		c.Decode(&d)
 		if d.Err() == nil {
@@ -79,6 +80,10 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 		if d.Err() == nil {
 			sub = w.setACL(&c)
 		}
+	case protocol.OpReconfig:
+		var c protocol.ReconfigRequest
+		c.Decode(&d)
+		sub = fail(protocol.ErrReconfigDisabled) // ZooKeeper's default, before any other check
 	default:
 		return fmt.Errorf("%w: client operation %d", ErrBadEntry, r.Op)
 	}
@@ -162,13 +167,19 @@ func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest) SubResult 
 		return fail(protocol.ErrNoChildrenForEphemerals)
 	}
 	var owner int64
-	if ephemeral {
+	switch {
+	case op == protocol.OpCreateContainer: // whatever the flags say
+		owner = tree.ContainerOwner
+	case ephemeral:
 		owner = int64(w.req.Session)
 	}
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	node := t.Create(parent, name, r.Data, list, owner, w.zxid, w.f.now)
 	w.f.events = append(w.f.events, event{protocol.EventNodeCreated, path, w.zxid, list, t.ACL(parent)})
-	return SubResult{Path: path, Stat: t.Stat(node)}
+	done := SubResult{Path: path, Stat: t.Stat(node)}
+	w.f.recount(path, node)
+	w.f.used(path, 1, int64(len(r.Data)))
+	return done
 }
 
 func (w *write) delete(r *protocol.DeleteRequest) SubResult {
@@ -204,7 +215,9 @@ func (w *write) delete(r *protocol.DeleteRequest) SubResult {
 func (f *FSM) deleteNode(path string, node tree.Ref, zxid int64) {
 	parent := f.tree.Parent(node)
 	f.events = append(f.events, event{protocol.EventNodeDeleted, path, zxid, f.tree.ACL(node), f.tree.ACL(parent)})
+	size := int64(len(f.tree.Data(node)))
 	f.tree.Delete(node, zxid)
+	f.used(path, -1, -size)
 }
 
 func (w *write) setData(r *protocol.SetDataRequest) SubResult {
@@ -216,7 +229,9 @@ func (w *write) setData(r *protocol.SetDataRequest) SubResult {
 	if !versionMatches(r.Version, t.Stat(node).Version) {
 		return fail(protocol.ErrBadVersion)
 	}
+	growth := int64(len(r.Data)) - int64(len(t.Data(node)))
 	t.SetData(node, r.Data, w.zxid, w.f.now)
+	w.f.used(r.Path, 0, growth)
 	w.f.events = append(w.f.events, event{protocol.EventNodeDataChanged, r.Path, w.zxid, t.ACL(node), nil})
 	return SubResult{Stat: t.Stat(node)}
 }
@@ -320,7 +335,7 @@ func (w *write) multi(res *Result) {
 
 func (w *write) sub(op *protocol.MultiOp) SubResult {
 	switch op.Type {
-	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateTTL:
+	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer, protocol.OpCreateTTL:
 		return w.create(op.Type, &op.Create)
 	case protocol.OpDelete:
 		return w.delete(&op.Delete)

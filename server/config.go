@@ -104,6 +104,13 @@ type Config struct {
 	// (key jute.maxbuffer, default 1048575).
 	JuteMaxBuffer int
 
+	// ContainerCheckInterval is how often the leader looks for containers to
+	// remove (key znode.container.checkIntervalMs, default one minute).
+	ContainerCheckInterval time.Duration
+	// ContainerMaxPerMinute is how many containers it removes in a minute at
+	// most (key znode.container.maxPerMinute, default 10000).
+	ContainerMaxPerMinute int
+
 	// FourLetterWords lists the four-letter words that are answered; "*"
 	// stands for all (key 4lw.commands.whitelist, default "srvr").
 	FourLetterWords []string
@@ -148,6 +155,8 @@ func DefaultConfig() Config {
 		MaxClientCnxns:         60,
 		GlobalOutstandingLimit: 1000,
 		JuteMaxBuffer:          0xfffff,
+		ContainerCheckInterval: time.Minute,
+		ContainerMaxPerMinute:  10000,
 		FourLetterWords:        []string{"srvr"},
 	}
 }

@@ -57,7 +57,9 @@ func TestValidate(t *testing.T) {
 		{"counts", func(c *Config) {
 			c.SnapCount, c.SnapRetainCount, c.MaxClientCnxns, c.MaxCnxns = 1, 0, -1, -1
 			c.GlobalOutstandingLimit, c.JuteMaxBuffer = 0, 0
-		}, []string{"snapCount", "autopurge.snapRetainCount", "maxClientCnxns", "maxCnxns", "globalOutstandingLimit", "jute.maxbuffer"}, "give 2 or more"},
+			c.ContainerCheckInterval, c.ContainerMaxPerMinute = 0, 0
+		}, []string{"snapCount", "autopurge.snapRetainCount", "maxClientCnxns", "maxCnxns", "globalOutstandingLimit", "jute.maxbuffer",
+			"znode.container.checkIntervalMs", "znode.container.maxPerMinute"}, "give 2 or more"},
 		{"limits not set", func(c *Config) { c.InitLimit, c.SyncLimit = 0, 0 }, []string{"initLimit", "syncLimit"}, "initLimit is not set"},
 		{"id twice", func(c *Config) { c.Servers[2].ID = 2 }, []string{"server.2"}, "twice"},
 		{"server id out of range", func(c *Config) { c.Servers[2].ID = 300 }, []string{"server.300"}, "1 to 255"},

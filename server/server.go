@@ -203,11 +203,14 @@ func (s *Server) fatal(err error) {
 const frameTouch = quorum.FrameUser
 
 // tick tells the leader every half tick which sessions this server has heard
-// from, as ZooKeeper's followers do with its pings.
+// from, as ZooKeeper's followers do with its pings. While this server leads, it
+// also removes containers.
 func (s *Server) tick() {
 	defer s.wg.Done()
-	ticker := time.NewTicker(s.cfg.TickTime / 2)
+	period := s.cfg.TickTime / 2
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
+	reap := newReaper(s.cfg.ContainerCheckInterval, s.cfg.ContainerMaxPerMinute, period)
 	for {
 		select {
 		case <-s.stop:
@@ -216,7 +219,16 @@ func (s *Server) tick() {
 		}
 		s.reportTouches()
 		s.retryExpiries()
+		reap.tick(time.Now(), s.node.LeadTerm(), s.emptiedContainers, func(r fsm.Reap) { s.node.Duty(r.Append(nil)) })
 	}
+}
+
+// emptiedContainers lists the containers to remove, as many as may go until the
+// next look.
+func (s *Server) emptiedContainers() (paths []string) {
+	limit := int(float64(s.cfg.ContainerMaxPerMinute) * s.cfg.ContainerCheckInterval.Minutes())
+	s.fsm.View(func(v fsm.View) { paths = v.EmptiedContainers(max(limit, 1)) })
+	return paths
 }
 
 func (s *Server) reportTouches() {

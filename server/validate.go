@@ -92,6 +92,8 @@ func (v *validation) limits(c *Config) {
 	v.atLeast("maxCnxns", 0, c.MaxCnxns)
 	v.atLeast("globalOutstandingLimit", 1, c.GlobalOutstandingLimit)
 	v.atLeast("jute.maxbuffer", 1, c.JuteMaxBuffer)
+	v.atLeast("znode.container.checkIntervalMs", 1, int(c.ContainerCheckInterval/time.Millisecond))
+	v.atLeast("znode.container.maxPerMinute", 1, c.ContainerMaxPerMinute)
 }
 
 // ensemble checks the server lines and what an ensemble needs besides.

@@ -27,7 +27,11 @@ var keys = map[string]func(*loader, setting){
 	"globalOutstandingLimit": func(l *loader, s setting) {
 		l.number(s, "the number of requests", "1000", &l.cfg.GlobalOutstandingLimit)
 	},
-	"jute.maxbuffer":            func(l *loader, s setting) { l.bytes(s, &l.cfg.JuteMaxBuffer) },
+	"jute.maxbuffer":                  func(l *loader, s setting) { l.bytes(s, &l.cfg.JuteMaxBuffer) },
+	"znode.container.checkIntervalMs": func(l *loader, s setting) { l.millis(s, "60000", &l.cfg.ContainerCheckInterval) },
+	"znode.container.maxPerMinute": func(l *loader, s setting) {
+		l.number(s, "the number of containers", "10000", &l.cfg.ContainerMaxPerMinute)
+	},
 	"snapCount":                 snapCount,
 	"autopurge.snapRetainCount": snapRetainCount,
 	"standaloneEnabled":         func(l *loader, s setting) { l.boolean(s, &l.cfg.StandaloneEnabled) },

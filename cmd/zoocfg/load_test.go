@@ -62,7 +62,7 @@ sslQuorum=false
 admin.enableServer=false
 zookeeper.extendedTypesEnabled=true
 `
-	cfg, warnings, err := load("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7"}, files{
+	cfg, warnings, err := load("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7", "znode.container.checkIntervalMs=1500", "znode.container.maxPerMinute=90"}, files{
 		"/z/zoo.cfg": text, "/var/zk/myid": " 2 \nrest"}.read)
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +94,8 @@ zookeeper.extendedTypesEnabled=true
 		MaxCnxns:               7,
 		GlobalOutstandingLimit: 500,
 		JuteMaxBuffer:          0x200000,
+		ContainerCheckInterval: 1500 * time.Millisecond,
+		ContainerMaxPerMinute:  90,
 		FourLetterWords:        []string{"srvr", "ruok", "mntr"},
 		SuperDigest:            "super:AbC=",
 		SkipACL:                true,

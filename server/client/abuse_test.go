@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"zooraft/fsm"
 	"zooraft/fsm/acl"
 	"zooraft/protocol"
 )
@@ -44,6 +45,16 @@ func TestMalformedInput(t *testing.T) {
 		{"delete, null path", body(protocol.OpDelete, 255, 255, 255, 255, 0, 0, 0, 0), protocol.ErrMarshalling},
 		{"setData, path longer than frame", body(protocol.OpSetData, 0, 0, 1, 0, 47), protocol.ErrMarshalling},
 		{"setACL, a billion entries", body(protocol.OpSetACL, 0, 0, 0, 1, 47, 64, 0, 0, 0), protocol.ErrMarshalling},
+		{"createContainer without body", body(protocol.OpCreateContainer), protocol.ErrMarshalling},
+		{"createContainer", request(7, protocol.OpCreateContainer, create("/nope/box", "")), protocol.ErrNoNode},
+		{"reconfig without body", body(protocol.OpReconfig), protocol.ErrMarshalling},
+		{"reconfig", request(7, protocol.OpReconfig, &protocol.ReconfigRequest{ConfigID: -1}), protocol.ErrReconfigDisabled},
+		{"multiRead without body", body(protocol.OpMultiRead), protocol.ErrMarshalling},
+		{"multiRead of a write", body(protocol.OpMultiRead, protocol.AppendMulti(nil, []protocol.MultiOp{{Type: protocol.OpDelete}})...), protocol.ErrMarshalling},
+		{"addWatch of no mode", request(7, protocol.OpAddWatch, &protocol.AddWatchRequest{Path: "/", Mode: 2}), protocol.ErrMarshalling},
+		{"checkWatches without watches", request(7, protocol.OpCheckWatches, &protocol.WatchesRequest{Path: "/", Type: 3}), protocol.ErrNoWatcher},
+		{"removeWatches of no type", request(7, protocol.OpRemoveWatches, &protocol.WatchesRequest{Path: "/", Type: -1}), protocol.ErrMarshalling},
+		{"getEphemerals without body", body(protocol.OpGetEphemerals), protocol.ErrMarshalling},
 		{"multi without end", body(protocol.OpMulti, 0, 0, 0, 1), protocol.ErrMarshalling},
 		{"multi without body", body(protocol.OpMulti), protocol.ErrMarshalling},
 		{"getData, null path", body(protocol.OpGetData, 255, 255, 255, 255, 0), protocol.ErrMarshalling},
@@ -299,4 +310,18 @@ func TestSASLNotConfigured(t *testing.T) {
 		t.Errorf("reply %+v %x, want a null token", h, b)
 	}
 	p.mustCall(1, protocol.OpExists, get("/"))
+}
+
+// What is proposed is what the state machine takes: one more would stop all
+// servers, one less would never be answered.
+func TestWritable(t *testing.T) {
+	for op := protocol.OpCode(-20); op < 200; op++ {
+		d := protocol.NewDecoder(nil)
+		if got, want := writable(op, &d) != protocol.ErrUnimplemented, fsm.Writable(op); got != want {
+			t.Errorf("%v: proposed %v, applied %v", op, got, want)
+		}
+		if fsm.Writable(op) && fsm.Readable(op) {
+			t.Errorf("%v is both a read and a write", op)
+		}
+	}
 }

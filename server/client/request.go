@@ -74,7 +74,7 @@ func (c *conn) refuse(it item, code protocol.ErrCode) bool {
 func writable(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
 	switch op {
 	case protocol.OpMulti:
-	case protocol.OpCreate, protocol.OpCreate2:
+	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer:
 		var r protocol.CreateRequest
 		r.Decode(d)
 	case protocol.OpCreateTTL:
@@ -88,6 +88,9 @@ func writable(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
 		r.Decode(d)
 	case protocol.OpSetACL:
 		var r protocol.SetACLRequest
+		r.Decode(d)
+	case protocol.OpReconfig:
+		var r protocol.ReconfigRequest
 		r.Decode(d)
 	default:
 		return protocol.ErrUnimplemented

@@ -83,6 +83,12 @@ func TestStats(t *testing.T) {
 		infos[0].Remote != "/"+p.nc.LocalAddr().String() {
 		t.Errorf("connections %+v", infos)
 	}
+	q := f.dial()
+	q.write([]byte("ruok"))
+	readAll(t, q)
+	if st := f.s.Stats(); st.PacketsReceived != 5 || st.PacketsSent != 6 {
+		t.Errorf("stats after a four-letter word %+v, want 5 received, 6 sent", st)
+	}
 }
 
 func TestAddrText(t *testing.T) {

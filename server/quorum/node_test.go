@@ -361,7 +361,7 @@ func TestBlankDiskAmongRestarted(t *testing.T) {
 		t.Errorf("stopped for %v, want ErrForeignDisk", err)
 	}
 	await(t, all[0].serving, "service without it")
-	if all[2].serving != nil && len(all[2].serving) > 0 {
+	if len(all[2].serving) > 0 {
 		t.Errorf("a server with a blank disk serves")
 	}
 }

@@ -1,0 +1,111 @@
+package fsm
+
+import (
+	"strings"
+
+	"zooraft/fsm/tree"
+	"zooraft/protocol"
+)
+
+// maxMultiReadBytes bounds the reply to one multiRead, which may name a large
+// znode many times over. It is far above what clients take (jute.maxbuffer).
+const maxMultiReadBytes = 16 << 20
+
+// getEphemerals lists the ephemerals of the session that asks, oldest first,
+// whose paths begin with a prefix. Whoever made a znode may know of it, so no
+// ACL is looked at (FinalRequestProcessor.handleGetEphemerals).
+func (v View) getEphemerals(dst []byte, q *protocol.SyncRequest, r *Reader) []byte {
+	paths := v.f.tree.EphemeralsOf(int64(r.Session))
+	if prefix := strings.TrimSpace(q.Path); prefix != "" && prefix != tree.RootPath {
+		kept := paths[:0]
+		for _, path := range paths {
+			if strings.HasPrefix(path, q.Path) {
+				kept = append(kept, path)
+			}
+		}
+		paths = kept
+	}
+	return protocol.AppendStrings(dst, paths)
+}
+
+// getAllChildrenNumber counts the znodes below one, at any depth.
+func (v View) getAllChildrenNumber(dst []byte, path string, r *Reader) ([]byte, protocol.ErrCode) {
+	t := v.f.tree
+	node := v.lookup(path)
+	switch {
+	case node == tree.None:
+		return nil, protocol.ErrNoNode
+	case !r.allowed(t.ACL(node), protocol.PermRead):
+		return nil, protocol.ErrNoAuth
+	case node == tree.Root:
+		return protocol.AppendInt32(dst, int32(t.NodeCount()-1)), protocol.ErrOK
+	}
+	return protocol.AppendInt32(dst, int32(t.Descendants(node))), protocol.ErrOK
+}
+
+// whoAmI lists what the connection has proved to be, without secrets.
+func (r *Reader) whoAmI(dst []byte) []byte {
+	dst = protocol.AppendInt32(dst, int32(len(r.IDs)))
+	for _, id := range r.IDs {
+		user := ""
+		switch id.Scheme {
+		case "ip":
+			user = id.ID
+		case "digest":
+			user, _, _ = strings.Cut(id.ID, ":")
+		}
+		dst = protocol.AppendString(protocol.AppendString(dst, id.Scheme), user)
+	}
+	return dst
+}
+
+// multiRead answers several reads of one moment. Each has its own outcome, and
+// none sets a watch (MultiOperationRecord, FinalRequestProcessor).
+func (v View) multiRead(dst []byte, ops []protocol.MultiOp, r *Reader) ([]byte, protocol.ErrCode) {
+	start := len(dst)
+	for i := range ops {
+		op := &ops[i]
+		op.Read.Watch = false
+		mark := len(dst)
+		dst = (&protocol.MultiHeader{Type: op.Type}).Append(dst)
+		b, code := v.readNode(dst, op.Type, &op.Read, r)
+		if code != protocol.ErrOK {
+			b = protocol.AppendMultiError(dst[:mark], code)
+		}
+		if dst = b; len(dst)-start > maxMultiReadBytes {
+			return nil, protocol.ErrMarshalling
+		}
+	}
+	return protocol.AppendMultiEnd(dst), protocol.ErrOK
+}
+
+// addWatch sets a watch that stays. The path need not exist.
+func (r *Reader) addWatch(dst []byte, q *protocol.AddWatchRequest) ([]byte, protocol.ErrCode) {
+	switch q.Mode {
+	case protocol.AddWatchPersistent:
+		r.Watcher.AddPersistent(q.Path)
+	case protocol.AddWatchPersistentRecursive:
+		r.Watcher.AddRecursive(q.Path)
+	default:
+		return nil, protocol.ErrMarshalling
+	}
+	return protocol.AppendInt32(dst, int32(protocol.ErrOK)), protocol.ErrOK
+}
+
+// watches answers checkWatches and removeWatches: whether the connection has
+// watches of a type at a path, the latter taking them away.
+func (r *Reader) watches(dst []byte, op protocol.OpCode, q *protocol.WatchesRequest) ([]byte, protocol.ErrCode) {
+	if q.Type < protocol.WatcherTypeChildren || q.Type > protocol.WatcherTypePersistentRecursive {
+		return nil, protocol.ErrMarshalling
+	}
+	var found bool
+	if op == protocol.OpRemoveWatches {
+		found = r.Watcher.Remove(q.Path, q.Type)
+	} else {
+		found = r.Watcher.Has(q.Path, q.Type)
+	}
+	if !found {
+		return nil, protocol.ErrNoWatcher
+	}
+	return dst, protocol.ErrOK
+}
