@@ -1,0 +1,12 @@
+// Package interop runs clients that were written for ZooKeeper, unchanged, against a server: ZooKeeper's own command
+// line (Java), kazoo with its recipes (Python), the Go client, and the C client's shell.
+//
+// Its tests have the build tag interop, since they need what setup.sh installs:
+//
+//	tests/interop/setup.sh && go test -tags interop ./tests/interop/...
+//
+// What a test expects is what a stock ZooKeeper does, and the same test says so: with ZOORAFT_ORACLE=1 it runs against
+// one, started from the jars that setup.sh brought. A test that fails there is wrong, whatever Zooraft does.
+//
+// A tool that is missing skips its tests and is named; with CI=true it fails them.
+package interop

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Installs the stock clients (and the stock server) that the interop tests run: ZooKeeper's jars, the Python client
+# kazoo, ZooKeeper's C shell. Run it as often as you like: what is there is left alone.
+#
+#   ZOORAFT_INTEROP_DEPS   where the jars and the Python environment go
+#                          (default: ${XDG_CACHE_HOME:-$HOME/.cache}/zooraft-interop)
+#   CI=true                a part that cannot be installed ends the script with 1; otherwise it is named and
+#                          its tests skip
+set -euo pipefail
+
+zookeeper_version=3.9.5
+kazoo_version=2.11.0
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+deps=${ZOORAFT_INTEROP_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/zooraft-interop}
+jars=$deps/zookeeper-$zookeeper_version
+venv=$deps/kazoo-$kazoo_version
+missing=()
+
+step() { printf '== %s\n' "$*"; }
+lack() { printf 'interop setup: %s\n' "$*" >&2; missing+=("$*"); }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Debian's packages, where this user may install them. One update, and only if something is wanted.
+wanted=()
+have java || wanted+=(openjdk-17-jre-headless)
+[[ -e $jars/.complete ]] || have mvn || wanted+=(maven)
+[[ -x $venv/bin/python ]] || python3 -c 'import ensurepip' >/dev/null 2>&1 || wanted+=(python3-venv)
+[[ -x /usr/lib/zookeeper/bin/cli_mt ]] || wanted+=(zookeeper-bin libzookeeper-mt2)
+if ((${#wanted[@]})) && have apt-get && [[ $(id -u) == 0 ]]; then
+  step "Debian packages: ${wanted[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null || lack "apt-get install ${wanted[*]}"
+fi
+have java || lack "no java: Java 17 or newer is needed for zkCli and the stock server"
+[[ -x /usr/lib/zookeeper/bin/cli_mt ]] || have cli_mt || lack "no cli_mt: Debian's package zookeeper-bin has it"
+
+mkdir -p "$deps"
+# Each part is made beside its place and renamed when whole, so that an interrupted run leaves nothing half done.
+if [[ ! -e $jars/.complete ]]; then
+  if have mvn; then
+    step "ZooKeeper $zookeeper_version"
+    new=$(mktemp -d "$deps/.jars.XXXXXX")
+    if mvn -q -B -f "$here/zookeeper-pom.xml" dependency:copy-dependencies \
+        -DincludeScope=runtime -DoutputDirectory="$new" -Dmdep.useBaseVersion=true; then
+      [[ -e $new/zookeeper-$zookeeper_version.jar ]]
+      touch "$new/.complete"
+      rm -rf "$jars"
+      mv "$new" "$jars"
+    else
+      rm -rf "$new"
+      lack "ZooKeeper's jars could not be had through mvn"
+    fi
+  else
+    lack "no mvn: it brings ZooKeeper's jars"
+  fi
+fi
+if ! "$venv/bin/python" -c 'import kazoo' >/dev/null 2>&1; then
+  if have python3; then
+    step "kazoo $kazoo_version"
+    rm -rf "$venv"
+    # An environment does not survive a rename, so a failed one is removed instead.
+    if ! { python3 -m venv "$venv" && "$venv/bin/python" -m pip install -q --disable-pip-version-check \
+        "kazoo==$kazoo_version"; }; then
+      rm -rf "$venv"
+      lack "kazoo could not be installed"
+    fi
+  else
+    lack "no python3"
+  fi
+fi
+
+if ((${#missing[@]})); then
+  [[ ${CI:-} == true ]] && exit 1
+  step "ready, but for what is named above"
+else
+  step "ready: $deps"
+fi
