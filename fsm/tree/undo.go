@@ -49,6 +49,7 @@ func (t *Tree) Commit() {
 		t.acls.release(id)
 	}
 	t.clearUndo()
+	t.growIndex() // what enter put off
 }
 
 // Rollback ends the transaction and leaves the tree exactly as it was at Begin:
