@@ -183,12 +183,39 @@ type sealedSink struct {
 	meta   raft.SnapshotMeta
 	blocks blockSums
 	closed bool
+
+	state  *os.File // the file that Write fills, opened again
+	synced int64    // how much of it is on the disk
 }
+
+// writeBack is how much of a snapshot may wait for the disk. One sync of all of
+// it at the end would hold up the log's for as long.
+const writeBack = 8 << 20
 
 func (s *sealedSink) Write(b []byte) (int, error) {
 	n, err := s.SnapshotSink.Write(b)
 	s.blocks.write(b[:n])
+	if err == nil && s.blocks.size-s.synced >= writeBack {
+		err = s.sync()
+	}
 	return n, err
+}
+
+func (s *sealedSink) sync() error {
+	if s.state == nil {
+		var err error
+		if s.state, err = os.Open(filepath.Join(s.dir, stateName)); err != nil {
+			return err
+		}
+	}
+	s.synced = s.blocks.size
+	return s.state.Sync()
+}
+
+func (s *sealedSink) closeState() {
+	if s.state != nil {
+		s.state.Close()
+	}
 }
 
 // Close makes the snapshot durable and visible, or removes it and says why not.
@@ -197,6 +224,7 @@ func (s *sealedSink) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.closeState()
 	if err := s.seal(); err != nil {
 		return errors.Join(fmt.Errorf("seal snapshot: %w", err), s.SnapshotSink.Cancel())
 	}
@@ -219,6 +247,7 @@ func (s *sealedSink) Cancel() error {
 		return nil
 	}
 	s.closed = true
+	s.closeState()
 	return s.SnapshotSink.Cancel()
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/hashicorp/go-hclog"
 	wal "github.com/hashicorp/raft-wal"
 	walfs "github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/segment"
@@ -48,7 +49,15 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
+	filer.opened, filer.log = true, cfg.Log
 	return &walLog{WAL: opened, filer: filer}, nil
+}
+
+// Close closes the log and waits for the files that are being deleted.
+func (l *walLog) Close() error {
+	err := l.WAL.Close()
+	l.filer.deletions.Wait()
+	return err
 }
 
 func (l *walLog) settle() error { return l.filer.awaitRotation() }
@@ -64,6 +73,11 @@ type segmentFiler struct {
 	// segment id.
 	offsets map[uint64][]uint32
 
+	log       hclog.Logger
+	opened    bool           // wal.Open has returned; set before any other use
+	deletions sync.WaitGroup // of segment files, one after the other
+	deleting  sync.Mutex
+
 	mu sync.Mutex
 	// rotation is open while a sealed tail waits for its successor.
 	rotation chan struct{}
@@ -77,6 +91,27 @@ func (f *segmentFiler) Create(info types.SegmentInfo) (types.SegmentWriter, erro
 	w, err := f.wrap(f.Filer.Create(info))
 	f.note(err)
 	return w, err
+}
+
+// Delete removes a segment that the table names no more. raft-wal calls it with
+// its write lock held, and a file system may take tens of milliseconds to give
+// back 64 MiB, so the file goes in the background: its name never comes again,
+// and after a crash the next start removes it. What wal.Open removes goes at
+// once, for the next segment may have the name of one of those.
+func (f *segmentFiler) Delete(baseIndex, id uint64) error {
+	if !f.opened {
+		return f.Filer.Delete(baseIndex, id)
+	}
+	f.deletions.Add(1)
+	go func() {
+		defer f.deletions.Done()
+		f.deleting.Lock()
+		defer f.deleting.Unlock()
+		if err := f.Filer.Delete(baseIndex, id); err != nil {
+			f.log.Warn("cannot delete a log segment; the next start will", "index", baseIndex, "error", err)
+		}
+	}()
+	return nil
 }
 
 func (f *segmentFiler) RecoverTail(info types.SegmentInfo) (types.SegmentWriter, error) {
