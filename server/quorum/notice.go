@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -18,6 +19,10 @@ import (
 // that this server proposed while leading are announced. So a leader out of
 // office never speaks in its successor's term, and to Raft the message is one
 // of its own (Raft, section 5.3).
+
+// noticeAgain is how long a follower is given to store an entry before it is
+// told again that it is committed.
+const noticeAgain = time.Millisecond
 
 // notifier tells one follower of commits.
 type notifier struct {
@@ -61,7 +66,9 @@ func (n *Node) Applied(v fsm.View, index, term uint64) {
 
 func (t *notifier) announce(index, term uint64) {
 	t.mu.Lock()
-	t.index, t.term = index, term
+	if index >= t.index {
+		t.index, t.term = index, term
+	}
 	t.mu.Unlock()
 	select {
 	case t.wake <- struct{}{}:
@@ -89,9 +96,17 @@ func (t *notifier) run() {
 			PrevLogTerm:       term,
 			LeaderCommitIndex: index,
 		}
-		// Whatever comes of it, Raft's own replication goes on.
-		if err := t.n.trans.AppendEntries(t.id, t.addr, &req, &raft.AppendEntriesResponse{}); err != nil {
+		// Whatever comes of it, Raft's own replication goes on. A refusal means
+		// that the follower has not stored the entry yet.
+		var resp raft.AppendEntriesResponse
+		if err := t.n.trans.AppendEntries(t.id, t.addr, &req, &resp); err != nil {
 			t.n.log.Trace("commit notice not delivered", "peer", t.id, "error", err)
+		} else if !resp.Success && t.n.leadTerm.Load() == term && t.n.raft.Load().LastIndex() == index {
+			select {
+			case <-t.stop:
+			case <-time.After(noticeAgain):
+				t.announce(index, term)
+			}
 		}
 	}
 }
