@@ -122,19 +122,17 @@ type Node struct {
 	logs   raft.LogStore             // Log behind a cache; set before raft
 	batch  *batcher
 
-	applied   atomic.Uint64 // index of the last command applied
-	leadTerm  atomic.Uint64 // the term that this server leads in, everything before being applied; 0 if it does not
-	office    atomic.Uint64 // the term whose leader's first entry was applied last, until looked at
-	sought    time.Time     // when office was last sought; of the main loop
-	serving   atomic.Bool
-	gone      atomic.Bool
-	startedAt time.Time
+	applied  atomic.Uint64 // index of the last command applied
+	leadTerm atomic.Uint64 // the term that this server leads in, everything before being applied; 0 if it does not
+	office   atomic.Uint64 // the term whose leader's first entry was applied last, until looked at
+	sought   time.Time     // when office was last sought; of the main loop
+	serving  atomic.Bool
+	gone     atomic.Bool
 
 	mu         sync.Mutex // guards what follows
 	origin     origin
 	leaderSID  int64 // 0: none known
 	leaderTerm uint64
-	leaderAt   time.Time // since when
 	heardAt    time.Time // when a leader was last known
 	syncs      syncs
 	election   election
@@ -152,14 +150,13 @@ type Node struct {
 // ports. It joins nothing before Start.
 func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	n := &Node{
-		cfg:       cfg,
-		log:       cfg.Log,
-		fsm:       f,
-		events:    ev,
-		wake:      make(chan struct{}, 1),
-		stop:      make(chan struct{}),
-		startedAt: time.Now(),
-		heardAt:   time.Now(),
+		cfg:     cfg,
+		log:     cfg.Log,
+		fsm:     f,
+		events:  ev,
+		wake:    make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+		heardAt: time.Now(),
 	}
 	for _, m := range cfg.Members {
 		if !m.Observer {
@@ -311,7 +308,7 @@ func (n *Node) observe() {
 	n.mu.Lock()
 	changed := sid != n.leaderSID || (sid != 0 && term != n.leaderTerm)
 	if changed {
-		n.leaderSID, n.leaderTerm, n.leaderAt = sid, term, now
+		n.leaderSID, n.leaderTerm = sid, term
 	}
 	if sid == n.cfg.SID || (sid != 0 && now.Sub(r.LastContact()) < n.cfg.SyncLimit) {
 		n.heardAt = now

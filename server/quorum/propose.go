@@ -204,20 +204,11 @@ func (n *Node) Completed(v fsm.View, seq uint64, r *fsm.Result) {
 	done := o.queue[o.first].done
 	o.popLocked(1)
 	if o.len() > 0 {
-		o.progressAt = timeCoarse(o.progressAt)
+		o.progressAt = time.Now()
 		n.handOnLocked()
 	}
 	n.mu.Unlock()
 	done.Complete(v, r)
-}
-
-// timeCoarse moves t forward only once it is a while ago: the net under losses
-// needs no more, and the clock is not free.
-func timeCoarse(t time.Time) time.Time {
-	if now := time.Now(); now.Sub(t) > 100*time.Millisecond {
-		return now
-	}
-	return t
 }
 
 // popLocked forgets the oldest k requests.
