@@ -22,7 +22,7 @@ import (
 // own rules keep all of this safe whatever is said here, and its timers stand
 // behind it for hosts that vanish or freeze.
 const (
-	settle         = 50 * time.Millisecond  // at a start, for servers that start at the same time
+	settle         = 50 * time.Millisecond  // where another server may be standing already
 	turn           = 250 * time.Millisecond // between one candidate's try and the next one's
 	standAgain     = 2 * time.Second        // before this server tries again
 	repeatNotice   = time.Second            // while looking, for notifications that were lost
@@ -66,8 +66,9 @@ type election struct {
 	peers    map[int64]heard
 	began    bool
 	looking  bool
-	since    time.Time // looking, or settled, since
-	ready    time.Time // a majority looks, and nobody has joined it, since; zero if none does
+	since    time.Time     // looking, or settled, since
+	hold     time.Duration // before this server may stand
+	ready    time.Time     // a majority looks, and nobody has joined it, since; zero if none does
 	own      zabcompat.Vote
 	index    uint64         // of the last log entry when own was made
 	proposal zabcompat.Vote // the best vote seen while looking
@@ -93,11 +94,13 @@ func (e *election) begin() {
 		return
 	}
 	e.began = true
-	e.lookLocked()
+	e.lookLocked(settle) // others may start at the same time
 }
 
-// lookLocked enters the state LOOKING and tells the peers.
-func (e *election) lookLocked() {
+// lookLocked enters the state LOOKING and tells the peers. hold is what this
+// server leaves to others before it stands.
+func (e *election) lookLocked(hold time.Duration) {
+	e.hold = hold
 	zxid, term, index := e.n.loggedZxid()
 	e.index = index
 	e.own = zabcompat.Vote{Epoch: max(zxid.Epoch(), e.n.fsm.Epoch(term)), Zxid: zxid, SID: e.n.cfg.SID}
@@ -206,7 +209,7 @@ func (e *election) receive(from int64, body []byte) {
 	}
 	if msg.State == zabcompat.Looking && from == e.leader && !e.looking {
 		e.lost = from // it is our leader no more, and says so itself
-		e.lookLocked()
+		e.lookLocked(0)
 	}
 	if e.looking && msg.State == zabcompat.Looking && !e.n.isObserver(from) && msg.Vote.Beats(e.proposal) {
 		e.proposal = msg.Vote
@@ -238,7 +241,7 @@ func (e *election) peerDown(sid int64, gone bool) {
 	if gone && sid == e.leader && !e.looking {
 		e.n.log.Warn(fmt.Sprintf("Connection broken for id %d, my id = %d", sid, e.n.cfg.SID), "leader-sid", sid)
 		e.lost = sid
-		e.lookLocked()
+		e.lookLocked(0)
 		e.considerLocked()
 	}
 }
@@ -250,7 +253,7 @@ func (e *election) leaderChanged(sid int64, term uint64) {
 	e.leader = sid
 	if sid == 0 {
 		if !e.looking {
-			e.lookLocked()
+			e.lookLocked(settle) // a vote for another may be under way
 		}
 		return
 	}
@@ -326,11 +329,7 @@ func (e *election) considerLocked() {
 			better++
 		}
 	}
-	wait := time.Duration(better) * turn
-	if e.patient {
-		wait += settle
-	}
-	if now.Sub(e.ready) < wait || now.Sub(e.stood) < standAgain || r.State() == raft.Leader {
+	if now.Sub(e.ready) < e.hold+time.Duration(better)*turn || now.Sub(e.stood) < standAgain || r.State() == raft.Leader {
 		return
 	}
 	e.stood = now

@@ -126,6 +126,7 @@ type Node struct {
 	leadTerm atomic.Uint64 // the term that this server leads in, everything before being applied; 0 if it does not
 	office   atomic.Uint64 // the term whose leader's first entry was applied last, until looked at
 	sought   time.Time     // when office was last sought; of the main loop
+	forgot   time.Time     // see forgetDeadLeader; of the main loop
 	serving  atomic.Bool
 	gone     atomic.Bool
 
@@ -325,8 +326,30 @@ func (n *Node) observe() {
 	n.snapshotIfDue(r)
 	n.resendIfStuck(now)
 	n.resyncIfStuck(now)
+	n.forgetDeadLeader(r, id, now)
 	n.election.tick(now, sid, term, sid == n.cfg.SID || r.LastContact().After(n.election.lookingSince()))
 	n.setServing(!lost && n.registered())
+}
+
+// forgetDeadLeader mends a state that Raft does not leave by itself. A server
+// that stood by TimeoutNow and lost stays a candidate for up to an election
+// timeout while it takes the winner's entries. If the winner falls silent just
+// then, the candidate goes on knowing it as the leader and refuses its vote to
+// everybody. TimeoutNow again only clears the leader: in a candidate it starts
+// nothing.
+func (n *Node) forgetDeadLeader(r *raft.Raft, leader raft.ServerID, now time.Time) {
+	if leader == "" || r.State() != raft.Candidate || now.Sub(r.LastContact()) < n.cfg.Heartbeat || now.Sub(n.forgot) < n.cfg.Heartbeat {
+		return
+	}
+	n.forgot = now
+	n.log.Warn("a candidate still knows a leader that has fallen silent: forgetting it", "leader-sid", leader)
+	n.wg.Add(1)
+	go func() {
+		defer n.wg.Done()
+		if err := n.trans.standNow(serverID(n.cfg.SID)); err != nil {
+			n.log.Debug("cannot send to itself", "error", err)
+		}
+	}()
 }
 
 // leaderChanged reacts to a new leader, or to there being none (sid 0).
