@@ -25,6 +25,10 @@ const (
 	LogStoreBoltDB = "boltdb" // raft-boltdb: one B+tree file
 )
 
+// maxJuteBuffer is the largest jute.maxbuffer: a request has to fit into one
+// entry of the log, with what travels with it.
+const maxJuteBuffer = 48 << 20
+
 // Config says what one server is and how it behaves. It is filled once, before
 // [New], and is read-only afterwards. The key named with each field is the one
 // in zoo.cfg; keys and defaults follow "ZooKeeper Administrator's Guide,

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -323,5 +324,19 @@ func TestWritable(t *testing.T) {
 		if fsm.Writable(op) && fsm.Readable(op) {
 			t.Errorf("%v is both a read and a write", op)
 		}
+	}
+}
+
+// TestIdentityBytesAreBounded: all that a connection proves to be travels with each
+// of its writes, so it must stay small.
+func TestIdentityBytesAreBounded(t *testing.T) {
+	c := newConn(&Server{}, nil, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), 1)
+	big := protocol.ID{Scheme: "digest", ID: strings.Repeat("x", maxIdentityBytes/2)}
+	if !c.addIdentity(big) {
+		t.Fatal("an identity of half the bound was refused")
+	}
+	big.ID = "y" + big.ID
+	if c.addIdentity(big) {
+		t.Errorf("identities of more than %d bytes were taken", maxIdentityBytes)
 	}
 }

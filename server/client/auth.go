@@ -58,7 +58,11 @@ func (c *conn) addIdentity(id protocol.ID) bool {
 	if slices.Contains(old, id) {
 		return true
 	}
-	if len(old) >= maxIdentities {
+	size := len(id.Scheme) + len(id.ID)
+	for _, o := range old {
+		size += len(o.Scheme) + len(o.ID)
+	}
+	if len(old) >= maxIdentities || size > maxIdentityBytes {
 		return false
 	}
 	ids := append(slices.Clip(slices.Clone(old)), id)

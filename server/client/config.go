@@ -31,6 +31,9 @@ const (
 	// maxIdentities bounds what a connection may gather by auth packets: all of
 	// it travels with each of its writes.
 	maxIdentities = 128
+	// maxIdentityBytes bounds their text. ZooKeeper knows no bound, but there the
+	// identities stay in the server that the client is connected to.
+	maxIdentityBytes = 64 << 10
 	// maxIDAttempts bounds how often another id is tried for a new session.
 	maxIDAttempts = 16
 

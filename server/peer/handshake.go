@@ -142,7 +142,11 @@ func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, st
 // Dial connects to addr (host:port, resolved now) and opens the connection for
 // purpose, as Call does. It blocks for a few seconds at most, less if ctx ends.
 func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Purpose) (net.Conn, Identity, string, error) {
-	d := net.Dialer{Timeout: dialTimeout, Control: giveUpEarly}
+	patience := unacknowledged
+	if purpose == PurposeRaft {
+		patience = unacknowledgedRaft
+	}
+	d := net.Dialer{Timeout: dialTimeout, Control: giveUpAfter(patience)}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, Identity{}, "", err

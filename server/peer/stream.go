@@ -25,12 +25,17 @@ const (
 
 	// A stream carries a frame at least every pingEvery. Who receives nothing for
 	// silence closes it; who sends gives up when nothing was acknowledged for
-	// unacknowledged, by the kernel: a peer that is frozen still acknowledges.
+	// unacknowledged, by the kernel: a peer that is frozen still acknowledges,
+	// until its buffers are full.
 	pingEvery      = time.Second
 	silence        = 10 * time.Second
 	unacknowledged = 5 * time.Second
 	framePing      = 0
-	lastRetry      = time.Second
+
+	// unacknowledgedRaft is the same for Raft's connections, which may carry a
+	// snapshot to a disk that stalls.
+	unacknowledgedRaft = 30 * time.Second
+	lastRetry          = time.Second
 
 	// A process that has just died may still have its listening socket for a
 	// moment: the kernel takes the redial and then resets it.

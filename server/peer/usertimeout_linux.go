@@ -2,18 +2,22 @@ package peer
 
 import (
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// giveUpEarly has the kernel end a connection whose peer acknowledges nothing
-// (TCP_USER_TIMEOUT, RFC 5482); by itself it would try for a quarter of an hour.
-func giveUpEarly(_, _ string, c syscall.RawConn) error {
-	var err error
-	if e := c.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledged.Milliseconds()))
-	}); e != nil {
-		return e
+// giveUpAfter has the kernel end a connection whose peer acknowledges nothing for
+// so long (TCP_USER_TIMEOUT, RFC 5482); by itself it would try for a quarter of
+// an hour.
+func giveUpAfter(d time.Duration) func(network, address string, c syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if e := c.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+		}); e != nil {
+			return e
+		}
+		return err
 	}
-	return err
 }

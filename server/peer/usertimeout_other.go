@@ -2,7 +2,10 @@
 
 package peer
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
-// giveUpEarly does nothing where TCP_USER_TIMEOUT is not to be had.
-func giveUpEarly(_, _ string, _ syscall.RawConn) error { return nil }
+// giveUpAfter does nothing where TCP_USER_TIMEOUT is not to be had.
+func giveUpAfter(time.Duration) func(network, address string, c syscall.RawConn) error { return nil }

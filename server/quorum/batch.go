@@ -13,6 +13,8 @@ import (
 const (
 	// maxEntry bounds what travels together; a larger request travels alone.
 	maxEntry = 256 << 10
+	// maxBatched bounds the bytes that wait for the proposing goroutine.
+	maxBatched = 128 << 20
 	// maxFutures bounds the entries on their way through Raft.
 	maxFutures = 4096
 	// afterFailure is the pause before lost requests are asked for again, so that
@@ -28,10 +30,12 @@ type batcher struct {
 	futures chan raft.ApplyFuture
 	sizes   proposalSizes
 
-	mu     sync.Mutex
-	queue  []queued
-	closed bool
-	wake   chan struct{}
+	mu      sync.Mutex
+	queue   []queued
+	bytes   int  // of payloads in queue
+	dropped bool // something did not fit
+	closed  bool
+	wake    chan struct{}
 }
 
 type queued struct {
@@ -44,10 +48,17 @@ func newBatcher(n *Node) *batcher {
 	return &batcher{n: n, futures: make(chan raft.ApplyFuture, maxFutures), wake: make(chan struct{}, 1)}
 }
 
-// add queues a request. It does not block; payload is retained.
+// add queues a request. It does not block; payload is retained. While Raft takes
+// nothing, as when the disk stalls, what is beyond maxBatched is dropped: its
+// origin keeps it, and is asked for it later.
 func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 	b.mu.Lock()
-	b.queue = append(b.queue, queued{from, seq, payload})
+	if b.bytes < maxBatched {
+		b.queue = append(b.queue, queued{from, seq, payload})
+		b.bytes += len(payload)
+	} else {
+		b.dropped = true
+	}
 	b.mu.Unlock()
 	select {
 	case b.wake <- struct{}{}:
@@ -72,13 +83,16 @@ func (b *batcher) run() {
 	var spare []queued
 	for range b.wake {
 		b.mu.Lock()
-		batch, closed := b.queue, b.closed
-		b.queue = spare[:0]
+		batch, closed, dropped := b.queue, b.closed, b.dropped
+		b.queue, b.bytes, b.dropped = spare[:0], 0, false
 		b.mu.Unlock()
 		if closed {
 			return
 		}
 		b.propose(batch)
+		if dropped {
+			b.n.askAgain()
+		}
 		clear(batch)
 		spare = batch
 		if cap(spare) > 1<<16 {

@@ -207,6 +207,9 @@ func (e *election) receive(from int64, body []byte) {
 		e.n.log.Info(fmt.Sprintf("Notification: my state:%s; n.sid:%d, n.state:%s, n.leader:%d, n.round:0x%x, n.peerEpoch:0x%x, n.zxid:%s, message format version:0x2, n.config version:0x0",
 			e.stateLocked(), from, msg.State, msg.Leader, msg.Round, msg.Vote.Epoch, msg.Vote.Zxid))
 	}
+	if msg.State == zabcompat.Leading && from == e.lost {
+		e.lost = 0 // it has been elected again
+	}
 	if msg.State == zabcompat.Looking && from == e.leader && !e.looking {
 		e.lost = from // it is our leader no more, and says so itself
 		e.lookLocked(0)

@@ -19,6 +19,12 @@ type logCache struct {
 	bytes int
 }
 
+// logOverhead is what a cached entry keeps alive beside its data: the leader's
+// are parts of Raft's futures.
+const logOverhead = 320
+
+func cost(l *raft.Log) int { return len(l.Data) + len(l.Extensions) + logOverhead }
+
 // logCacheBytes is enough for a follower that lags by a moment, at full load.
 const logCacheBytes = 32 << 20
 
@@ -60,10 +66,10 @@ func (c *logCache) StoreLogs(logs []*raft.Log) error {
 			c.dropLocked()
 		}
 		c.logs = append(c.logs, l)
-		c.bytes += len(l.Data)
+		c.bytes += cost(l)
 	}
 	for c.bytes > c.limit && c.first < len(c.logs) {
-		c.bytes -= len(c.logs[c.first].Data)
+		c.bytes -= cost(c.logs[c.first])
 		c.logs[c.first] = nil
 		c.first++
 	}

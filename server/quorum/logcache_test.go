@@ -14,8 +14,9 @@ func TestLogCache(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
+	const limit = 20 * logOverhead
 	store := raft.NewInmemStore()
-	c := newLogCache(store, 500)
+	c := newLogCache(store, limit)
 	next, low := uint64(1), uint64(1)
 	for range 3000 {
 		switch rnd.IntN(10) {
@@ -45,8 +46,8 @@ func TestLogCache(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if c.bytes > 500 {
-			t.Fatalf("%d bytes cached, limit 500", c.bytes)
+		if c.bytes > limit {
+			t.Fatalf("%d bytes cached, limit %d", c.bytes, limit)
 		}
 		for i := max(low, 2) - 1; i <= next; i++ {
 			var want, got raft.Log

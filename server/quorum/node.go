@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
@@ -27,6 +28,8 @@ var (
 	// ErrNotServing reports that this server cannot take requests now: it has not
 	// joined its ensemble, or has lost it.
 	ErrNotServing = errors.New("not serving")
+	// ErrTooLarge reports a request that no log entry can hold.
+	ErrTooLarge = errors.New("request too large for the log")
 	// ErrFenced reports that another process has registered under this server's id.
 	ErrFenced = errors.New("another process runs under this server's id")
 	// ErrForeignDisk reports that the ensemble knows this server by another data
@@ -167,6 +170,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	if len(cfg.Members) == 0 {
 		n.voters = 1
 	}
+	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
 	n.batch = newBatcher(n)
 	n.election.init(n)
 
@@ -346,6 +350,9 @@ func (n *Node) forgetDeadLeader(r *raft.Raft, leader raft.ServerID, now time.Tim
 	n.wg.Add(1)
 	go func() {
 		defer n.wg.Done()
+		if r.State() != raft.Candidate || time.Since(r.LastContact()) < n.cfg.Heartbeat {
+			return
+		}
 		if err := n.trans.standNow(serverID(n.cfg.SID)); err != nil {
 			n.log.Debug("cannot send to itself", "error", err)
 		}
@@ -394,7 +401,7 @@ func (n *Node) enterOffice() {
 	if term == 0 {
 		return
 	}
-	if sid, now := n.Leader(); sid != n.cfg.SID || now != term {
+	if sid, now := n.Leader(); sid != n.cfg.SID || now != term || n.leadTerm.Load() == term {
 		return
 	}
 	n.leadTerm.Store(term)

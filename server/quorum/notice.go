@@ -24,6 +24,9 @@ import (
 // told again that it is committed.
 const noticeAgain = time.Millisecond
 
+// noticeAtMost is where doubling that ends: by then Raft has told it as well.
+const noticeAtMost = 64 * time.Millisecond
+
 // notifier tells one follower of commits.
 type notifier struct {
 	n    *Node
@@ -79,6 +82,8 @@ func (t *notifier) announce(index, term uint64) {
 func (t *notifier) run() {
 	defer t.wg.Done()
 	self := t.n.trans.LocalAddr()
+	var refused uint64 // the index refused last, and the pause after it
+	var pause time.Duration
 	for {
 		select {
 		case <-t.stop:
@@ -102,11 +107,17 @@ func (t *notifier) run() {
 		if err := t.n.trans.AppendEntries(t.id, t.addr, &req, &resp); err != nil {
 			t.n.log.Trace("commit notice not delivered", "peer", t.id, "error", err)
 		} else if !resp.Success && t.n.leadTerm.Load() == term && t.n.raft.Load().LastIndex() == index {
+			if index != refused {
+				refused, pause = index, noticeAgain
+			}
+			timer := time.NewTimer(pause)
 			select {
 			case <-t.stop:
-			case <-time.After(noticeAgain):
+			case <-timer.C:
 				t.announce(index, term)
 			}
+			timer.Stop()
+			pause = min(2*pause, noticeAtMost)
 		}
 	}
 }

@@ -2,9 +2,11 @@ package quorum
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"zooraft/fsm"
+	"zooraft/server/quorum/store"
 )
 
 // stuckAfter is how long the oldest request may wait, with a leader known and
@@ -20,6 +22,10 @@ const (
 	// maxQueued bounds the bytes kept in all, while there is no leader to take
 	// them.
 	maxQueued = 256 << 20
+	// maxRequest bounds one request. The log takes entries of up to
+	// store.MaxEntryBytes, and a leader that cannot store one would step down for
+	// it, and the next one, for ever.
+	maxRequest = store.MaxEntryBytes - 4<<20
 )
 
 // origin is this process as a source of requests: DESIGN, "Requests are
@@ -54,6 +60,9 @@ func (n *Node) Propose(payload []byte, done Completion) error {
 	o := &n.origin
 	if o.incarnation == 0 {
 		return ErrNotServing
+	}
+	if len(payload) > maxRequest {
+		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))
 	}
 	if o.len() == 0 {
 		o.progressAt = time.Now()
@@ -113,7 +122,11 @@ func (n *Node) received(from int64, body []byte) {
 		return
 	}
 	o, payload := fsm.Origin{SID: from, Incarnation: inc}, body[k+j:]
-	if err := fsm.CheckRequest(o, payload); err != nil {
+	err := fsm.CheckRequest(o, payload)
+	if err == nil && len(payload) > maxRequest {
+		err = fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))
+	}
+	if err != nil {
 		n.log.Error("refusing a request of a peer; does it run a later release?", "sid", from, "error", err)
 		return
 	}
@@ -274,6 +287,7 @@ func (n *Node) Registered(sid int64, incarnation uint64, nonce [16]byte) {
 // their outcomes are not to be known any more.
 func (n *Node) Restored(v fsm.View) {
 	n.applied.Store(v.AppliedIndex())
+	n.snaps.restored.Store(true)
 	n.releaseSyncs(v, v.AppliedIndex())
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -289,4 +303,6 @@ func (n *Node) Restored(v fsm.View) {
 	if last >= o.base {
 		o.popLocked(int(min(last-o.base+1, uint64(o.len()))))
 	}
+	o.progressAt = time.Now()
+	n.handOnLocked()
 }

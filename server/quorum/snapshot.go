@@ -24,6 +24,7 @@ const (
 type snapshots struct {
 	running         atomic.Bool
 	size            atomic.Uint64 // of the newest one, in bytes
+	restored        atomic.Bool   // one was installed: count from here
 	requests, bytes uint64        // FSM.Work when the last one began
 	reload          sync.Mutex
 }
@@ -32,6 +33,10 @@ type snapshots struct {
 func (n *Node) snapshotIfDue(r *raft.Raft) {
 	s := &n.snaps
 	requests, bytes := n.fsm.Work()
+	if s.restored.Swap(false) {
+		s.requests, s.bytes = requests, bytes
+		n.noteSnapshot()
+	}
 	requests, bytes = requests-s.requests, bytes-s.bytes
 	if requests < uint64(n.cfg.SnapCount) && bytes < max(leastLog, s.size.Load()) || s.running.Load() {
 		return
