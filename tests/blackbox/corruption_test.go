@@ -148,7 +148,8 @@ func TestTornTail(t *testing.T) {
 func TestDamagedSnapshot(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
-	e := harness.StartZooraft(t, harness.Options{Lines: []string{"snapCount=20"}})
+	// As many requests as make one snapshot due, but not two.
+	e := harness.StartZooraft(t, harness.Options{Lines: []string{"snapCount=60"}})
 	s := e.Server(1)
 	fill(t, s.ClientAddr, 100)
 	harness.Eventually(t, 40*time.Second, "a snapshot", func() error {
