@@ -211,8 +211,8 @@ func (e *election) receive(from int64, body []byte) {
 		e.lost = 0 // it has been elected again
 	}
 	if msg.State == zabcompat.Looking && from == e.leader && !e.looking {
-		e.lost = from // it is our leader no more, and says so itself
-		e.lookLocked(0)
+		e.lost = from // it is our leader no more, and says so itself: who made it?
+		e.lookLocked(settle)
 	}
 	if e.looking && msg.State == zabcompat.Looking && !e.n.isObserver(from) && msg.Vote.Beats(e.proposal) {
 		e.proposal = msg.Vote
