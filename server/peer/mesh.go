@@ -50,11 +50,7 @@ type Mesh struct {
 	ln      net.Listener
 	out     map[int64]*stream // immutable after New
 
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{} // incoming, to close on Close
-	closed bool
-	wg     sync.WaitGroup
-
+	wg   sync.WaitGroup
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 }
@@ -67,7 +63,6 @@ func New(ln net.Listener, members []Member, h Handler, log hclog.Logger) *Mesh {
 		handler: h,
 		ln:      ln,
 		out:     make(map[int64]*stream, len(members)),
-		conns:   make(map[net.Conn]struct{}),
 	}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	for _, p := range members {
@@ -78,28 +73,19 @@ func New(ln net.Listener, members []Member, h Handler, log hclog.Logger) *Mesh {
 
 // Start begins to dial the members and to accept their streams.
 func (m *Mesh) Start() {
-	m.wg.Add(1 + len(m.out))
-	go m.accept()
+	m.wg.Go(func() { Serve(m.ctx, m.ln, &m.wg, m.log, m.serve) })
 	for _, s := range m.out {
-		go s.run()
+		m.wg.Go(s.run)
 	}
 }
 
 // Close ends all streams and waits for the goroutines. It may be called twice.
 func (m *Mesh) Close() {
-	m.mu.Lock()
-	if !m.closed {
-		m.closed = true
-		m.stop()
-		m.ln.Close()
-		for c := range m.conns {
-			c.Close()
-		}
-		for _, s := range m.out {
-			s.shut()
-		}
+	m.stop()
+	m.ln.Close()
+	for _, s := range m.out {
+		s.shut()
 	}
-	m.mu.Unlock()
 	m.wg.Wait()
 }
 
@@ -124,45 +110,32 @@ func (m *Mesh) Connected(sid int64) bool {
 	return s != nil && s.up()
 }
 
-// accept serves incoming connections until Close.
-func (m *Mesh) accept() {
-	defer m.wg.Done()
+// Serve accepts connections on ln until it is closed, and has handle called for
+// each in a goroutine that wg counts. It blocks; wg must count the caller as
+// well. After a failure to accept it waits a moment, unless ctx ends.
+func Serve(ctx context.Context, ln net.Listener, wg *sync.WaitGroup, log hclog.Logger, handle func(net.Conn)) {
 	for {
-		conn, err := m.ln.Accept()
+		conn, err := ln.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			m.log.Warn("cannot accept a peer connection", "error", err)
+			log.Warn("cannot accept a peer connection", "error", err)
 			select {
-			case <-m.ctx.Done():
+			case <-ctx.Done():
 				return
 			case <-time.After(100 * time.Millisecond):
 				continue
 			}
 		}
-		m.mu.Lock()
-		if m.closed {
-			m.mu.Unlock()
-			conn.Close()
-			return
-		}
-		m.conns[conn] = struct{}{}
-		m.wg.Add(1)
-		m.mu.Unlock()
-		go m.serve(conn)
+		wg.Go(func() { handle(conn) })
 	}
 }
 
 // serve answers the handshake of an incoming connection and receives from it.
 func (m *Mesh) serve(conn net.Conn) {
-	defer m.wg.Done()
-	defer func() {
-		conn.Close()
-		m.mu.Lock()
-		delete(m.conns, conn)
-		m.mu.Unlock()
-	}()
+	defer conn.Close()
+	defer context.AfterFunc(m.ctx, func() { conn.Close() })()
 	id, purpose, err := Answer(conn, m.handler)
 	switch {
 	case errors.Is(err, ErrRefused):

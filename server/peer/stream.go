@@ -115,7 +115,6 @@ func (s *stream) send(kind byte, body []byte) bool {
 
 // run dials the member, again and again, and keeps the stream.
 func (s *stream) run() {
-	defer s.mesh.wg.Done()
 	retry := firstRetry
 	wasUp, refusal, dying := false, "", 0
 	for {

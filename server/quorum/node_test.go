@@ -152,6 +152,17 @@ func (s *testServer) do(payload []byte) fsm.Result {
 	return await(s.t, done, "result")
 }
 
+// startAll starts the servers together and waits until all serve.
+func startAll(t *testing.T, all []*testServer) {
+	t.Helper()
+	for _, s := range all {
+		s.start()
+	}
+	for _, s := range all {
+		await(t, s.serving, "service")
+	}
+}
+
 func leaderOf(t *testing.T, all []*testServer) *testServer {
 	t.Helper()
 	var leader *testServer
@@ -225,12 +236,7 @@ func TestExactlyOnce(t *testing.T) {
 	for _, kind := range []string{store.KindWAL, store.KindBoltDB} {
 		t.Run(kind, func(t *testing.T) {
 			all := newEnsemble(t, 3, kind)
-			for _, s := range all {
-				s.start()
-			}
-			for _, s := range all {
-				await(t, s.serving, "service")
-			}
+			startAll(t, all)
 			const writes = 400
 			var wg sync.WaitGroup
 			results := make([][]string, len(all))
@@ -288,12 +294,7 @@ func TestExactlyOnce(t *testing.T) {
 // TestSync: what one server has been answered, another sees after a sync.
 func TestSync(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
-	for _, s := range all {
-		s.start()
-	}
-	for _, s := range all {
-		await(t, s.serving, "service")
-	}
+	startAll(t, all)
 	creates := make([]func(string) []byte, len(all))
 	for i, s := range all {
 		creates[i] = s.session(protocol.SessionID(i + 1))
@@ -342,12 +343,7 @@ func TestBlankDisk(t *testing.T) {
 // leader has yet to read from its log whom it knows.
 func TestBlankDiskAmongRestarted(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
-	for _, s := range all {
-		s.start()
-	}
-	for _, s := range all {
-		await(t, s.serving, "service")
-	}
+	startAll(t, all)
 	for _, s := range all {
 		if err := s.node.Close(); err != nil {
 			t.Fatal(err)
@@ -371,12 +367,7 @@ func TestBlankDiskAmongRestarted(t *testing.T) {
 func TestOneElection(t *testing.T) {
 	for round := range 6 {
 		all := newEnsemble(t, 3, store.KindWAL)
-		for _, s := range all {
-			s.start()
-		}
-		for _, s := range all {
-			await(t, s.serving, "service")
-		}
+		startAll(t, all)
 		leader := leaderOf(t, all)
 		// Raft begins at term 1 with its first configuration.
 		if term := leader.node.LeadTerm(); term != 2 {
@@ -391,12 +382,7 @@ func TestOneElection(t *testing.T) {
 // TestRetire: a leader that leaves hands over, and the others go on at once.
 func TestRetire(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
-	for _, s := range all {
-		s.start()
-	}
-	for _, s := range all {
-		await(t, s.serving, "service")
-	}
+	startAll(t, all)
 	old := leaderOf(t, all)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

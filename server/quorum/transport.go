@@ -56,8 +56,7 @@ func newTransport(ln net.Listener, addr string, cfg Config, p peers, addrs addre
 	for _, m := range cfg.Members {
 		l.sids[m.electionAddr()] = m.SID
 	}
-	l.wg.Add(1)
-	go l.accept()
+	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, l.admit) })
 	return l.transport(addrs)
 }
 
@@ -284,33 +283,11 @@ func (l *streamLayer) dialSelf() (net.Conn, error) {
 	}
 }
 
-// accept answers handshakes until Close.
-func (l *streamLayer) accept() {
-	defer l.wg.Done()
-	for {
-		conn, err := l.ln.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			l.log.Warn("cannot accept on the election port", "error", err)
-			select {
-			case <-l.ctx.Done():
-				return
-			case <-time.After(100 * time.Millisecond):
-				continue
-			}
-		}
-		l.wg.Add(1)
-		go func() {
-			defer l.wg.Done()
-			l.admit(conn)
-		}()
-	}
-}
-
+// admit answers the handshake of an incoming connection and hands it to Raft.
 func (l *streamLayer) admit(conn net.Conn) {
+	stop := context.AfterFunc(l.ctx, func() { conn.Close() })
 	id, purpose, err := peer.Answer(conn, l.peers)
+	stop()
 	if err == nil && purpose != peer.PurposeRaft {
 		err = fmt.Errorf("purpose %q on the election port", purpose)
 	}

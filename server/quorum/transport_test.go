@@ -115,12 +115,7 @@ func TestVoteOverStaleConnection(t *testing.T) {
 // Raft's next AppendEntries, one to two commit timeouts of 50 ms away.
 func TestFollowerHearsOfCommits(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
-	for _, s := range all {
-		s.start()
-	}
-	for _, s := range all {
-		await(t, s.serving, "service")
-	}
+	startAll(t, all)
 	leader := leaderOf(t, all)
 	follower := all[leader.cfg.SID%3]
 	create := follower.session(1)
@@ -134,5 +129,32 @@ func TestFollowerHearsOfCommits(t *testing.T) {
 	t.Logf("lone writes through a follower: median %v, most %v", took[20], took[40])
 	if took[20] > 40*time.Millisecond {
 		t.Errorf("median %v: the follower waits for the commit timeout", took[20])
+	}
+}
+
+// TestCloseCutsSilentCallers: who connects and says nothing must not hold up the
+// end of a server.
+func TestCloseCutsSilentCallers(t *testing.T) {
+	a, b := transports(t)
+	silent, err := net.Dial("tcp", string(a.trans.LocalAddr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	// Connections are accepted in order: once this one is answered, so is silence.
+	answered := make(chan error, 1)
+	go func() {
+		req := raft.RequestVoteRequest{RPCHeader: header(b), Term: 1}
+		answered <- b.trans.RequestVote("1", a.trans.LocalAddr(), &req, &raft.RequestVoteResponse{})
+	}()
+	rpc := await(t, a.trans.Consumer(), "vote request")
+	rpc.Respond(&raft.RequestVoteResponse{}, nil)
+	if err := await(t, answered, "answer"); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	a.trans.Close()
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("closing took %v", took)
 	}
 }
