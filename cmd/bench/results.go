@@ -60,7 +60,8 @@ type Workload struct {
 	ReadShare   float64 `json:"readShare"`       // mixed: part of requests that read
 	Batch       int     `json:"batch,omitempty"` // multi: operations in one
 	Watches     int     `json:"watches,omitempty"`
-	Rate        float64 `json:"rate,omitempty"` // requests per second; 0 is a closed loop
+	Children    int     `json:"children,omitempty"` // children: of each znode
+	Rate        float64 `json:"rate,omitempty"`     // requests per second; 0 is a closed loop
 }
 
 // Latency is a distribution of times in microseconds.
@@ -101,6 +102,8 @@ type Process struct {
 	CPU  float64 `json:"cpu"`     // seconds, user and system
 	RSS  int64   `json:"rss"`     // bytes resident at the end
 	Peak int64   `json:"peakRSS"` // most bytes ever resident
+	// StartRSS is what was resident before the run's connections were opened.
+	StartRSS int64 `json:"startRSS,omitempty"`
 }
 
 // Figure is a single number that was measured without a run: a start time, a

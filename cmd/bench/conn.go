@@ -1,0 +1,263 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zooraft/protocol"
+)
+
+// clock tells nanoseconds since a run began.
+type clock struct{ base time.Time }
+
+func (c clock) now() int64 { return int64(time.Since(c.base)) }
+
+// source makes a connection's requests. It is called by one goroutine at a
+// time.
+type source interface {
+	// next appends a request and tells its kind; ok is false when there is none
+	// left, and nothing was appended.
+	next(out []byte, xid int32) (b []byte, k kind, ok bool)
+}
+
+// pending is a request under way.
+type pending struct {
+	at  int64 // when it was sent or, at a fixed rate, due
+	xid int32
+	k   kind
+}
+
+// conn is one session and its connection. One goroutine runs loop and with it
+// everything here except what is said to be for others.
+type conn struct {
+	index int
+	nc    net.Conn
+	clock clock
+	session
+
+	src source
+	// answered is told each reply to a request, in their order; r is valid
+	// until it returns.
+	answered func(p pending, r reply, now int64) error
+	// unasked is told each watch event; nil if none are expected.
+	unasked func(r reply, now int64) error
+	// locker guards what answered does; taken once for all that one read has
+	// brought.
+	locker sync.Locker
+
+	in    []byte // in[from:to] has been read and not been looked at
+	from  int
+	to    int
+	out   []byte
+	ring  []pending
+	first int // the oldest of ring
+	under int // how many are under way
+	xid   int32
+	dry   bool // src has no more
+
+	// For the keeper, too.
+	mu       sync.Mutex   // guards nc against the keeper; loop may read it without
+	granted  atomic.Int64 // the session's timeout, ns
+	wrote    atomic.Int64 // when the last write ended, inWrite during one
+	heard    atomic.Int64 // when the last read ended
+	reading  atomic.Bool
+	stopping atomic.Bool // send nothing more; end when all is answered
+}
+
+// inWrite as a time of a write keeps the keeper away.
+const inWrite = int64(1) << 62
+
+// Sizes of a read buffer: a few replies at least, and not so much that a
+// thousand connections need what the servers could use.
+const (
+	minReadBytes = 1 << 10
+	maxReadBytes = 128 << 10
+)
+
+// newConn makes a connection with room for window requests whose replies have
+// about replyBytes each.
+func newConn(index int, cl clock, window, replyBytes int, timeout time.Duration) *conn {
+	return &conn{
+		index:   index,
+		clock:   cl,
+		session: session{timeout: timeout},
+		in:      make([]byte, min(max(window*replyBytes, minReadBytes), maxReadBytes)),
+		ring:    make([]pending, window),
+	}
+}
+
+// attach gives the session a connection.
+func (c *conn) attach(nc net.Conn) {
+	now := c.clock.now()
+	c.mu.Lock()
+	c.nc = nc
+	c.mu.Unlock()
+	c.from, c.to = 0, 0
+	c.granted.Store(int64(c.timeout))
+	c.wrote.Store(now)
+	c.heard.Store(now)
+}
+
+// loop sends requests as replies make room for them, until there are no more
+// and all have been answered. Any error leaves the connection unusable.
+func (c *conn) loop() error {
+	c.heard.Store(c.clock.now())
+	c.reading.Store(true)
+	defer c.reading.Store(false)
+	for {
+		if err := c.send(); err != nil {
+			return err
+		}
+		if c.under == 0 && (c.dry || c.stopping.Load()) {
+			return nil
+		}
+		if err := c.receive(); err != nil {
+			return err
+		}
+	}
+}
+
+// send fills the window.
+func (c *conn) send() error {
+	if c.under == len(c.ring) || c.dry || c.stopping.Load() {
+		return nil
+	}
+	now := c.clock.now()
+	c.out = c.out[:0]
+	for c.under < len(c.ring) && c.next(now) {
+	}
+	return c.flush()
+}
+
+// next puts one request into out that counts from at.
+func (c *conn) next(at int64) bool {
+	xid := nextXid(c.xid)
+	out, k, ok := c.src.next(c.out, xid)
+	if !ok {
+		c.dry = true
+		return false
+	}
+	c.out, c.xid = out, xid
+	i := c.first + c.under
+	if i >= len(c.ring) {
+		i -= len(c.ring)
+	}
+	c.ring[i] = pending{at: at, xid: xid, k: k}
+	c.under++
+	return true
+}
+
+func (c *conn) flush() error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	c.wrote.Store(inWrite)
+	_, err := c.nc.Write(c.out)
+	c.wrote.Store(c.clock.now())
+	return err
+}
+
+// receive reads once and handles all replies that are complete.
+func (c *conn) receive() error {
+	n, err := c.nc.Read(c.in[c.to:])
+	if n == 0 {
+		if err == nil {
+			err = errors.New("nothing read")
+		}
+		return err
+	}
+	c.to += n
+	now := c.clock.now()
+	c.heard.Store(now)
+	if c.locker != nil {
+		c.locker.Lock()
+		defer c.locker.Unlock()
+	}
+	for {
+		r, size, ok, err := cutReply(c.in[c.from:c.to])
+		if err != nil {
+			return err
+		}
+		if !ok {
+			c.room(size)
+			return nil
+		}
+		c.from += size
+		if err := c.handle(r, now); err != nil {
+			return err
+		}
+	}
+}
+
+// room makes space behind what has been read, for a frame of size bytes.
+func (c *conn) room(size int) {
+	switch {
+	case c.from == c.to:
+		c.from, c.to = 0, 0
+		return
+	case size > len(c.in):
+		in := make([]byte, size)
+		c.to = copy(in, c.in[c.from:c.to])
+		c.in, c.from = in, 0
+	case c.from > 0 && len(c.in)-c.from < max(size, len(c.in)/2):
+		c.to = copy(c.in, c.in[c.from:c.to])
+		c.from = 0
+	}
+}
+
+func (c *conn) handle(r reply, now int64) error {
+	switch r.xid {
+	case protocol.XidPing:
+		return nil
+	case protocol.XidNotification:
+		if c.unasked == nil {
+			return fmt.Errorf("%w: an event that nobody asked for", errMalformed)
+		}
+		return c.unasked(r, now)
+	}
+	if c.under == 0 {
+		return fmt.Errorf("%w: a reply to %d, nothing is under way", errMalformed, r.xid)
+	}
+	p := c.ring[c.first]
+	if p.xid != r.xid {
+		return fmt.Errorf("%w: a reply to %d, the oldest request is %d", errMalformed, r.xid, p.xid)
+	}
+	c.first++
+	if c.first == len(c.ring) {
+		c.first = 0
+	}
+	c.under--
+	c.zxid = max(c.zxid, r.zxid)
+	return c.answered(p, r, now)
+}
+
+// forget drops all requests under way and tells how many there were.
+func (c *conn) forget() int {
+	n := c.under
+	c.under, c.first = 0, 0
+	return n
+}
+
+// end closes the session, waits for the reply until patience is over, and closes the connection.
+func (c *conn) end(patience time.Duration) {
+	if c.nc == nil {
+		return
+	}
+	defer c.nc.Close()
+	c.nc.SetDeadline(time.Now().Add(patience))
+	b, mark := protocol.BeginFrame(nil)
+	b = protocol.EndFrame((&protocol.RequestHeader{Xid: nextXid(c.xid), Op: protocol.OpCloseSession}).Append(b), mark)
+	if _, err := c.nc.Write(b); err != nil {
+		return
+	}
+	// The server closes behind its reply, so that reading to the end is waiting for it.
+	for {
+		if _, err := c.nc.Read(c.in); err != nil {
+			return
+		}
+	}
+}
