@@ -36,6 +36,7 @@ const (
 	maxSize        = 1 << 20
 	maxKeys        = 100_000_000 // eight digits
 	maxBatch       = 10_000
+	maxWatches     = 10_000_000
 )
 
 // Config says what Execute does. A zero value stands for the default that
@@ -128,7 +129,7 @@ func (c *Config) Validate() error {
 	within("keys", w.Keys, 1, maxKeys)
 	fault(!(w.Hot >= 0 && w.Hot <= 10), "hot: got %v, want 0 (uniform) to 10", w.Hot)
 	fault(!(w.ReadShare >= 0 && w.ReadShare <= 1), "read share: got %v, want 0 to 1", w.ReadShare)
-	fault(w.Rate != 0, "rate: got %v, want 0 (as fast as replies come)", w.Rate)
+	fault(!(w.Rate >= 0 && w.Rate <= 1e7), "rate: got %v, want 0 (as fast as replies come) to 10 million", w.Rate)
 	if w.Name == Multi {
 		within("batch", w.Batch, 1, maxBatch)
 		fault(w.Batch*(w.Size+100) > maxSize, "batch: %d operations of %d bytes do not fit into one request", w.Batch, w.Size)
@@ -137,7 +138,10 @@ func (c *Config) Validate() error {
 		within("children", w.Children, 1, 100_000)
 	}
 	if w.Name == Watch {
-		fault(w.Watches > maxKeys, "watches: %d connections with %d keys each are too many", w.Connections, w.Keys)
+		fault(w.Watches > maxWatches, "watches: %d connections on %d keys are %d, want %d at most", w.Connections, w.Keys, w.Watches, maxWatches)
+	}
+	if slices.Contains([]string{Watch, Fill, Idle, Connect}, w.Name) {
+		fault(w.Rate != 0, "rate: %s has none", w.Name)
 	}
 	if slices.Contains([]string{Watch, Fill, Delete}, w.Name) {
 		fault(c.Reconnect, "reconnect: %s cannot tell what a lost connection has left undone", w.Name)

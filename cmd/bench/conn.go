@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -31,8 +32,9 @@ type pending struct {
 	k   kind
 }
 
-// conn is one session and its connection. One goroutine runs loop and with it
-// everything here except what is said to be for others.
+// conn is one session and its connection. One goroutine runs loop, and with it
+// everything here except what is said to be for others; where there is a gate,
+// another one may call send.
 type conn struct {
 	index int
 	nc    net.Conn
@@ -48,6 +50,15 @@ type conn struct {
 	// locker guards what answered does; taken once for all that one read has
 	// brought.
 	locker sync.Locker
+	// ponged is told each reply to a ping; nil for most.
+	ponged func(now int64)
+	// gate guards all between in and dry, where others than loop call send; nil
+	// where none does.
+	gate *sync.Mutex
+	// pace says when requests are due; nil sends as replies come.
+	pace *pace
+	// lasting keeps loop waiting when src has no more for now.
+	lasting bool
 
 	in    []byte // in[from:to] has been read and not been looked at
 	from  int
@@ -58,11 +69,13 @@ type conn struct {
 	under int // how many are under way
 	xid   int32
 	dry   bool // src has no more
+	up    bool // attached, and no error yet
 
 	// For the keeper, too.
 	mu       sync.Mutex   // guards nc against the keeper; loop may read it without
 	granted  atomic.Int64 // the session's timeout, ns
 	wrote    atomic.Int64 // when the last write ended, inWrite during one
+	pinged   atomic.Int64 // when the last ping was sent
 	heard    atomic.Int64 // when the last read ended
 	reading  atomic.Bool
 	stopping atomic.Bool // send nothing more; end when all is answered
@@ -71,10 +84,10 @@ type conn struct {
 // inWrite as a time of a write keeps the keeper away.
 const inWrite = int64(1) << 62
 
-// Sizes of a read buffer: a few replies at least, and not so much that a
-// thousand connections need what the servers could use.
+// Sizes of a read buffer: as much as the replies under way, and not so much that
+// a thousand connections need what the servers could use.
 const (
-	minReadBytes = 1 << 10
+	minReadBytes = 64
 	maxReadBytes = 128 << 10
 )
 
@@ -108,11 +121,18 @@ func (c *conn) loop() error {
 	c.heard.Store(c.clock.now())
 	c.reading.Store(true)
 	defer c.reading.Store(false)
+	c.enter()
+	c.up = true
+	c.leave()
 	for {
-		if err := c.send(); err != nil {
+		c.enter()
+		err := c.send()
+		ended := c.under == 0 && (c.dry && !c.lasting || c.stopping.Load())
+		c.leave()
+		switch {
+		case err != nil:
 			return err
-		}
-		if c.under == 0 && (c.dry || c.stopping.Load()) {
+		case ended:
 			return nil
 		}
 		if err := c.receive(); err != nil {
@@ -121,14 +141,40 @@ func (c *conn) loop() error {
 	}
 }
 
-// send fills the window.
+func (c *conn) enter() {
+	if c.gate != nil {
+		c.gate.Lock()
+	}
+}
+
+func (c *conn) leave() {
+	if c.gate != nil {
+		c.gate.Unlock()
+	}
+}
+
+// send fills the window with what is due.
+//
+// REQUIRES: gate is held, if there is one.
 func (c *conn) send() error {
-	if c.under == len(c.ring) || c.dry || c.stopping.Load() {
+	if !c.up || c.under == len(c.ring) || c.dry || c.stopping.Load() {
 		return nil
 	}
 	now := c.clock.now()
 	c.out = c.out[:0]
-	for c.under < len(c.ring) && c.next(now) {
+	for c.under < len(c.ring) {
+		at := now
+		if c.pace != nil {
+			if at = c.pace.due(); at > now {
+				break
+			}
+		}
+		if !c.next(at) {
+			break
+		}
+		if c.pace != nil {
+			c.pace.sent++
+		}
 	}
 	return c.flush()
 }
@@ -173,6 +219,8 @@ func (c *conn) receive() error {
 	c.to += n
 	now := c.clock.now()
 	c.heard.Store(now)
+	c.enter()
+	defer c.leave()
 	if c.locker != nil {
 		c.locker.Lock()
 		defer c.locker.Unlock()
@@ -212,6 +260,9 @@ func (c *conn) room(size int) {
 func (c *conn) handle(r reply, now int64) error {
 	switch r.xid {
 	case protocol.XidPing:
+		if c.ponged != nil {
+			c.ponged(now)
+		}
 		return nil
 	case protocol.XidNotification:
 		if c.unasked == nil {
@@ -235,29 +286,52 @@ func (c *conn) handle(r reply, now int64) error {
 	return c.answered(p, r, now)
 }
 
-// forget drops all requests under way and tells how many there were.
+// forget drops all requests under way and tells how many there were. Nothing is
+// sent until loop runs again.
 func (c *conn) forget() int {
+	c.enter()
+	defer c.leave()
+	c.up = false
 	n := c.under
 	c.under, c.first = 0, 0
 	return n
 }
 
-// end closes the session, waits for the reply until patience is over, and closes the connection.
+// end closes the session, waits for the reply until patience is over, and closes
+// the connection.
 func (c *conn) end(patience time.Duration) {
-	if c.nc == nil {
-		return
+	if c.nc != nil {
+		_ = closeSession(c.nc, nextXid(c.xid), patience) // it expires otherwise
+		c.nc.Close()
 	}
-	defer c.nc.Close()
-	c.nc.SetDeadline(time.Now().Add(patience))
+}
+
+// closeSession ends the session of a connection and waits for the reply until
+// patience is over. Replies to older requests are dropped.
+func closeSession(nc net.Conn, xid int32, patience time.Duration) error {
+	nc.SetDeadline(time.Now().Add(patience))
 	b, mark := protocol.BeginFrame(nil)
-	b = protocol.EndFrame((&protocol.RequestHeader{Xid: nextXid(c.xid), Op: protocol.OpCloseSession}).Append(b), mark)
-	if _, err := c.nc.Write(b); err != nil {
-		return
+	b = protocol.EndFrame((&protocol.RequestHeader{Xid: xid, Op: protocol.OpCloseSession}).Append(b), mark)
+	if _, err := nc.Write(b); err != nil {
+		return err
 	}
-	// The server closes behind its reply, so that reading to the end is waiting for it.
+	var head [lengthBytes + headerBytes]byte
 	for {
-		if _, err := c.nc.Read(c.in); err != nil {
-			return
+		if _, err := io.ReadFull(nc, head[:]); err != nil {
+			return err
+		}
+		r, size, ok, err := cutReply(head[:])
+		switch {
+		case err != nil:
+			return err
+		case ok && r.xid == xid && r.code == protocol.ErrOK:
+			return nil
+		case ok && r.xid == xid:
+			return r.code
+		case !ok:
+			if _, err := io.CopyN(io.Discard, nc, int64(size-len(head))); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -27,7 +27,8 @@ type run struct {
 	keeper  *keeper
 	conns   []*conn
 
-	loops  sync.WaitGroup // load goroutines
+	loops  sync.WaitGroup // whose end is the run's
+	others sync.WaitGroup // that end when the run does
 	cancel context.CancelCauseFunc
 }
 
@@ -81,7 +82,7 @@ func (r *run) measure(ctx context.Context) (*Run, error) {
 	start()
 	ended := make(chan struct{})
 	go func() { r.loops.Wait(); close(ended) }()
-	defer func() { <-ended }()
+	defer func() { <-ended; r.others.Wait() }()
 	defer r.stop(cancel, ended)
 
 	t := newTally(r.rec.kinds)

@@ -77,12 +77,14 @@ func (c *conn) ping() {
 	c.mu.Lock()
 	nc := c.nc
 	c.mu.Unlock()
-	if nc == nil || c.wrote.Load() == inWrite {
+	before := c.wrote.Load()
+	if nc == nil || before == inWrite {
 		return // what is being written does as well
 	}
+	c.pinged.Store(c.clock.now())
 	// A ping is short enough to find room, and an error shows at the reader.
 	if _, err := nc.Write(pingFrame); err == nil {
-		c.wrote.CompareAndSwap(c.wrote.Load(), c.clock.now())
+		c.wrote.CompareAndSwap(before, c.clock.now())
 	}
 }
 

@@ -19,18 +19,31 @@ const (
 // prepare opens the run's connections and returns what starts their loops.
 func (r *run) prepare(ctx context.Context) (start func(), err error) {
 	w := r.Workload
+	switch w.Name {
+	case Connect:
+		return r.prepareChurn(ctx)
+	case Watch:
+		return r.prepareWatch(ctx)
+	}
 	for i := range w.Connections {
 		c := newConn(i, r.clock, w.Window, r.sources.replyBytes(), r.SessionTimeout)
 		c.src = r.sources.of(i)
 		sh := r.rec.shard(i)
 		c.locker = &sh.mu
 		c.answered = sh.answered
+		if w.Name == Idle {
+			c.lasting = true
+			c.ponged = func(now int64) { sh.recordLocked(0, now-c.pinged.Load()) }
+		}
 		r.conns = append(r.conns, c)
 	}
 	if err := r.openAll(ctx); err != nil {
 		return nil, err
 	}
 	return func() {
+		if w.Rate > 0 {
+			r.startPacing(ctx)
+		}
 		for _, c := range r.conns {
 			r.loops.Go(func() { r.drive(ctx, c) })
 		}

@@ -11,7 +11,7 @@ import (
 
 // Workloads returns the names of all workloads.
 func Workloads() []string {
-	return []string{Get, Exists, Set, Create, Delete, Children, Mixed, Ephemeral, Sequential, Multi, Sync, Fill}
+	return []string{Get, Exists, Set, Create, Delete, Children, Mixed, Ephemeral, Sequential, Multi, Sync, Connect, Watch, Idle, Fill}
 }
 
 // leavesPerNode is how many keys stand below one znode, so that a million of
@@ -133,6 +133,8 @@ func (s *sources) replyBytes() int {
 		return head + 9 + s.w.Batch*(9+stat)
 	case Create, Ephemeral, Sequential, Fill:
 		return head + 100
+	case Idle:
+		return head
 	}
 	return head + stat
 }
@@ -149,6 +151,8 @@ func (s *sources) of(conn int) source {
 		return &ownSource{sources: s, conn: uint64(conn)}
 	case Sequential:
 		return &fixedSource{sources: s}
+	case Idle:
+		return nothing{}
 	case Delete, Fill:
 		return &sharedSource{sources: s}
 	}
@@ -230,6 +234,11 @@ func (s *ownSource) next(out []byte, xid int32) ([]byte, kind, bool) {
 	t.set(out, 1, n)
 	return out, kind(k), true
 }
+
+// nothing makes no request.
+type nothing struct{}
+
+func (nothing) next(out []byte, _ int32) ([]byte, kind, bool) { return out, 0, false }
 
 // fixedSource sends the same request again and again.
 type fixedSource struct{ *sources }

@@ -36,14 +36,22 @@ one of these workloads:
   ephemeral                an ephemeral znode, then its deletion
   delete                   the --keys znodes that the set-up has made, until none is left
   fill                     a tree of --keys znodes, until all are there
+  watch                    each connection watches each of --keys znodes, a writer changes
+                           them, --window of them at a time; an operation is an event that
+                           has arrived, its latency counts from the change being sent
+  connect                  a session opened and closed again
+  idle                     sessions that only ping
 
 Each connection has --window requests under way and sends the next when a reply
-comes.
+comes. With --rate requests are sent by a schedule instead, and a latency counts
+from when the request was due, so that a stall of the server counts for all that
+it has held up; --window still limits what is under way.
 
 Making the znodes that a workload needs, --warmup, and deleting what the run has
 made are not measured. Ctrl-C ends the measurement with the figures so far.`,
 		Example: `  zooraft bench get --servers 127.0.0.1:2181 --connections 128 --window 64
-  zooraft bench mixed --read-share 0.9 --servers a:2181,b:2181,c:2181`,
+  zooraft bench mixed --read-share 0.9 --servers a:2181,b:2181,c:2181 --rate 20000
+  zooraft bench watch --connections 1000 --keys 1 --servers 127.0.0.1:2181`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError(cmd, fmt.Errorf("give one workload (%s), not %d arguments", strings.Join(bench.Workloads(), ", "), len(args)))
@@ -71,6 +79,7 @@ made are not measured. Ctrl-C ends the measurement with the figures so far.`,
 	flags.Float64Var(&w.Hot, "hot", 0, "skew of the choice: the key of rank r comes in proportion to 1/r^`skew`; 0 is uniform")
 	flags.DurationVar(&c.Duration, "duration", 10*time.Second, "how long to measure")
 	flags.DurationVar(&c.WarmUp, "warmup", 2*time.Second, "how long to do the same before")
+	flags.Float64Var(&w.Rate, "rate", 0, "requests a second over all connections; 0 sends as replies come")
 	flags.Float64Var(&w.ReadShare, "read-share", 0.9, "mixed: `part` of the requests that read, 0 to 1")
 	flags.IntVar(&w.Batch, "batch", 10, "multi: operations in each")
 	flags.IntVar(&w.Children, "children", 10, "children: how many each znode has")
