@@ -28,6 +28,9 @@ func TestValidate(t *testing.T) {
 		{"relative path", func(c *Config) { c.Path = "bench" }, []string{"path"}},
 		{"root as path", func(c *Config) { c.Path = "/" }, []string{"path"}},
 		{"pid", func(c *Config) { c.PIDs = []int{1, 0} }, []string{"pid: got 0"}},
+		{"rate", func(c *Config) { c.Workload.Rate = -1 }, []string{"rate"}},
+		{"rate of idle sessions", func(c *Config) { c.Workload = Workload{Name: Idle, Rate: 1} }, []string{"rate"}},
+		{"watches", func(c *Config) { c.Workload = Workload{Name: Watch, Connections: 10_000, Keys: 10_000} }, []string{"watches"}},
 		{"reconnect", func(c *Config) { c.Reconnect = true }, nil},
 		{"fill with reconnect", func(c *Config) { c.Workload.Name, c.Reconnect = Fill, true }, []string{"reconnect"}},
 	}

@@ -225,6 +225,11 @@ func (c *conn) receive() error {
 		c.locker.Lock()
 		defer c.locker.Unlock()
 	}
+	return c.consume(now)
+}
+
+// consume handles what has been read.
+func (c *conn) consume(now int64) error {
 	for {
 		r, size, ok, err := cutReply(c.in[c.from:c.to])
 		if err != nil {

@@ -70,12 +70,6 @@ func (s *shard) recordLocked(k kind, ns int64) {
 	_ = s.histograms[k].RecordValue(min(max(ns/1000, 1), longest))
 }
 
-func (s *shard) record(k kind, ns int64) {
-	s.mu.Lock()
-	s.recordLocked(k, ns)
-	s.mu.Unlock()
-}
-
 func (s *shard) fail(name string, n int64) {
 	s.mu.Lock()
 	s.errors[name] += n
