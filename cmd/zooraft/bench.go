@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -104,7 +105,8 @@ func runBench(cmd *cobra.Command, c bench.Config, jsonTo string, verbose bool) e
 	defer cancel()
 	context.AfterFunc(ctx, cancel) // the second signal ends the process at once
 
-	env := bench.ReadEnvironment("zooraft " + version)
+	info, _ := debug.ReadBuildInfo()
+	env := bench.ReadEnvironment("generator: " + versionLine(info))
 	env.Commands = []string{strings.Join(os.Args, " ")}
 	total := int64(0)
 	if c.Workload.Name == bench.Fill || c.Workload.Name == bench.Delete {
