@@ -17,6 +17,7 @@ type Purpose string
 // The purposes of connections.
 const (
 	PurposeRaft   Purpose = "raft"   // election port: Raft's own messages
+	PurposeAppend Purpose = "append" // election port: entries for a follower, and its answers
 	PurposeStream Purpose = "stream" // quorum port: one direction of a peer stream
 	PurposeStatus Purpose = "status" // quorum port: one question for the server's status
 )
@@ -143,7 +144,7 @@ func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, st
 // purpose, as Call does. It blocks for a few seconds at most, less if ctx ends.
 func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Purpose) (net.Conn, Identity, string, error) {
 	patience := unacknowledged
-	if purpose == PurposeRaft {
+	if purpose == PurposeRaft || purpose == PurposeAppend {
 		patience = unacknowledgedRaft
 	}
 	d := net.Dialer{Timeout: dialTimeout, Control: giveUpAfter(patience)}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -208,6 +209,7 @@ func (s *stream) keep(conn net.Conn) {
 		case <-ping.C:
 			s.send(framePing, nil)
 		}
+		runtime.Gosched() // what is ready to be sent goes along
 		s.mu.Lock()
 		batch := s.queue
 		s.queue = spare[:0]

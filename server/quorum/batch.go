@@ -1,6 +1,8 @@
 package quorum
 
 import (
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,27 +17,29 @@ const (
 	maxEntry = 256 << 10
 	// maxBatched bounds the bytes that wait for the proposing goroutine.
 	maxBatched = 128 << 20
-	// maxFutures bounds the entries on their way through Raft.
-	maxFutures = 4096
-	// afterFailure is the pause before lost requests are asked for again, so that
-	// a leader that cannot accept does not spin.
-	afterFailure = 50 * time.Millisecond
+	// doubtAfter is how long an entry may be with Raft before it is asked whether
+	// it has been refused.
+	doubtAfter = 100 * time.Millisecond
 )
 
 // batcher is the leader's proposer: the one goroutine that calls raft.Apply. It
-// takes what has queued meanwhile as one entry. There is no timer: an idle
-// server sends at once, and the entry grows as the disk slows.
+// gives Raft what has queued, then waits until that is stored, and what comes
+// meanwhile is the next entry. There is no timer: an idle server sends at once,
+// and the entry grows as the disk slows.
 type batcher struct {
-	n       *Node
-	futures chan raft.ApplyFuture
-	sizes   proposalSizes
+	n     *Node
+	sizes proposalSizes
+	wake  chan struct{}
+	doubt chan []raft.ApplyFuture // to drain: entries that Raft has had for long
 
 	mu      sync.Mutex
 	queue   []queued
-	bytes   int  // of payloads in queue
-	dropped bool // something did not fit
+	bytes   int                // of payloads in queue
+	handed  int                // entries that Raft was given and has not stored
+	futures []raft.ApplyFuture // theirs, behind some that are stored
+	since   time.Time          // when the oldest of them came to be so
+	dropped bool               // something did not fit
 	closed  bool
-	wake    chan struct{}
 }
 
 type queued struct {
@@ -45,7 +49,7 @@ type queued struct {
 }
 
 func newBatcher(n *Node) *batcher {
-	return &batcher{n: n, futures: make(chan raft.ApplyFuture, maxFutures), wake: make(chan struct{}, 1)}
+	return &batcher{n: n, doubt: make(chan []raft.ApplyFuture), wake: make(chan struct{}, 1)}
 }
 
 // add queues a request. It does not block; payload is retained. While Raft takes
@@ -59,7 +63,14 @@ func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 	} else {
 		b.dropped = true
 	}
+	waits := b.handed > 0
 	b.mu.Unlock()
+	if !waits {
+		b.kick()
+	}
+}
+
+func (b *batcher) kick() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
@@ -70,25 +81,30 @@ func (b *batcher) close() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
+	b.kick()
 }
 
 // run packs and proposes until close.
 func (b *batcher) run() {
 	defer b.n.wg.Done()
-	defer close(b.futures)
+	defer close(b.doubt)
 	var spare []queued
 	for range b.wake {
+		// Who is ready to add to the batch goes first: on a busy server the next
+		// entry then carries what many connections have just read.
+		runtime.Gosched()
 		b.mu.Lock()
-		batch, closed, dropped := b.queue, b.closed, b.dropped
-		b.queue, b.bytes, b.dropped = spare[:0], 0, false
-		b.mu.Unlock()
-		if closed {
+		if b.closed {
+			b.mu.Unlock()
 			return
 		}
+		if b.handed > 0 || len(b.queue) == 0 {
+			b.mu.Unlock()
+			continue
+		}
+		batch, dropped := b.queue, b.dropped
+		b.queue, b.bytes, b.dropped = spare[:0], 0, false
+		b.mu.Unlock()
 		b.propose(batch)
 		if dropped {
 			b.n.askAgain()
@@ -107,6 +123,8 @@ func (b *batcher) propose(batch []queued) {
 	if r == nil {
 		return
 	}
+	b.n.notices.proposing()
+	last := b.n.cfg.SID
 	for len(batch) > 0 {
 		size, count := 0, 0
 		for _, q := range batch {
@@ -120,45 +138,90 @@ func (b *batcher) propose(batch []queued) {
 		entry := fsm.AppendEntryHeader(make([]byte, 0, size+16), time.Now().UnixMilli())
 		for _, q := range batch[:count] {
 			entry = fsm.AppendRequest(entry, q.from, q.seq, q.payload)
+			if q.from.SID != last {
+				last = q.from.SID
+				b.n.notices.owe(last)
+			}
 		}
 		fsm.SetEntryCount(entry, count)
-		b.futures <- r.Apply(entry, 0)
+		b.hand(r, entry)
 		b.sizes.note(len(entry))
 		batch = batch[count:]
 	}
 }
 
-// drain reads the futures for their errors. An error means that requests were
-// lost on the way: after a moment everybody is asked to send again. Raft leaves
-// futures without an answer when it is shut down, so nobody waits for this
-// goroutine to end; it touches nothing that Close takes away.
-func (b *batcher) drain() {
-	for f := range b.futures {
-		err := f.Error()
-		if err == nil {
-			continue
+// hand gives an entry to Raft. The lock is not held meanwhile: Raft's goroutine,
+// which calls stored, must not wait for Apply, which waits for it.
+func (b *batcher) hand(r *raft.Raft, entry []byte) {
+	b.mu.Lock()
+	if b.handed == 0 {
+		clear(b.futures)
+		b.futures, b.since = b.futures[:0], time.Now()
+	}
+	b.handed++
+	b.mu.Unlock()
+	f := r.Apply(entry, 0)
+	b.mu.Lock()
+	b.futures = append(b.futures, f)
+	b.mu.Unlock()
+}
+
+// stored takes note that Raft, leading, has stored entries. Called in Raft's
+// goroutine.
+func (b *batcher) stored(logs []*raft.Log) {
+	n := 0
+	for _, l := range logs {
+		if l.Type == raft.LogCommand {
+			n++
 		}
-		b.n.log.Debug("entries were not committed by this leader", "error", err)
-		b.skipFailed()
-		select {
-		case <-b.n.stop:
-		case <-time.After(afterFailure):
-			b.n.askAgain()
-		}
+	}
+	b.mu.Lock()
+	b.handed -= min(n, b.handed)
+	b.since = time.Now()
+	next := b.handed == 0 && len(b.queue) > 0
+	b.mu.Unlock()
+	if next {
+		b.kick()
 	}
 }
 
-// skipFailed drains the futures that have failed already, for the one answer to
-// them all.
-func (b *batcher) skipFailed() {
-	for {
-		select {
-		case f, ok := <-b.futures:
-			if !ok || f.Error() == nil {
-				return
+// reset forgets what Raft was given: there is another leader, or term, and all
+// is sent again.
+func (b *batcher) reset() {
+	b.mu.Lock()
+	b.handed = 0
+	b.mu.Unlock()
+	b.kick()
+}
+
+// askIfDoubtful has Raft asked about entries that it was given and does not
+// store: it refuses them while it hands leadership over, for one.
+func (b *batcher) askIfDoubtful(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.handed == 0 || now.Sub(b.since) < doubtAfter {
+		return
+	}
+	select {
+	case b.doubt <- slices.Clone(b.futures[max(len(b.futures)-b.handed, 0):]):
+		b.since = now
+	default: // it is at it
+	}
+}
+
+// drain asks for the fate of doubtful entries. If one was refused, everybody is
+// asked to send again. Raft leaves futures without an answer when it is shut
+// down, so nobody waits for this goroutine to end; it touches nothing that Close
+// takes away.
+func (b *batcher) drain() {
+	for futures := range b.doubt {
+		for _, f := range futures {
+			if err := f.Error(); err != nil {
+				b.n.log.Debug("entries were not committed by this leader", "error", err)
+				b.reset()
+				b.n.askAgain()
+				break
 			}
-		default:
-			return
 		}
 	}
 }

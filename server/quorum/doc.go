@@ -14,7 +14,7 @@
 //     each exactly once, however many leaders they took: whatever may have been
 //     lost is sent again from the last one applied, and apply skips duplicates
 //     and refuses gaps.
-//   - Raft's futures are read for errors alone. No result travels back.
+//   - Raft's futures are looked at for errors alone, where one is likely. No result travels back.
 //   - A server votes only under an identity that its disk bears (join.go).
 //   - Lock order: state lock (fsm), then Node.mu. Nothing blocks under Node.mu.
 package quorum

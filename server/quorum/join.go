@@ -85,6 +85,7 @@ func (n *Node) startRaft() error {
 	conf.NoLegacyTelemetry = true
 
 	logs := newLogCache(n.stores.Log, logCacheBytes)
+	logs.before, logs.after = n.storing, n.stored
 	if n.stores.Blank() {
 		if err := raft.BootstrapCluster(conf, logs, n.stores.Stable, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
 			return fmt.Errorf("write the first configuration: %w", err)
@@ -114,6 +115,21 @@ func (n *Node) firstConfiguration() raft.Configuration {
 		c.Servers = append(c.Servers, s)
 	}
 	return c
+}
+
+// storing is called when Raft is about to write entries. On the leader they
+// leave for the followers at once, so that all disks work at the same time.
+func (n *Node) storing(logs []*raft.Log) {
+	if r := n.raft.Load(); r != nil && r.State() == raft.Leader {
+		n.trans.sendEarly(logs, r.CommitIndex())
+	}
+}
+
+// stored is called when Raft has written entries.
+func (n *Node) stored(logs []*raft.Log) {
+	if r := n.raft.Load(); r != nil && r.State() == raft.Leader {
+		n.batch.stored(logs)
+	}
 }
 
 // boot counts the starts on this disk, durably, so that the registrations of

@@ -12,6 +12,8 @@ import (
 type logCache struct {
 	raft.LogStore
 	limit int
+	// before and after, if set, are called around each write, in Raft's goroutine.
+	before, after func(logs []*raft.Log)
 
 	mu    sync.RWMutex
 	logs  []*raft.Log // consecutive, oldest at first
@@ -56,9 +58,20 @@ func (c *logCache) StoreLog(log *raft.Log) error { return c.StoreLogs([]*raft.Lo
 
 // StoreLogs implements raft.LogStore. What is cached is on the disk.
 func (c *logCache) StoreLogs(logs []*raft.Log) error {
+	if c.before != nil {
+		c.before(logs)
+	}
 	if err := c.LogStore.StoreLogs(logs); err != nil {
 		return err
 	}
+	c.add(logs)
+	if c.after != nil {
+		c.after(logs)
+	}
+	return nil
+}
+
+func (c *logCache) add(logs []*raft.Log) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range logs {
@@ -78,7 +91,6 @@ func (c *logCache) StoreLogs(logs []*raft.Log) error {
 		clear(c.logs[n:])
 		c.logs, c.first = c.logs[:n], 0
 	}
-	return nil
 }
 
 // DeleteRange implements raft.LogStore. It drops the whole cache, which fills

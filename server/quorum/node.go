@@ -142,7 +142,7 @@ type Node struct {
 	election   election
 
 	snaps   snapshots
-	notices []*notifier
+	notices notices
 	wake    chan struct{} // something changed for the main loop
 	stop    chan struct{}
 	loop    sync.WaitGroup // the main loop
@@ -172,6 +172,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	}
 	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
 	n.batch = newBatcher(n)
+	n.notices.init(n)
 	n.election.init(n)
 
 	cfg.Store.OnStall = func(d time.Duration) {
@@ -246,11 +247,6 @@ func (n *Node) Start() {
 	go n.batch.drain() // may outlive Close: see drain
 	if n.mesh != nil {
 		n.mesh.Start()
-		for _, m := range n.cfg.Members {
-			if m.SID != n.cfg.SID {
-				n.notices = append(n.notices, newNotifier(n, m))
-			}
-		}
 	}
 	n.loop.Add(1)
 	go n.run()
@@ -328,6 +324,7 @@ func (n *Node) observe() {
 	n.enterOffice()
 	n.noteCluster()
 	n.snapshotIfDue(r)
+	n.batch.askIfDoubtful(now)
 	n.resendIfStuck(now)
 	n.resyncIfStuck(now)
 	n.forgetDeadLeader(r, id, now)
@@ -368,6 +365,7 @@ func (n *Node) leaderChanged(sid int64, term uint64) {
 		n.events.Following()
 	}
 	n.election.leaderChanged(sid, term)
+	n.batch.reset()
 	n.reroute()
 	n.sought = time.Time{}
 	n.restartSync()
@@ -521,9 +519,7 @@ func (n *Node) Close() error {
 			n.mesh.Close()
 		}
 		n.loop.Wait()
-		for _, t := range n.notices {
-			t.close()
-		}
+		n.notices.timer.Stop()
 		if r := n.raft.Load(); r != nil {
 			ended := r.Shutdown()
 			n.trans.endPipelines()

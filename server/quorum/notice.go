@@ -4,51 +4,48 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"zooraft/fsm"
 )
 
 // Raft tells a follower of a commit with the next AppendEntries, which when
 // writes pause is one or two CommitTimeouts away: each lone write of a
 // follower's client would feel it. So a leader that has applied an entry, with
-// nothing newer on its way, sends an empty AppendEntries itself, one at most
-// under way to each follower, the newest winning.
+// nothing newer on its way, tells the followers by a message without entries.
+// While writes follow each other closely the next one carries the news as well,
+// so those followers alone are told at once that wait for requests of their own.
 //
-// Invariant: Term and PrevLogTerm are the entry's own term, and only entries
-// that this server proposed while leading are announced. So a leader out of
-// office never speaks in its successor's term, and to Raft the message is one
+// Invariant: the term of a message and that of its entry are one, and only
+// entries that this server proposed while leading are announced. So a leader out
+// of office never speaks in its successor's term, and to Raft the message is one
 // of its own (Raft, section 5.3).
 
-// noticeAgain is how long a follower is given to store an entry before it is
-// told again that it is committed.
-const noticeAgain = time.Millisecond
+// noticeGrace is what counts as closely, and the longest that a follower which
+// waits for nothing of its own is left without the news.
+const noticeGrace = time.Millisecond
 
-// noticeAtMost is where doubling that ends: by then Raft has told it as well.
-const noticeAtMost = 64 * time.Millisecond
-
-// notifier tells one follower of commits.
-type notifier struct {
-	n    *Node
-	id   raft.ServerID
-	addr raft.ServerAddress
-
-	mu    sync.Mutex
-	index uint64
-	term  uint64
-	wake  chan struct{}
-	stop  chan struct{}
-	wg    sync.WaitGroup
+// notices decides when followers are told of commits.
+type notices struct {
+	mu      sync.Mutex
+	owed    map[int64]bool // followers with requests in entries not announced
+	index   uint64         // the newest commit to announce
+	term    uint64
+	quietAt time.Time // when nothing newer was on its way last
+	close   bool      // the next entry came within noticeGrace of that
+	timer   *time.Timer
+	armed   bool
 }
 
-func newNotifier(n *Node, m Member) *notifier {
-	t := &notifier{
-		n: n, id: serverID(m.SID), addr: raft.ServerAddress(m.electionAddr()),
-		wake: make(chan struct{}, 1), stop: make(chan struct{}),
-	}
-	t.wg.Add(1)
-	go t.run()
-	return t
+func (s *notices) init(n *Node) {
+	s.owed = make(map[int64]bool)
+	s.timer = time.AfterFunc(time.Hour, n.noticeLate)
+	s.timer.Stop()
+}
+
+// owe takes note that an entry about to be proposed carries a request of sid.
+func (s *notices) owe(sid int64) {
+	s.mu.Lock()
+	s.owed[sid] = true
+	s.mu.Unlock()
 }
 
 // Applied takes note that everything up to the Raft index is applied here. It
@@ -56,73 +53,45 @@ func newNotifier(n *Node, m Member) *notifier {
 func (n *Node) Applied(v fsm.View, index, term uint64) {
 	n.applied.Store(index)
 	n.releaseSyncs(v, index)
-	if len(n.notices) == 0 || n.leadTerm.Load() != term {
+	if len(n.cfg.Members) < 2 || n.leadTerm.Load() != term {
 		return
 	}
 	if r := n.raft.Load(); r == nil || r.LastIndex() != index {
 		return // something newer carries the news
 	}
-	for _, t := range n.notices {
-		t.announce(index, term)
+	s := &n.notices
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index, s.term, s.quietAt = index, term, time.Now()
+	for _, p := range *n.trans.appenders.Load() {
+		if !s.close || s.owed[p.sid] {
+			p.notice(index, term)
+		}
+	}
+	clear(s.owed)
+	if s.close && !s.armed {
+		s.armed = true
+		s.timer.Reset(noticeGrace)
 	}
 }
 
-func (t *notifier) announce(index, term uint64) {
-	t.mu.Lock()
-	if index >= t.index {
-		t.index, t.term = index, term
-	}
-	t.mu.Unlock()
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
+// proposing takes note of an entry about to be proposed.
+func (s *notices) proposing() {
+	s.mu.Lock()
+	s.close = time.Since(s.quietAt) < noticeGrace
+	s.mu.Unlock()
 }
 
-func (t *notifier) run() {
-	defer t.wg.Done()
-	self := t.n.trans.LocalAddr()
-	var refused uint64 // the index refused last, and the pause after it
-	var pause time.Duration
-	for {
-		select {
-		case <-t.stop:
-			return
-		case <-t.wake:
-		}
-		t.mu.Lock()
-		index, term := t.index, t.term
-		t.mu.Unlock()
-		addr := t.n.trans.EncodePeer(serverID(t.n.cfg.SID), self)
-		req := raft.AppendEntriesRequest{
-			RPCHeader:         raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(serverID(t.n.cfg.SID)), Addr: addr},
-			Term:              term,
-			PrevLogEntry:      index,
-			PrevLogTerm:       term,
-			LeaderCommitIndex: index,
-		}
-		// Whatever comes of it, Raft's own replication goes on. A refusal means
-		// that the follower has not stored the entry yet.
-		var resp raft.AppendEntriesResponse
-		if err := t.n.trans.AppendEntries(t.id, t.addr, &req, &resp); err != nil {
-			t.n.log.Trace("commit notice not delivered", "peer", t.id, "error", err)
-		} else if !resp.Success && t.n.leadTerm.Load() == term && t.n.raft.Load().LastIndex() == index {
-			if index != refused {
-				refused, pause = index, noticeAgain
-			}
-			timer := time.NewTimer(pause)
-			select {
-			case <-t.stop:
-			case <-timer.C:
-				t.announce(index, term)
-			}
-			timer.Stop()
-			pause = min(2*pause, noticeAtMost)
-		}
+// noticeLate tells those who have not heard otherwise.
+func (n *Node) noticeLate() {
+	s := &n.notices
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.armed = false
+	if n.leadTerm.Load() != s.term || n.raft.Load().LastIndex() != s.index {
+		return
 	}
-}
-
-func (t *notifier) close() {
-	close(t.stop)
-	t.wg.Wait()
+	for _, p := range *n.trans.appenders.Load() {
+		p.notice(s.index, s.term)
+	}
 }

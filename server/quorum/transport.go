@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,14 +18,17 @@ import (
 	"zooraft/server/peer"
 )
 
-// transport is Raft's NetworkTransport on the election port, over connections
-// that begin with the peers' handshake.
+// transport is Raft's transport on the election port, over connections that
+// begin with the peers' handshake. What Raft sends rarely goes by its stock
+// NetworkTransport; entries go by append streams of our own.
 type transport struct {
 	*raft.NetworkTransport
 	layer *streamLayer
+	addrs addressBook
+	rpcs  chan raft.RPC // to Raft, from both
 
-	mu        sync.Mutex
-	pipelines map[*pipeline]struct{}
+	mu        sync.Mutex                  // of who changes appenders
+	appenders atomic.Pointer[[]*appender] // that are open; the slice is never changed
 }
 
 const (
@@ -56,8 +61,9 @@ func newTransport(ln net.Listener, addr string, cfg Config, p peers, addrs addre
 	for _, m := range cfg.Members {
 		l.sids[m.electionAddr()] = m.SID
 	}
-	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, l.admit) })
-	return l.transport(addrs)
+	t := l.transport(addrs)
+	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, t.admit) })
+	return t
 }
 
 // newLocalTransport is the transport of a standalone server, which speaks only
@@ -70,7 +76,8 @@ func newLocalTransport(self raft.ServerID, log hclog.Logger) *transport {
 }
 
 func (l *streamLayer) transport(addrs addressBook) *transport {
-	t := &transport{layer: l, pipelines: make(map[*pipeline]struct{})}
+	t := &transport{layer: l, addrs: addrs, rpcs: make(chan raft.RPC, appendAhead)}
+	t.appenders.Store(new([]*appender))
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: addrs,
 		Logger:                l.log,
@@ -78,8 +85,28 @@ func (l *streamLayer) transport(addrs addressBook) *transport {
 		MaxPool:               raftPool,
 		Timeout:               raftRPCTimeout,
 	})
+	l.wg.Go(t.relay)
 	return t
 }
+
+// relay passes on what comes by the stock transport.
+func (t *transport) relay() {
+	for {
+		select {
+		case rpc := <-t.NetworkTransport.Consumer():
+			select {
+			case t.rpcs <- rpc:
+			case <-t.layer.ctx.Done():
+				return
+			}
+		case <-t.layer.ctx.Done():
+			return
+		}
+	}
+}
+
+// Consumer implements raft.Transport.
+func (t *transport) Consumer() <-chan raft.RPC { return t.rpcs }
 
 // SetHeartbeatHandler does nothing, so that heartbeats pass Raft's main
 // goroutine like any message. The stock fast path changes Raft's state from
@@ -126,45 +153,58 @@ func broken(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// pipeline is a stream of AppendEntries that endPipelines can close.
-type pipeline struct {
-	raft.AppendPipeline
-	t *transport
+// AppendEntries implements raft.Transport. Of many entries it sends as many as
+// are right for one message, and cuts args down to them; Raft, which looks
+// there for what it has sent, sends the rest next.
+func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	args.Entries = args.Entries[:fitting(args.Entries)]
+	return t.NetworkTransport.AppendEntries(id, target, args, resp)
 }
 
 // AppendEntriesPipeline implements raft.Transport.
 func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
-	inner, err := t.NetworkTransport.AppendEntriesPipeline(id, target)
+	if addr, err := t.addrs.ServerAddr(id); err == nil {
+		target = addr
+	}
+	conn, err := t.layer.dial(target, peer.PurposeAppend)
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{inner, t}
+	p := newAppender(t, id)
+	if conn, err = t.layer.keep(conn, p.readAnswers); err != nil {
+		return nil, err
+	}
+	p.begin(conn)
 	t.mu.Lock()
-	t.pipelines[p] = struct{}{}
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	open := append(slices.Clone(*t.appenders.Load()), p)
+	t.appenders.Store(&open)
 	return p, nil
 }
 
-// Close implements raft.AppendPipeline.
-func (p *pipeline) Close() error {
-	p.t.mu.Lock()
-	delete(p.t.pipelines, p)
-	p.t.mu.Unlock()
-	return p.AppendPipeline.Close()
+// forget takes a closed appender out.
+func (t *transport) forget(p *appender) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	open := slices.DeleteFunc(slices.Clone(*t.appenders.Load()), func(q *appender) bool { return q == p })
+	t.appenders.Store(&open)
 }
 
-// endPipelines closes all pipelines. Raft has one goroutine that sends and one
-// that reads answers; when leadership is lost the reader may go first, and the
-// sender then waits for ever for room, and Raft's shutdown for the sender.
-// While leading it is harmless: Raft opens a pipeline again.
-func (t *transport) endPipelines() {
-	t.mu.Lock()
-	var all []*pipeline
-	for p := range t.pipelines {
-		all = append(all, p)
+// sendEarly sends entries that the leader is about to store to the followers
+// that keep up. It does not block.
+func (t *transport) sendEarly(entries []*raft.Log, commit uint64) {
+	var shared earlyFrame
+	for _, p := range *t.appenders.Load() {
+		p.sendEarly(entries, commit, &shared)
 	}
-	t.mu.Unlock()
-	for _, p := range all {
+}
+
+// endPipelines closes all append streams. Raft has one goroutine that sends and
+// one that takes answers; when leadership is lost the latter may go first, and
+// the sender then waits for room, and Raft's shutdown for the sender. While
+// leading it is harmless: Raft opens a stream again.
+func (t *transport) endPipelines() {
+	for _, p := range *t.appenders.Load() {
 		p.Close()
 	}
 }
@@ -205,19 +245,26 @@ func (l *streamLayer) Dial(addr raft.ServerAddress, _ time.Duration) (net.Conn, 
 	if string(addr) == l.addr {
 		return l.dialSelf()
 	}
-	sid := l.sids[string(addr)]
-	if err := l.awaitPeer(sid); err != nil {
-		return nil, err
-	}
-	conn, _, _, err := peer.Dial(l.ctx, string(addr), l.peers, sid, peer.PurposeRaft)
+	conn, err := l.dial(addr, peer.PurposeRaft)
 	if err != nil {
 		return nil, err
 	}
 	return l.keep(conn)
 }
 
-// keep notes a dialled connection, so that Close can end what Raft does on it.
-func (l *streamLayer) keep(conn net.Conn) (net.Conn, error) {
+// dial connects to the election port of another server.
+func (l *streamLayer) dial(addr raft.ServerAddress, purpose peer.Purpose) (net.Conn, error) {
+	sid := l.sids[string(addr)]
+	if err := l.awaitPeer(sid); err != nil {
+		return nil, err
+	}
+	conn, _, _, err := peer.Dial(l.ctx, string(addr), l.peers, sid, purpose)
+	return conn, err
+}
+
+// keep notes a dialled connection, so that Close can end what is done on it, and
+// starts what serves it.
+func (l *streamLayer) keep(conn net.Conn, serve ...func(net.Conn)) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.dialled == nil {
@@ -225,7 +272,11 @@ func (l *streamLayer) keep(conn net.Conn) (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	l.dialled[conn] = struct{}{}
-	return &dialledConn{conn, l}, nil
+	kept := &dialledConn{conn, l}
+	for _, fn := range serve {
+		l.wg.Go(func() { fn(kept) })
+	}
+	return kept, nil
 }
 
 type dialledConn struct {
@@ -239,6 +290,14 @@ func (c *dialledConn) Close() error {
 	delete(c.l.dialled, c.Conn)
 	c.l.mu.Unlock()
 	return c.Conn.Close()
+}
+
+// SyscallConn implements syscall.Conn, if the connection has one.
+func (c *dialledConn) SyscallConn() (syscall.RawConn, error) {
+	if s, ok := c.Conn.(syscall.Conn); ok {
+		return s.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 // awaitPeer holds a dial back while the peer's stream says that it is down.
@@ -283,10 +342,17 @@ func (l *streamLayer) dialSelf() (net.Conn, error) {
 	}
 }
 
-// admit answers the handshake of an incoming connection and hands it to Raft.
-func (l *streamLayer) admit(conn net.Conn) {
+// admit answers the handshake of an incoming connection, and serves it or hands
+// it to the stock transport.
+func (t *transport) admit(conn net.Conn) {
+	l := t.layer
 	stop := context.AfterFunc(l.ctx, func() { conn.Close() })
 	id, purpose, err := peer.Answer(conn, l.peers)
+	if err == nil && purpose == peer.PurposeAppend {
+		t.serveAppends(conn, id)
+		stop()
+		return
+	}
 	stop()
 	if err == nil && purpose != peer.PurposeRaft {
 		err = fmt.Errorf("purpose %q on the election port", purpose)

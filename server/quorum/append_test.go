@@ -1,0 +1,316 @@
+package quorum
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+func logsFrom(first, n, term uint64) []*raft.Log {
+	var logs []*raft.Log
+	for i := range n {
+		logs = append(logs, &raft.Log{
+			Index: first + i, Term: term, Type: raft.LogCommand, Data: fmt.Appendf(nil, "entry %d", first+i),
+			AppendedAt: time.Unix(1700000000, int64(i)).UTC(),
+		})
+	}
+	return logs
+}
+
+func TestAppendCodec(t *testing.T) {
+	tests := []struct {
+		name string
+		kind byte
+		q    raft.AppendEntriesRequest
+	}{
+		{"empty", appendEntries, raft.AppendEntriesRequest{}},
+		{"notice", appendNotice, raft.AppendEntriesRequest{Term: 7, PrevLogEntry: 1 << 40, PrevLogTerm: 7, LeaderCommitIndex: 1 << 40}},
+		{"entries", appendEntries, raft.AppendEntriesRequest{
+			RPCHeader: raft.RPCHeader{ProtocolVersion: 3, ID: []byte("2"), Addr: []byte("zoo-2:3888")},
+			Term:      9, PrevLogEntry: 41, PrevLogTerm: 8, LeaderCommitIndex: 40,
+			Entries: append(logsFrom(42, 3, 9), &raft.Log{
+				Index: 45, Term: 9, Type: raft.LogNoop, Extensions: []byte("x"), AppendedAt: time.Time{}.UTC(),
+			}),
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := encodeAppend(tt.kind, &tt.q, tt.q.PrevLogEntry, tt.q.PrevLogTerm, tt.q.Entries)
+			frame, err := readFrame(bufio.NewReader(bytes.NewReader(b)), nil, maxAppendFrame)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kind, got, err := decodeAppend(frame)
+			if err != nil || kind != tt.kind || !reflect.DeepEqual(*got, tt.q) {
+				t.Errorf("got kind %d, %+v, %v\nwant %d, %+v", kind, got, err, tt.kind, tt.q)
+			}
+			for cut := range frame {
+				if _, _, err := decodeAppend(frame[:cut]); err == nil {
+					t.Errorf("a frame cut at %d of %d was taken", cut, len(frame))
+				}
+			}
+		})
+	}
+	a := raft.AppendEntriesResponse{Term: 3, LastLog: 77, NoRetryBackoff: true}
+	got, failure, err := decodeAnswer(encodeAnswer(nil, &a, errors.New("full"))[4:])
+	if err != nil || failure == nil || !reflect.DeepEqual(got, a) {
+		t.Errorf("answer: got %+v, %v, %v", got, failure, err)
+	}
+}
+
+// FuzzAppendFrame: what a peer sends must not hurt, and what is understood is
+// understood the same when it is sent on.
+func FuzzAppendFrame(f *testing.F) {
+	q := raft.AppendEntriesRequest{Term: 2, PrevLogEntry: 5, PrevLogTerm: 1, Entries: logsFrom(6, 2, 2)}
+	f.Add(encodeAppend(appendEntries, &q, 5, 1, q.Entries)[4:])
+	f.Add(encodeAppend(appendNotice, &q, 5, 1, nil)[4:])
+	f.Add(encodeAnswer(nil, &raft.AppendEntriesResponse{Term: 1, Success: true}, nil)[4:])
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		decodeAnswer(frame)
+		kind, q, err := decodeAppend(frame)
+		if err != nil {
+			return
+		}
+		again, same, err := decodeAppend(encodeAppend(kind, q, q.PrevLogEntry, q.PrevLogTerm, q.Entries)[4:])
+		if err != nil || again != kind || !reflect.DeepEqual(q, same) {
+			t.Fatalf("%+v became %+v, %v", q, same, err)
+		}
+	})
+}
+
+// appendPair is an open append stream from server 1 to server 2, whose first
+// message, with entry 1, is answered.
+func appendPair(t *testing.T) (a, b *Node, p *appender) {
+	t.Helper()
+	a, b = transports(t)
+	pipeline, err := a.trans.AppendEntriesPipeline("2", b.trans.LocalAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pipeline.Close() })
+	p = pipeline.(*appender)
+	ask(t, a, p, 0, logsFrom(1, 1, 1))
+	answerNext(t, b, true, 1)
+	if got := await(t, p.Consumer(), "answer"); !got.Response().Success {
+		t.Fatal("the first message was refused")
+	}
+	return a, b, p
+}
+
+// ask makes Raft's request for entries behind prev.
+func ask(t *testing.T, n *Node, p *appender, prev uint64, entries []*raft.Log) raft.AppendFuture {
+	t.Helper()
+	f, err := p.AppendEntries(&raft.AppendEntriesRequest{
+		RPCHeader: header(n), Term: 1, PrevLogEntry: prev, PrevLogTerm: min(prev, 1), Entries: entries,
+	}, &raft.AppendEntriesResponse{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// answerNext takes a message at the follower, checks which entries it brings,
+// and answers it.
+func answerNext(t *testing.T, n *Node, ok bool, want ...uint64) *raft.AppendEntriesRequest {
+	t.Helper()
+	rpc := await(t, n.trans.Consumer(), "message")
+	q := rpc.Command.(*raft.AppendEntriesRequest)
+	var got []uint64
+	for _, l := range q.Entries {
+		got = append(got, l.Index)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("message with entries %v, want %v", got, want)
+	}
+	rpc.Respond(&raft.AppendEntriesResponse{Term: 1, Success: ok}, nil)
+	return q
+}
+
+func pending(p *appender) bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// TestEarlyEntries: what left early is not sent again, and Raft hears of it when
+// it has asked.
+func TestEarlyEntries(t *testing.T) {
+	a, b, p := appendPair(t)
+	a.trans.sendEarly(logsFrom(2, 2, 1), 1)
+	if q := answerNext(t, b, true, 2, 3); q.PrevLogEntry != 1 || q.PrevLogTerm != 1 || q.LeaderCommitIndex != 1 || string(q.Addr) != string(a.trans.LocalAddr()) {
+		t.Errorf("early message: %+v", q)
+	}
+	until(t, "the answer is in", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.answered == p.messages })
+	if !pending(p) {
+		t.Fatal("Raft heard an answer that it had not asked for")
+	}
+	// Raft asks in other portions: a part of the message, then the rest and more.
+	ask(t, a, p, 1, logsFrom(2, 1, 1))
+	f := ask(t, a, p, 2, logsFrom(3, 2, 1))
+	if got := await(t, p.Consumer(), "answer"); !got.Response().Success || got.Request().Entries[0].Index != 2 {
+		t.Errorf("got %+v", got.Response())
+	}
+	if q := answerNext(t, b, true, 4); q.PrevLogEntry != 3 {
+		t.Errorf("the rest follows %d, want 3", q.PrevLogEntry)
+	}
+	if got := await(t, p.Consumer(), "answer"); got != f || !got.Response().Success || got.Error() != nil {
+		t.Errorf("got %+v, %v", got.Response(), got.Error())
+	}
+}
+
+// TestEarlyOnlyWhatFollows: entries that the follower has not been brought up to
+// do not leave early, nor those of another term.
+func TestEarlyOnlyWhatFollows(t *testing.T) {
+	a, b, p := appendPair(t)
+	a.trans.sendEarly(logsFrom(3, 1, 1), 0)
+	a.trans.sendEarly(logsFrom(2, 1, 2), 0)
+	a.trans.sendEarly(logsFrom(2, 1, 1), 0)
+	a.trans.sendEarly(logsFrom(3, 1, 1), 0)
+	a.trans.sendEarly(logsFrom(4, 1, 1), 0) // one too many under way
+	answerNext(t, b, true, 2)
+	answerNext(t, b, true, 3)
+	ask(t, a, p, 1, logsFrom(2, 3, 1))
+	answerNext(t, b, true, 4)
+}
+
+// TestAppendRefusal: a refusal is the answer to all that follows it.
+func TestAppendRefusal(t *testing.T) {
+	a, b, p := appendPair(t)
+	a.trans.sendEarly(logsFrom(2, 1, 1), 0)
+	answerNext(t, b, false, 2)
+	until(t, "the answer is in", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.refused })
+	ask(t, a, p, 1, logsFrom(2, 1, 1))
+	if got := await(t, p.Consumer(), "answer"); got.Response().Success {
+		t.Error("Raft was told of success")
+	}
+	a.trans.sendEarly(logsFrom(3, 1, 1), 0)
+	p.notice(2, 1)
+	select {
+	case rpc := <-b.trans.Consumer():
+		t.Errorf("after a refusal came %+v", rpc.Command)
+	case <-time.After(20 * time.Millisecond):
+	}
+}
+
+// TestAppendBroken: requests end with the connection.
+func TestAppendBroken(t *testing.T) {
+	a, b, p := appendPair(t)
+	ask(t, a, p, 1, logsFrom(2, 1, 1))
+	await(t, b.trans.Consumer(), "message")
+	b.trans.Close()
+	if got := await(t, p.Consumer(), "answer"); got.Response().Success || got.Error() == nil {
+		t.Errorf("got %+v, %v", got.Response(), got.Error())
+	}
+	until(t, "new requests fail", func() bool {
+		_, err := p.AppendEntries(&raft.AppendEntriesRequest{Term: 1, PrevLogEntry: 2, PrevLogTerm: 1}, &raft.AppendEntriesResponse{})
+		return err != nil
+	})
+}
+
+// TestCommitNotice: it goes to followers that have the entry and do not know yet.
+func TestCommitNotice(t *testing.T) {
+	a, b, p := appendPair(t)
+	p.notice(2, 1) // not sent yet
+	p.notice(1, 2) // another term
+	p.notice(1, 1)
+	p.notice(1, 1) // told
+	q := answerNext(t, b, true)
+	if q.LeaderCommitIndex != 1 || q.PrevLogEntry != 1 || q.PrevLogTerm != 1 {
+		t.Errorf("notice: %+v", q)
+	}
+	ask(t, a, p, 1, logsFrom(2, 1, 1))
+	answerNext(t, b, true, 2)
+	if got := await(t, p.Consumer(), "answer"); !got.Response().Success {
+		t.Error("the answer to a notice was taken for that to the next message")
+	}
+}
+
+// TestAppendStream has Raft's part played at random: entries leave early or not,
+// Raft asks for them in other portions, the follower is slow at times. Each
+// entry must arrive once, in order, and each request be answered in its turn.
+func TestAppendStream(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	a, b, p := appendPair(t)
+	const last = 3000
+	slow := rand.New(rand.NewPCG(seed, 2))
+	received, over := make(chan error, 1), make(chan struct{})
+	defer close(over)
+	go func() {
+		next := uint64(2)
+		for {
+			select {
+			case <-over:
+				return
+			case rpc := <-b.trans.Consumer():
+				q := rpc.Command.(*raft.AppendEntriesRequest)
+				// Without entries it may speak of what Raft has asked for so far.
+				if q.PrevLogEntry != next-1 && (len(q.Entries) > 0 || q.PrevLogEntry > next) {
+					t.Errorf("a message follows %d, the last entry was %d", q.PrevLogEntry, next-1)
+					received <- nil
+					return
+				}
+				next += uint64(len(q.Entries))
+				if slow.IntN(8) == 0 {
+					time.Sleep(time.Duration(slow.IntN(300)) * time.Microsecond)
+				}
+				rpc.Respond(&raft.AppendEntriesResponse{Term: 1, Success: true, LastLog: next - 1}, nil)
+				if next == last+1 && len(q.Entries) > 0 {
+					received <- nil
+				}
+			case <-time.After(10 * time.Second):
+				received <- fmt.Errorf("nothing after entry %d", next-1)
+				return
+			}
+		}
+	}()
+	answered := make(chan error, 1)
+	go func() {
+		next := uint64(2)
+		for next <= last {
+			select {
+			case f := <-p.Consumer():
+				q, r := f.Request(), f.Response()
+				if !r.Success || q.PrevLogEntry != next-1 || r.LastLog < next-1+uint64(len(q.Entries)) {
+					answered <- fmt.Errorf("request behind %d for %d entries: %+v; next is %d", q.PrevLogEntry, len(q.Entries), r, next)
+					return
+				}
+				next += uint64(len(q.Entries))
+			case <-time.After(10 * time.Second):
+				answered <- fmt.Errorf("no answer behind %d", next-1)
+				return
+			}
+		}
+		answered <- nil
+	}()
+	stored, asked := uint64(1), uint64(1)
+	for asked < last {
+		if n := min(rnd.Uint64N(5), last-stored); n > 0 {
+			if rnd.IntN(5) > 0 {
+				a.trans.sendEarly(logsFrom(stored+1, n, 1), asked)
+			}
+			stored += n
+		}
+		if n := rnd.Uint64N(stored - asked + 1); n > 0 || rnd.IntN(4) == 0 {
+			ask(t, a, p, asked, logsFrom(asked+1, n, 1))
+			asked += n
+		}
+	}
+	if err := await(t, received, "end at the follower"); err != nil {
+		t.Error(err)
+	}
+	if err := await(t, answered, "end at the leader"); err != nil {
+		t.Error(err)
+	}
+}
