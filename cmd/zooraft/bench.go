@@ -94,7 +94,7 @@ made are not measured. Ctrl-C ends the measurement with the figures so far.`,
 	flags.DurationVar(&c.Interval, "interval", time.Second, "length of an interval in the results")
 	flags.Uint64Var(&c.Seed, "seed", 1, "of all random choices")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "print a line for each interval")
-	// Sub-commands of bench are added here.
+	cmd.AddCommand(newBenchReportCommand())
 	return cmd
 }
 
