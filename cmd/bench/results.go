@@ -29,6 +29,9 @@ type Run struct {
 	Group string `json:"group,omitempty"`
 	// Label names the server that was measured: "Zooraft", "ZooKeeper 3.9.5".
 	Label string `json:"label,omitempty"`
+	// Target is what is wanted of the first label's medians over the second's,
+	// in words: "throughput ≥ 2.5, CPU ≤ 0.35, p99 ≤ 0.5"; CPU is per operation.
+	Target string `json:"target,omitempty"`
 
 	Workload Workload  `json:"workload"`
 	Servers  []string  `json:"servers"`
