@@ -22,6 +22,8 @@ const (
 type Options struct {
 	// Size is the number of servers; 1 (or 0) has no server lines and so is standalone.
 	Size int
+	// Observers says how many of the servers, the last ones, have no vote.
+	Observers int
 	// TickTime is zoo.cfg's tickTime, to the millisecond. Default 1 s: sessions of 2 to 20 s.
 	TickTime time.Duration
 	// Lines are added at the end of each zoo.cfg. Of two lines with one key the later counts, so they also override.
@@ -30,6 +32,8 @@ type Options struct {
 	Defines []string
 	// Args are further arguments of the command line (of the JVM, for a stock ZooKeeper).
 	Args []string
+	// JVM are a stock ZooKeeper's flags in place of those that make its start quick and its work slow.
+	JVM []string
 	// Env is added to the environment of each server, as "KEY=value".
 	Env []string
 	// StartTimeout bounds how long a server may take until it serves. Default 60 s.
@@ -169,7 +173,14 @@ func (e *Ensemble) zooCfg(s *Server) []byte {
 	b.WriteString("admin.enableServer=false\n") // its port is a fixed one
 	if e.options.Size > 1 {
 		for _, m := range e.servers {
-			fmt.Fprintf(&b, "server.%d=%s:%d:%d\n", m.SID, loopbackAddr, m.QuorumPort, m.ElectionPort)
+			role := ""
+			if e.observer(m.SID) {
+				role = ":observer"
+			}
+			fmt.Fprintf(&b, "server.%d=%s:%d:%d%s\n", m.SID, loopbackAddr, m.QuorumPort, m.ElectionPort, role)
+		}
+		if e.observer(s.SID) {
+			b.WriteString("peerType=observer\n")
 		}
 	}
 	for _, line := range e.options.Lines {
@@ -177,6 +188,8 @@ func (e *Ensemble) zooCfg(s *Server) []byte {
 	}
 	return b.Bytes()
 }
+
+func (e *Ensemble) observer(sid int) bool { return sid > e.options.Size-e.options.Observers }
 
 // Size is the number of servers, running or not.
 func (e *Ensemble) Size() int { return len(e.servers) }

@@ -322,3 +322,44 @@ func TestZooraftCommand(t *testing.T) {
 		t.Errorf("command: got %q, want %q", cmd.Args, want)
 	}
 }
+
+func TestStockZooKeeperFlags(t *testing.T) {
+	if _, err := exec.LookPath("java"); err != nil {
+		t.Skip("MISSING: java")
+	}
+	tests := []struct {
+		name string
+		o    Options
+		want []string
+	}{
+		{"quick start", Options{Defines: []string{"a=b"}}, append(slices.Clone(quickStart), "-Da=b")},
+		{"own flags", Options{JVM: []string{"-Xmx1000m"}, Args: []string{"-verbose"}}, []string{"-Xmx1000m", "-verbose"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd, err := stockZooKeeper("/jars").command(&Server{Dir: t.TempDir(), Config: "/x/zoo.cfg"}, &tt.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := cmd.Args[1:slices.Index(cmd.Args, "-cp")]; !slices.Equal(got, tt.want) {
+				t.Errorf("flags: got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestObservers(t *testing.T) {
+	e := NewZooraft(t, Options{Size: 4, Observers: 1})
+	for sid := 1; sid <= 4; sid++ {
+		cfg, err := os.ReadFile(e.Server(sid).Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(string(cfg), ":observer\n"); got != 1 || !strings.Contains(string(cfg), "server.4=") {
+			t.Errorf("server %d: %d observers in its zoo.cfg, want one:\n%s", sid, got, cfg)
+		}
+		if got, want := strings.Contains(string(cfg), "peerType=observer\n"), sid == 4; got != want {
+			t.Errorf("server %d: peerType=observer is there: %v, want %v", sid, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,7 +33,10 @@ var zooraft = program{
 	},
 }
 
-// stockZooKeeper runs the ZooKeeper whose jars lie in the directory jars. Its JVM is set for a quick start, not for speed.
+// quickStart are the flags of a JVM that is to start quickly and need not be fast after it.
+var quickStart = []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"}
+
+// stockZooKeeper runs the ZooKeeper whose jars lie in the directory jars.
 func stockZooKeeper(jars string) program {
 	return program{
 		name: "zookeeper",
@@ -45,7 +49,10 @@ func stockZooKeeper(jars string) program {
 			if err := os.WriteFile(filepath.Join(s.Dir, "logback.xml"), []byte(serverLogback), 0o600); err != nil {
 				return nil, err
 			}
-			args := []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"}
+			args := slices.Clone(quickStart)
+			if o.JVM != nil {
+				args = slices.Clone(o.JVM)
+			}
 			for _, d := range o.Defines {
 				args = append(args, "-D"+d)
 			}
