@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 const (
 	sessionTimeout = 20 * time.Second
 	replyTimeout   = 60 * time.Second // far above any pause that is worth measuring
+	manyOpen       = 64               // requests under way at once, where it should go fast
+	bufferBytes    = 8 << 10          // small, for there may be thousands
 )
 
 // client is one session on one connection. It keeps no history and allocates nothing per request, so that it measures
@@ -28,12 +31,16 @@ type client struct {
 }
 
 // dial opens a session. It blocks until it is granted.
-func dial(addr string) (*client, error) {
-	nc, err := net.DialTimeout("tcp", addr, replyTimeout)
+func dial(addr string) (*client, error) { return dialUntil(context.Background(), addr) }
+
+// dialUntil is dial for a client whose connection is closed when ctx ends.
+func dialUntil(ctx context.Context, addr string) (*client, error) {
+	nc, err := (&net.Dialer{Timeout: replyTimeout}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{nc: nc, in: bufio.NewReaderSize(nc, 64<<10)}
+	context.AfterFunc(ctx, func() { nc.Close() })
+	c := &client{nc: nc, in: bufio.NewReaderSize(nc, bufferBytes)}
 	q := protocol.ConnectRequest{Timeout: int32(sessionTimeout.Milliseconds()), Passwd: make([]byte, protocol.PasswdBytes),
 		HasReadOnly: true}
 	b, mark := protocol.BeginFrame(nil)

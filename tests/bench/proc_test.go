@@ -38,8 +38,8 @@ func cpuTime(t *testing.T, pids ...int) time.Duration {
 	return sum
 }
 
-// memory is the resident memory of a process in MiB: now, and the most there ever was.
-type memory struct{ rss, peak int }
+// memory is the resident memory of a process in bytes: now, and the most there ever was.
+type memory struct{ rss, peak int64 }
 
 func memoryOf(t *testing.T, pid int) memory {
 	t.Helper()
@@ -47,14 +47,14 @@ func memoryOf(t *testing.T, pid int) memory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := func(key string) int {
+	read := func(key string) int64 {
 		for line := range strings.Lines(string(text)) {
 			if value, ok := strings.CutPrefix(line, key+":"); ok {
-				kib, err := strconv.Atoi(strings.Fields(value)[0])
+				kib, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
 				if err != nil {
 					t.Fatalf("/proc/%d/status: %q", pid, line)
 				}
-				return kib / 1024
+				return kib << 10
 			}
 		}
 		t.Fatalf("/proc/%d/status has no %s", pid, key)

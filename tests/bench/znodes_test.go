@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -19,33 +15,9 @@ import (
 )
 
 const (
-	znodeBytes   = 100
-	parents      = 1000
-	createsEach  = 500   // in one multi
-	multisOpen   = 16    // under way at once
-	writesToSnap = 15000 // requests between two snapshots: the fill with its multis and some seconds of writes
 	pauseTarget  = 50 * time.Millisecond
-	snapshotWait = 90 * time.Second
+	writesToSnap = 15000 // the fill with its multis and some seconds of writes
 )
-
-// population says where the znodes stand.
-type population struct {
-	name string
-	path func(i int) string
-	dirs []string
-}
-
-func populations(n int) []population {
-	spread := population{name: "spread over 1000 parents", path: func(i int) string {
-		return fmt.Sprintf("/bench/dir-%04d/node-%08d", i%parents, i)
-	}, dirs: []string{"/bench"}}
-	for i := range min(parents, n) {
-		spread.dirs = append(spread.dirs, fmt.Sprintf("/bench/dir-%04d", i))
-	}
-	flat := population{name: "below one parent", path: func(i int) string { return fmt.Sprintf("/bench/node-%08d", i) },
-		dirs: []string{"/bench"}}
-	return []population{spread, flat}
-}
 
 // TestMillionZnodes fills a standalone server and reports its memory, the longest pause of a reader and of a writer
 // while a snapshot is written, and how long the server takes to be back after a kill and after a stop. It fails when a
@@ -54,10 +26,11 @@ func populations(n int) []population {
 func TestMillionZnodes(t *testing.T) {
 	asked(t)
 	n := setting(t, "ZOORAFT_BENCH_ZNODES", 1000000)
-	for _, p := range populations(n) {
+	for _, p := range []population{spreadOut(n), belowOne()} {
 		t.Run(strings.ReplaceAll(p.name, " ", "-"), func(t *testing.T) {
 			f := &filled{t: t, p: p, n: n, quiet: setting(t, "ZOORAFT_BENCH_QUIET", 60)}
-			f.ens = harness.StartZooraft(t, harness.Options{Lines: []string{fmt.Sprintf("snapCount=%d", writesToSnap)}})
+			f.ens = side{label: zooraftLabel}.make(t, harness.Options{Lines: snapshotEvery(writesToSnap)})
+			f.ens.StartAll()
 			defer func() { t.Logf("%d znodes of %d bytes %s\n%s", n, znodeBytes, p.name, f.table.String()) }()
 			f.run()
 		})
@@ -66,15 +39,13 @@ func TestMillionZnodes(t *testing.T) {
 
 // filled is a server with a population, and the report on it.
 type filled struct {
-	t     *testing.T
-	ens   *harness.Ensemble
-	p     population
-	n     int
-	quiet int // seconds
-	table bytes.Buffer
-
-	written atomic.Int64 // what the last acknowledged write wrote to marker
-	marker  string
+	t      *testing.T
+	ens    *ensemble
+	p      population
+	n      int
+	quiet  int // seconds
+	table  bytes.Buffer
+	marker marker
 }
 
 func (f *filled) run() {
@@ -83,14 +54,19 @@ func (f *filled) run() {
 	row := func(what, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", what, fmt.Sprintf(format, args...)) }
 	mem := func(when string) {
 		m := memoryOf(f.t, f.ens.PID(1))
-		row("memory "+when, "%d MiB resident, %d MiB at most", m.rss, m.peak)
+		row("memory "+when, "%d MiB resident, %d MiB at most", m.rss>>20, m.peak>>20)
 	}
-	f.marker = f.p.path(f.n / 2)
+	f.marker.path = f.p.path(f.n / 2)
 
 	mem("empty")
 	before := cpuTime(f.t, f.ens.PID(1))
 	start := time.Now()
-	f.fill()
+	c := f.ens.dial(1)
+	err := f.p.fill(c, 0, f.n)
+	c.close()
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	took := time.Since(start)
 	row("fill", "%s s, %.0f znodes/s, %.2f CPU-s per 100,000", seconds(took), float64(f.n)/took.Seconds(),
 		(cpuTime(f.t, f.ens.PID(1))-before).Seconds()/float64(f.n)*1e5)
@@ -123,92 +99,26 @@ func (f *filled) restCPU(d time.Duration) float64 {
 	return (cpuTime(f.t, f.ens.PID(1)) - before).Seconds() / d.Seconds()
 }
 
-func (f *filled) dial() *client {
-	f.t.Helper()
-	c, err := dial(f.ens.Server(1).ClientAddr)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return c
-}
-
-// fill makes the znodes, by multis.
-func (f *filled) fill() {
-	c := f.dial()
-	defer c.close()
-	data := bytes.Repeat([]byte("x"), znodeBytes)
-	if err := c.pipelined(len(f.p.dirs), multisOpen, func(i int) (protocol.OpCode, record) {
-		return protocol.OpCreate, &protocol.CreateRequest{Path: f.p.dirs[i], ACL: protocol.OpenACL}
-	}); err != nil {
-		f.t.Fatalf("create parents: %v", err)
-	}
-	if err := c.pipelined((f.n+createsEach-1)/createsEach, multisOpen, func(i int) (protocol.OpCode, record) {
-		var m multi
-		for k := i * createsEach; k < min((i+1)*createsEach, f.n); k++ {
-			m = append(m, protocol.MultiOp{Type: protocol.OpCreate,
-				Create: protocol.CreateRequest{Path: f.p.path(k), Data: data, ACL: protocol.OpenACL}})
-		}
-		return protocol.OpMulti, m
-	}); err != nil {
-		f.t.Fatalf("create znodes: %v", err)
-	}
-}
-
-// write makes one write to the marker, a number that grows, and notes it once it is acknowledged.
-func (f *filled) write(c *client) error {
-	next := f.written.Load() + 1
-	data := fmt.Appendf(nil, "%0*d", znodeBytes, next)
-	if _, err := c.call(protocol.OpSetData, &protocol.SetDataRequest{Path: f.marker, Data: data, Version: -1}); err != nil {
-		return err
-	}
-	f.written.Store(next)
-	return nil
-}
-
-// pauses watches a reader and a writer before, while and after a snapshot is written.
+// pauses reports and judges what clients see of a snapshot.
 func (f *filled) pauses(row func(what, format string, args ...any)) {
-	logged := f.logSize()
-	readerConn, writerConn, scatterConn := f.dial(), f.dial(), f.dial()
-	defer readerConn.close()
-	defer writerConn.close()
-	defer scatterConn.close()
-	random := rand.New(rand.NewPCG(1, 2))
-	machine := startProbe("echo", time.Millisecond, echo(f.t))
-	reader := startProbe("reader", time.Millisecond, func() error {
-		_, err := readerConn.call(protocol.OpGetData, &protocol.PathWatchRequest{Path: f.p.path(random.IntN(f.n))})
-		return err
-	})
-	writer := startProbe("writer", 0, func() error { return f.write(writerConn) })
-
-	var taken []interval
-	deadline := time.Now().Add(snapshotWait)
-	for len(taken) == 0 && time.Now().Before(deadline) {
-		time.Sleep(100 * time.Millisecond)
-		taken = f.snapshots(logged)
-	}
-	time.Sleep(3 * time.Second) // for what a snapshot leaves behind: files that go, memory that is collected
-	m, r, w := machine.finish(f.t), reader.finish(f.t), writer.finish(f.t)
-	if len(taken) == 0 {
-		f.t.Errorf("no snapshot within %v and %d writes", snapshotWait, len(w))
+	o := f.ens.observeSnapshot(1, f.p, f.n, &f.marker)
+	if o == nil {
 		return
 	}
-	snap := taken[0]
-	row("snapshot", "%s s, %.1f MiB", seconds(snap.end.Sub(snap.start)), f.snapshotMiB())
-	const margin = 500 * time.Millisecond // a stall does not begin and end with the log line
-	from, to := snap.start.Add(-margin), snap.end.Add(margin)
+	row("snapshot", "%s s, %.1f MiB", seconds(o.snapshot.end.Sub(o.snapshot.start)), f.ens.snapshotMiB(1))
 	for _, x := range []struct {
 		name string
 		s    samples
-	}{{"echo", m}, {"reader", r}, {"writer", w}} {
-		quiet, during := append(x.s.within(time.Time{}, from), x.s.within(to, time.Now())...), x.s.within(from, to)
+	}{{"echo", o.machine}, {"reader", o.reads}, {"writer", o.writes}} {
+		during, quiet := o.around(x.s)
 		q, d := quiet.quantiles(.5, .99, 1), during.quantiles(.5, .99, 1)
 		row(x.name+", ms", "otherwise: p50 %s p99 %s max %s (%d); around the snapshot: p50 %s p99 %s max %s (%d)",
 			ms(q[0]), ms(q[1]), ms(q[2]), len(quiet), ms(d[0]), ms(d[1]), ms(d[2]), len(during))
 		for _, p := range during {
-			imposed := m.within(p.start, p.start.Add(p.took)).longest()
+			imposed := o.machine.within(p.start, p.start.Add(p.took)).longest()
 			if p.took-imposed > pauseTarget {
 				f.t.Errorf("%s: a pause of %s ms, %s ms after the snapshot began (%s ms are the machine's); want at most %v",
-					x.name, ms(p.took), ms(p.start.Sub(snap.start)), ms(imposed), pauseTarget)
+					x.name, ms(p.took), ms(p.start.Sub(o.snapshot.start)), ms(imposed), pauseTarget)
 			}
 		}
 	}
@@ -230,17 +140,17 @@ func (f *filled) comeBack() string {
 			time.Sleep(2 * time.Millisecond)
 		}
 	}
-	c := f.dial()
+	c := f.ens.dial(1)
 	defer c.close()
-	if want := f.written.Load(); want > 0 {
-		body, err := c.call(protocol.OpGetData, &protocol.PathWatchRequest{Path: f.marker})
+	if want := f.marker.written.Load(); want > 0 {
+		body, err := c.call(protocol.OpGetData, &protocol.PathWatchRequest{Path: f.marker.path})
 		d := protocol.NewDecoder(body)
 		got, _ := strconv.ParseInt(strings.TrimLeft(string(d.Buffer()), "0"), 10, 64)
 		if err != nil || got < want {
 			f.t.Errorf("after the restart: got write %d (%v), want %d or later", got, err, want)
 		}
 	}
-	if err := f.write(c); err != nil {
+	if err := f.marker.write(c); err != nil {
 		f.t.Errorf("first write: %v", err)
 	}
 	written := time.Since(start)
@@ -251,62 +161,21 @@ func (f *filled) comeBack() string {
 }
 
 func (f *filled) count() (int, error) {
-	for line := range strings.Lines(f.ens.FourLetter(1, "srvr")) {
-		if text, ok := strings.CutPrefix(line, "Node count: "); ok {
-			return strconv.Atoi(strings.TrimSpace(text))
-		}
+	text, err := field(f.ens.FourLetter(1, "srvr"), "Node count")
+	if err != nil {
+		return 0, err
 	}
-	return 0, errors.New("srvr tells no node count")
+	return strconv.Atoi(text)
 }
 
-// interval is a stretch of time.
-type interval struct{ start, end time.Time }
-
-var snapshotLine = regexp.MustCompile(`(?m)^(\S+) .*(starting snapshot up to|snapshot complete up to)`)
-
-func (f *filled) logSize() int {
-	st, err := os.Stat(f.ens.Server(1).Log)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return int(st.Size())
-}
-
-// snapshots finds in the server's log, from a byte offset on, the snapshots that are complete.
-func (f *filled) snapshots(offset int) []interval {
-	text, err := os.ReadFile(f.ens.Server(1).Log)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	var all []interval
-	var start time.Time
-	for _, m := range snapshotLine.FindAllSubmatch(text[offset:], -1) {
-		at, err := time.Parse("2006-01-02T15:04:05.000Z0700", string(m[1]))
-		if err != nil {
-			f.t.Fatalf("time in the log: %v", err)
-		}
-		if string(m[2]) == "starting snapshot up to" {
-			start = at
-		} else if !start.IsZero() {
-			all = append(all, interval{start, at})
+// field finds a line "name: value" in the answer to a four-letter word.
+func field(answer, name string) (string, error) {
+	for line := range strings.Lines(answer) {
+		if text, ok := strings.CutPrefix(line, name+": "); ok {
+			return strings.TrimSpace(text), nil
 		}
 	}
-	return all
-}
-
-// snapshotMiB is the size of the newest snapshot.
-func (f *filled) snapshotMiB() float64 {
-	var size int64
-	dir := os.DirFS(f.ens.Server(1).DataDir)
-	err := walkFiles(dir, func(name string, bytes int64) {
-		if strings.HasSuffix(name, "/state.bin") {
-			size = max(size, bytes)
-		}
-	})
-	if err != nil {
-		f.t.Error(err)
-	}
-	return float64(size) / (1 << 20)
+	return "", errors.New("the answer has no " + name)
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }
