@@ -5,11 +5,16 @@
 # make test       all tests that need nothing but Go (and a C compiler, for -race)
 # make interop    the stock clients against a server; installs them first
 # make fuzz       each fuzz test for FUZZTIME
-# make bench      Go benchmarks, each BENCHCOUNT times
+# make bench      Zooraft beside ZooKeeper, in some minutes; BENCH=full takes half an hour and more. tests/bench/doc.go
+#                 says what can be chosen; results.json and report.html go to BENCH_OUT
+# make bench-docs takes the results of a full run over into docs/benchmarks
+# make microbench Go benchmarks, each BENCHCOUNT times
 
 GO         ?= go
 FUZZTIME   ?= 10s
 BENCHCOUNT ?= 1
+BENCH      ?= quick
+BENCH_OUT  ?= bench-results
 VERSION    ?= $(shell git describe --tags 2>/dev/null | sed 's/^v//')
 COMMIT     ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
 
@@ -24,7 +29,7 @@ RACE    := $(if $(HAVE_CC),-race)
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: all build run ensemble check format vet staticcheck imports test interop fuzz bench clean
+.PHONY: all build run ensemble check format vet staticcheck imports test interop fuzz bench bench-docs microbench clean
 all: build
 
 build:
@@ -71,7 +76,25 @@ fuzz:
 	  done; \
 	done
 
-bench:
+# Within its directory go test shows what a test prints at once. A report is made of what was measured even if a
+# request failed.
+bench: build
+	bash tests/interop/setup.sh
+	@export ZOORAFT_BENCH=1 ZOORAFT_BIN='$(abspath bin/zooraft)' BENCH='$(BENCH)' BENCH_OUT='$(abspath $(BENCH_OUT))'; \
+	status=0; \
+	(cd tests/bench && $(GO) test -count=1 -timeout 3h -run '^TestCompare$$') || status=$$?; \
+	bin/zooraft bench report -o "$$BENCH_OUT/report.html" "$$BENCH_OUT/results.json" && \
+	  echo "$$BENCH_OUT/report.html"; \
+	exit $$status
+
+# The text of docs/benchmarks/README.md down to its mark stays, what follows is made anew.
+bench-docs: build
+	cp '$(BENCH_OUT)/results.json' '$(BENCH_OUT)/report.html' docs/benchmarks/
+	@cd docs/benchmarks && mark='<!-- tables -->' && grep -qxF "$$mark" README.md && \
+	{ sed "/^$$mark$$/q" README.md; echo; ../../bin/zooraft bench report --markdown results.json | sed 's/^##* /#&/'; } > README.md.new && \
+	mv README.md.new README.md
+
+microbench:
 	$(GO) test -run '^$$' -bench . -benchmem -count $(BENCHCOUNT) ./...
 
 clean:
