@@ -70,8 +70,8 @@ func (b *book) run(r *bench.Run, want target) {
 	if n := failed(r); n > 0 {
 		errors = fmt.Sprintf("  %d errors: %v", n, r.Errors)
 	}
-	b.say("%-44s %-16s %9.0f/s  p50 %7s  p99 %8s ms  %6.1f µs CPU%s", r.Scenario, r.Label, m.throughput, msOf(m.p50),
-		msOf(m.p99), m.cpu, errors)
+	b.say("%-44s %-16s %9.0f/s  p50 %7s  p99 %8s ms  %6s µs CPU%s", r.Scenario, r.Label, m.throughput, msOf(m.p50),
+		msOf(m.p99), orNone(m.cpu, "%.1f"), errors)
 	byLabel := b.runs[r.Scenario]
 	if byLabel == nil {
 		byLabel = map[string][]measured{}
@@ -157,10 +157,13 @@ func (b *book) write() {
 	}
 }
 
-// msOf prints microseconds in milliseconds; 0 is what was not measured.
-func msOf(us float64) string {
-	if us == 0 {
+// msOf prints microseconds in milliseconds.
+func msOf(us float64) string { return orNone(us/1000, "%.2f") }
+
+// orNone prints a number; 0 is what was not measured.
+func orNone(x float64, format string) string {
+	if x == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.2f", us/1000)
+	return fmt.Sprintf(format, x)
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,55 +31,65 @@ func reliability(t *testing.T, b *book, both []side) {
 		c := b.config(e, load, everywhere)
 		c.PIDs = nil // they come and go
 		c.Group, c.Scenario, c.Interval, c.Reconnect = reliabilityGroup, name, reliabilityInterval, true
-		script := e.failures()
-		c.Duration = time.Duration(len(script)+1) * b.form.dwell
+		script := e.script()
+		c.Duration = time.Duration(len(script))*b.form.dwell + overtime // at most; it ends with the script
 		marks := make(chan string, len(script))
 		c.Marks = marks
 		started := make(chan struct{})
-		c.Progress = func(bench.Interval) {
-			select {
-			case <-started:
-			default:
-				close(started)
-			}
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), c.WarmUp+c.Duration+overtime)
-		defer cancel()
+		begin := sync.OnceFunc(func() { close(started) })
+		c.Progress = func(bench.Interval) { begin() }
+		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
+		defer func() { cancel(); <-ended }()
 		var r *bench.Run
 		var err error
 		go func() {
 			defer close(ended)
 			r, err = bench.Execute(ctx, c)
 		}()
-		select {
-		case <-started:
-		case <-ended:
-		}
-		begin := time.Now()
-		for i, step := range script {
+		wait := func(what <-chan struct{}) bool {
 			select {
-			case <-ended:
-			case <-time.After(time.Until(begin.Add(time.Duration(i+1)*b.form.dwell - reliabilityInterval))):
-				marks <- step.do()
+			case <-ended: // too early
+				return false
+			case <-what:
+				return true
 			}
+		}
+		playing := wait(started)
+		for _, do := range script {
+			if playing = playing && wait(after(b.form.dwell)); playing {
+				marks <- do()
+			}
+		}
+		if playing {
+			e.WaitServing()
+			wait(after(b.form.dwell))
+			cancel()
 		}
 		<-ended
 		if err != nil {
 			t.Errorf("%s: %s: %v", s.label, name, err)
 			return
 		}
+		if !playing {
+			t.Errorf("%s: %s: the load ended before the failures", s.label, name)
+		}
 		// Errors are part of the result: a client of a server that dies loses its connection.
 		b.run(r, target{})
 	})
 }
 
-// step does something to the servers and says what it has done.
-type step struct{ do func() string }
+// after is closed when d has passed.
+func after(d time.Duration) <-chan struct{} {
+	c := make(chan struct{})
+	time.AfterFunc(d, func() { close(c) })
+	return c
+}
 
-// failures are those of the overview: a follower fails and recovers, then another, the leader, two followers, the next
-// leader. Who leads is asked when it matters, as it changes on the way.
-func (e *ensemble) failures() []step {
+// script are the failures of the overview: a follower fails and recovers, then another, the leader, two followers, the
+// next leader. Each step does something to the servers and says what it has done. Who leads is asked when it matters, as
+// it changes on the way, and nothing fails before all that failed has recovered.
+func (e *ensemble) script() []func() string {
 	var down []int
 	kill := func(sids ...int) {
 		for _, sid := range sids {
@@ -86,9 +97,13 @@ func (e *ensemble) failures() []step {
 		}
 		down = sids
 	}
+	leader := func() int {
+		e.WaitServing()
+		return e.Leader()
+	}
 	followers := func() []int {
 		var all []int
-		leader := e.Leader()
+		leader := leader()
 		for sid := 1; sid <= e.Size(); sid++ {
 			if sid != leader {
 				all = append(all, sid)
@@ -96,7 +111,7 @@ func (e *ensemble) failures() []step {
 		}
 		return all
 	}
-	recovery := step{func() string {
+	recovery := func() string {
 		for _, sid := range down {
 			e.Start(sid)
 		}
@@ -104,12 +119,12 @@ func (e *ensemble) failures() []step {
 			return "they recover"
 		}
 		return "it recovers"
-	}}
-	return []step{
-		{func() string { kill(followers()[0]); return "1: a follower fails" }}, recovery,
-		{func() string { kill(followers()[1]); return "2: another follower fails" }}, recovery,
-		{func() string { kill(e.Leader()); return "3: the leader fails" }}, recovery,
-		{func() string { kill(followers()[:2]...); return "4: two followers fail" }}, recovery,
-		{func() string { kill(e.Leader()); return "5: another leader fails" }}, recovery,
+	}
+	return []func() string{
+		func() string { kill(followers()[0]); return "1: a follower fails" }, recovery,
+		func() string { kill(followers()[1]); return "2: another follower fails" }, recovery,
+		func() string { kill(leader()); return "3: the leader fails" }, recovery,
+		func() string { kill(followers()[:2]...); return "4: two followers fail" }, recovery,
+		func() string { kill(leader()); return "5: another leader fails" }, recovery,
 	}
 }
