@@ -45,7 +45,7 @@ func TestCompare(t *testing.T) {
 	f := formAsked(t)
 	b := newBook(t, f, versions(t)...)
 	both := sides(t, b)
-	t.Run("three", func(t *testing.T) { compare(t, b, both, "Three servers", 3, threeServers()) })
+	t.Run("three", func(t *testing.T) { compare(t, b, both, "Three servers", 3, threeServers(f.shares)) })
 	t.Run("one", func(t *testing.T) { compare(t, b, both, "One server", 1, oneServer()) })
 	t.Run("memory", func(t *testing.T) { memoryAndTime(t, b, both) })
 	t.Run("reliability", func(t *testing.T) { reliability(t, b, both) })
@@ -87,7 +87,7 @@ func mixed(readShare float64) bench.Workload {
 	return w
 }
 
-func threeServers() []scenario {
+func threeServers(shares []float64) []scenario {
 	const group = "three servers: "
 	write1 := target{throughput: 2.5, cpu: .35, p99: .5}
 	write64 := target{throughput: 3, cpu: .35, p99: .4}
@@ -111,7 +111,7 @@ func threeServers() []scenario {
 		{"exists 128 x 64", load(bench.Exists, clients, 64), everywhere, read64},
 		{"mixed 128 x 1, 90 % reads", mixed(.9), everywhere, target{throughput: 2, cpu: .4, p99: .5}},
 	}
-	for _, share := range []float64{0, .2, .4, .6, .8, 1} {
+	for _, share := range shares {
 		all = append(all, scenario{fmt.Sprintf("mixed 128 x 1, %g %% reads", 100*share), mixed(share), everywhere, target{}})
 	}
 	all = append(all,

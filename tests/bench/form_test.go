@@ -14,6 +14,7 @@ type form struct {
 	measure  time.Duration  // of one measurement
 	warmUp   time.Duration  // before it, under the same load
 	warmMost time.Duration  // that a new ensemble is warmed up
+	shares   []float64      // of reads, beside the 90 % that are compared anyway
 	only     *regexp.Regexp // of scenarios to measure; nil is all
 	znodes   int            // of the population whose memory, snapshots and restarts are measured
 	snapshot int            // requests until it is written out, at most
@@ -26,13 +27,15 @@ type form struct {
 }
 
 var quick = form{
-	rounds: 1, measure: 800 * time.Millisecond, warmUp: 500 * time.Millisecond, warmMost: 6 * time.Second,
-	znodes: 100_000, snapshot: 5000, rest: time.Second, sessions: 1000, missed: 50_000, freezes: 1, servers: 5, dwell: 1500 * time.Millisecond,
+	rounds: 1, measure: 600 * time.Millisecond, warmUp: 400 * time.Millisecond, warmMost: 5 * time.Second,
+	shares: []float64{0, .5, 1},
+	znodes: 100_000, snapshot: 5000, rest: time.Second, sessions: 1000, missed: 50_000, freezes: 1, servers: 5, dwell: time.Second,
 }
 
 var full = form{
 	full:   true,
 	rounds: 3, measure: 5 * time.Second, warmUp: 2 * time.Second, warmMost: 30 * time.Second,
+	shares: []float64{0, .2, .4, .6, .8, 1},
 	znodes: 1_000_000, snapshot: 15_000, rest: 30 * time.Second, sessions: 5000, missed: 1_000_000, freezes: 3, servers: 7, dwell: 6 * time.Second,
 }
 
