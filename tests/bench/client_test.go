@@ -23,6 +23,7 @@ const (
 // the server and not itself. It is for one goroutine; send and receive may be used by one each.
 type client struct {
 	nc       net.Conn
+	patience time.Duration // with a reply, from the last request on
 	in       *bufio.Reader
 	out      []byte
 	xid      int32 // of the last request sent
@@ -31,16 +32,17 @@ type client struct {
 }
 
 // dial opens a session. It blocks until it is granted.
-func dial(addr string) (*client, error) { return dialUntil(context.Background(), addr) }
+func dial(addr string) (*client, error) { return dialUntil(context.Background(), addr, replyTimeout) }
 
-// dialUntil is dial for a client whose connection is closed when ctx ends.
-func dialUntil(ctx context.Context, addr string) (*client, error) {
-	nc, err := (&net.Dialer{Timeout: replyTimeout}).DialContext(ctx, "tcp", addr)
+// dialUntil is dial for a client whose connection is closed when ctx ends, and which gives up if no session is granted
+// within patience: a ZooKeeper that is just starting sometimes takes a connection and never answers.
+func dialUntil(ctx context.Context, addr string, patience time.Duration) (*client, error) {
+	nc, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { nc.Close() })
-	c := &client{nc: nc, in: bufio.NewReaderSize(nc, bufferBytes)}
+	c := &client{nc: nc, patience: patience, in: bufio.NewReaderSize(nc, bufferBytes)}
 	q := protocol.ConnectRequest{Timeout: int32(sessionTimeout.Milliseconds()), Passwd: make([]byte, protocol.PasswdBytes),
 		HasReadOnly: true}
 	b, mark := protocol.BeginFrame(nil)
@@ -59,6 +61,7 @@ func dialUntil(ctx context.Context, addr string) (*client, error) {
 		nc.Close()
 		return nil, fmt.Errorf("connect to %s: %w", addr, err)
 	}
+	c.patience = replyTimeout
 	return c, nil
 }
 
@@ -66,7 +69,7 @@ func dialUntil(ctx context.Context, addr string) (*client, error) {
 func (c *client) close() { c.nc.Close() }
 
 func (c *client) write(b []byte) error {
-	if err := c.nc.SetDeadline(time.Now().Add(replyTimeout)); err != nil {
+	if err := c.nc.SetDeadline(time.Now().Add(c.patience)); err != nil {
 		return err
 	}
 	_, err := c.nc.Write(b)

@@ -151,7 +151,7 @@ func tenaciousWriter(ctx context.Context, addrs []string, acks chan<- time.Time)
 	pace := time.NewTicker(probeEvery)
 	defer pace.Stop()
 	for at := 0; ; at++ {
-		c, err := dialUntil(ctx, addrs[at%len(addrs)])
+		c, err := dialUntil(ctx, addrs[at%len(addrs)], retryAfter)
 		for err == nil {
 			if _, err = c.call(protocol.OpSetData, set); err != nil {
 				break

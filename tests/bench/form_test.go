@@ -27,7 +27,7 @@ type form struct {
 }
 
 var quick = form{
-	rounds: 1, measure: 600 * time.Millisecond, warmUp: 400 * time.Millisecond, warmMost: 5 * time.Second,
+	rounds: 1, measure: 600 * time.Millisecond, warmUp: 400 * time.Millisecond, warmMost: 4 * time.Second,
 	shares: []float64{0, .5, 1},
 	znodes: 100_000, snapshot: 5000, rest: time.Second, sessions: 1000, missed: 50_000, freezes: 1, servers: 5, dwell: time.Second,
 }

@@ -17,6 +17,7 @@ const (
 	memoryGroup = "Memory and time"
 
 	retryEvery      = 2 * time.Millisecond
+	retryAfter      = 500 * time.Millisecond // without a session
 	firstWriteLimit = 5 * time.Minute
 )
 
@@ -100,7 +101,7 @@ func (e *ensemble) startToWrite() time.Duration {
 
 // tryWrite opens a session and makes one znode.
 func tryWrite(ctx context.Context, addr string) error {
-	c, err := dialUntil(ctx, addr)
+	c, err := dialUntil(ctx, addr, retryAfter)
 	if err != nil {
 		return err
 	}
