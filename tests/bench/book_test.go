@@ -45,7 +45,10 @@ func newBook(t *testing.T, f form, versions ...string) *book {
 	}
 	b.results.Environment = bench.ReadEnvironment(versions...)
 	command := "make bench"
-	for _, key := range []string{"BENCH", "BENCH_RUN", "BENCH_ROUNDS", "BENCH_SECONDS"} {
+	if f.full {
+		command += " BENCH=full"
+	}
+	for _, key := range []string{"BENCH_RUN", "BENCH_ROUNDS", "BENCH_SECONDS"} {
 		if value := os.Getenv(key); value != "" {
 			command += fmt.Sprintf(" %s='%s'", key, value)
 		}

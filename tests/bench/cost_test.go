@@ -17,8 +17,8 @@ import (
 const (
 	costClients   = 64 // of the generator
 	costPipelines = 8  // where the generator does not make the requests
-	costMeasure   = 3 * time.Second
-	costWarmUp    = time.Second
+	costMeasure   = 2 * time.Second
+	costWarmUp    = time.Second / 2
 	costRate      = 2000 // requests a second over all sessions
 	// A watch on a znode needs a session of its own, and a session a port of this machine.
 	watchersOfOne = 10_000

@@ -34,7 +34,7 @@ var quick = form{
 
 var full = form{
 	full:   true,
-	rounds: 3, measure: 5 * time.Second, warmUp: 2 * time.Second, warmMost: 30 * time.Second,
+	rounds: 3, measure: 4 * time.Second, warmUp: 1500 * time.Millisecond, warmMost: 30 * time.Second,
 	shares: []float64{0, .2, .4, .6, .8, 1},
 	znodes: 1_000_000, snapshot: 15_000, rest: 30 * time.Second, sessions: 5000, missed: 1_000_000, freezes: 3, servers: 7, dwell: 6 * time.Second,
 }

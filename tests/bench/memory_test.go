@@ -139,7 +139,8 @@ func populated(t *testing.T, b *book, both []side) {
 		b.figure(memoryGroup, size, s.label, mib(filled), "MiB", goal{ratio: .4})
 		b.figure(memoryGroup, overhead, s.label, float64(filled-empty)/float64(n)-znodeBytes, "bytes", goal{words: "< 250 bytes"})
 
-		if b.form.wants(read, write) {
+		// The snapshot is written for the restarts too: they are to read one, and something of a log after it.
+		if b.form.wants(read, write, restart1) {
 			if o := e.observeSnapshot(1, p, n, &marker{path: p.path(n / 2)}); o != nil {
 				reads, _ := o.around(o.reads)
 				writes, _ := o.around(o.writes)
