@@ -148,7 +148,9 @@ func populated(t *testing.T, b *book, both []side) {
 				b.figure(memoryGroup, write, s.label, millis(writes.longest()), "ms", goal{words: "< 50 ms"})
 			}
 		}
-		e.restarts(b, restart1, goal{ratio: .4})
+		if b.form.wants(restart1) {
+			e.restarts(b, restart1, goal{ratio: .4})
+		}
 	})
 	each(t, both, 1, func(t *testing.T, s side) {
 		if !b.form.wants(restart3) {
