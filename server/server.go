@@ -362,6 +362,7 @@ func (o observer) Restored(v fsm.View) {
 
 func (o observer) Applied(v fsm.View, index, term uint64) {
 	o.s.node.Applied(v, index, term)
+	o.s.clients.Applied()
 }
 
 func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecond }

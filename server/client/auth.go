@@ -86,8 +86,7 @@ func (c *conn) sasl(xid int32, body []byte) bool {
 
 // outOfBand counts a packet that is no request of the session.
 func (c *conn) outOfBand() {
-	c.received.Add(1)
-	c.srv.stats.received.Add(1)
+	c.counts.received.Add(1)
 }
 
 // replyNow queues a reply outside the order of requests, with zxid 0.
@@ -99,9 +98,7 @@ func (c *conn) replyNow(xid int32, code protocol.ErrCode, token *protocol.SASLPa
 		b = token.Append(b)
 	}
 	c.out.append(protocol.EndFrame(b, mark))
-	c.sent.Add(1)
-	c.srv.stats.sent.Add(1)
-	c.out.kick()
+	c.counts.sent.Add(1)
 }
 
 // printable makes what a client sent fit for a log line.

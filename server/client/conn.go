@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"zooraft/fsm"
@@ -44,7 +45,8 @@ var longAgo = time.Unix(1, 0)
 type conn struct {
 	srv    *Server
 	nc     net.Conn
-	number uint64 // unique in this process, from 1
+	raw    syscall.RawConn // of nc, or nil
+	number uint64          // unique in this process, from 1
 	remote netip.AddrPort
 	since  time.Time
 
@@ -58,22 +60,21 @@ type conn struct {
 	timer    *time.Timer // ends a connection without a session; nil with one
 
 	// Written by readLoop before the session is asked for, then read-only.
-	session   protocol.SessionID
-	timeout   time.Duration
-	hasRO     bool
-	watcher   *watch.Watcher
-	shaking   atomic.Bool  // a ConnectRequest has come in
-	settled   atomic.Int32 // outcome of the handshake, a settled constant
-	closing   atomic.Bool  // the client has asked to close the session
-	ids       atomic.Pointer[[]protocol.ID]
-	lastIO    atomic.Int64 // when bytes last moved, ns on the server's clock
-	received  atomic.Int64
-	sent      atomic.Int64
-	resume    chan struct{} // one slot: what readLoop waits for may have come
-	flushed   chan struct{} // closed when writeLoop has ended
-	hasWriter bool          // owned by readLoop
+	session  protocol.SessionID
+	timeout  time.Duration
+	hasRO    bool
+	watcher  *watch.Watcher
+	shaking  atomic.Bool  // a ConnectRequest has come in
+	settled  atomic.Int32 // outcome of the handshake, a settled constant
+	closing  atomic.Bool  // the client has asked to close the session
+	ids      atomic.Pointer[[]protocol.ID]
+	lastIO   atomic.Int64  // when bytes last moved, ns on the server's clock
+	resume   chan struct{} // one slot: what readLoop waits for may have come
+	farewell bool          // owned by readLoop: the outbox is finished before the end
+	counts   counts
 
-	out outbox
+	out    outbox
+	listed atomic.Bool // on its way to the flushers
 
 	mu   sync.Mutex
 	pipe pipeline
@@ -86,10 +87,9 @@ type conn struct {
 func newConn(s *Server, nc net.Conn, remote netip.AddrPort, number uint64) *conn {
 	c := &conn{
 		srv: s, nc: nc, number: number, remote: remote, since: time.Now(),
-		resume: make(chan struct{}, 1), flushed: make(chan struct{}),
+		resume: make(chan struct{}, 1), raw: rawConn(nc),
 	}
-	c.in.init(nc, s.cfg.JuteMaxBuffer)
-	c.out.init()
+	c.in.init(nc, c.raw, s.cfg.JuteMaxBuffer)
 	c.filledAt = s.now()
 	c.lastIO.Store(c.filledAt)
 	ids := []protocol.ID{{Scheme: "ip", ID: acl.IPText(remote.Addr())}}
@@ -128,6 +128,7 @@ func (c *conn) nudge() {
 // lives. Whatever makes cond true must nudge afterwards.
 func (c *conn) wait(cond func() bool) bool {
 	for !c.isDead() {
+		c.flush()
 		if cond() {
 			// The socket was not read meanwhile, so silence proves nothing.
 			c.lastIO.Store(c.srv.now())
@@ -167,10 +168,7 @@ func (c *conn) end() {
 	if c.timer != nil {
 		defer c.timer.Stop()
 	}
-	if c.hasWriter {
-		<-c.flushed
-	}
-	if !c.isDead() {
+	if c.farewell && c.wait(c.out.drained) {
 		c.linger()
 	}
 	c.kill(causeDone)
@@ -188,9 +186,13 @@ func (c *conn) end() {
 // with unread bytes would reset the connection and could cost the client the
 // last reply.
 func (c *conn) linger() {
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
 	c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
-	for c.in.r, c.in.w = 0, 0; !c.isDead(); {
-		if _, err := c.nc.Read(c.in.small[:]); err != nil {
+	for !c.isDead() {
+		c.in.r, c.in.w = 0, 0
+		if _, err := c.in.fill(); err != nil {
 			return
 		}
 	}
@@ -234,9 +236,11 @@ func (c *conn) nextFrame() ([]byte, bool) {
 	}
 }
 
-// fill reads once from the socket. The deadline is moved when it is hit, not
-// with every frame.
+// fill reads once from the socket, after it has sent what the requests before
+// have been answered. The deadline is moved when it is hit, not with every
+// frame.
 func (c *conn) fill() bool {
+	c.flush()
 	for !c.isDead() {
 		n, err := c.in.fill()
 		c.filledAt = c.srv.now()
@@ -271,67 +275,6 @@ func (c *conn) armRead() {
 	}
 }
 
-// writeLoop sends what the outbox holds, until it is closed, or finished and
-// empty.
-func (c *conn) writeLoop() {
-	defer c.srv.wg.Done()
-	defer close(c.flushed)
-	var deadline time.Time
-	for {
-		b := c.out.take()
-		if b == nil {
-			break
-		}
-		ok := c.send(b.b, &deadline)
-		b.free()
-		if !ok {
-			return
-		}
-	}
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && !c.isDead() {
-		half.CloseWrite()
-	}
-}
-
-// sendChunk is the least that must leave within a session timeout.
-const sendChunk = 64 << 10
-
-// send writes b. A client that takes nothing for its session timeout loses its
-// connection.
-func (c *conn) send(b []byte, deadline *time.Time) bool {
-	for len(b) > 0 {
-		now := time.Now()
-		if deadline.Sub(now) < c.timeout/2 {
-			*deadline = now.Add(c.timeout)
-			c.nc.SetWriteDeadline(*deadline)
-		}
-		if c.isDead() {
-			return false
-		}
-		n, err := c.nc.Write(b[:min(len(b), sendChunk)])
-		b = b[n:]
-		if n > 0 {
-			c.lastIO.Store(c.srv.now())
-		}
-		if left := c.out.wrote(n); left < softOutboxBytes && left+int64(n) >= softOutboxBytes {
-			c.nudge()
-		}
-		switch {
-		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			if n == 0 {
-				c.kill(causeSlowWrite)
-				return false
-			}
-			*deadline = time.Time{}
-		default:
-			c.kill(causeIO)
-			return false
-		}
-	}
-	return true
-}
-
 // serve handles requests until the connection ends or the client has asked for
 // its end.
 func (c *conn) serve() {
@@ -342,6 +285,9 @@ func (c *conn) serve() {
 		}
 		if !c.request(frame) {
 			return
+		}
+		if c.out.size.Load() >= keepBuffer {
+			c.flush()
 		}
 		if !c.hasRoom() && !c.wait(c.hasRoom) {
 			return
@@ -364,9 +310,8 @@ func (c *conn) Notify(ev *watch.Event) {
 		c.kill(causeSlowReader)
 		return
 	}
-	c.sent.Add(1)
-	c.srv.stats.sent.Add(1)
-	c.out.kick()
+	c.counts.sent.Add(1)
+	c.srv.touched(c)
 }
 
 func appendEvent(b []byte, ev *watch.Event) []byte {

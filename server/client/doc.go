@@ -8,10 +8,13 @@
 // (Proposer), which sessions are alive (Liveness), and what the four-letter
 // words say (Config.Words). It knows neither Raft nor peers.
 //
-// Each connection has two goroutines. readLoop takes frames off the socket and
-// starts what they ask for; writeLoop empties the outbox into the socket. The
+// Each connection has a goroutine, readLoop, that takes frames off the socket,
+// starts what they ask for and sends the replies that it can make itself. The
 // apply goroutine completes writes, and with them the reads that waited behind
-// them; it never waits for a connection.
+// them; it never waits for a connection nor makes a system call for one, but
+// leaves what is to be sent to the flushers, a few goroutines for all
+// connections. Where a socket does not take everything at once, its connection
+// has a writeLoop until all has left.
 //
 // Invariants:
 //
@@ -28,8 +31,11 @@
 //   - Nothing here blocks while it holds the state lock, and nothing that comes
 //     from a socket makes this package panic or allocate much more than was sent.
 //   - A dead connection sends nothing more, whatever completes for it.
+//   - Whoever leaves something in an outbox sees to it that flush is called
+//     afterwards: readLoop before it waits for anything, the apply goroutine by
+//     touched, anyone else by adding the connection to the flushers.
 //
 // Lock order: the state lock, conn.mu (the pipeline), the watch table's own
 // lock, outbox.mu. Server.mu is taken with or without the state lock; under it
-// only outbox.mu is taken.
+// only outbox.mu is taken. Under flushers.mu nothing is.
 package client

@@ -6,18 +6,22 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 )
 
-// Sizes of receive buffers. A connection owns the small one, enough for a
-// common request in one read, so that an idle connection costs little (with it
-// a conn just fills the allocator's class of 2 KiB); while more than that comes
-// at once it borrows a big one.
+// Sizes of receive buffers. A connection borrows one when bytes come and gives
+// it back when it has handled them, a big one while more comes at once than a
+// small one takes. So an idle connection has none (unless it must hold one to
+// wait, see frameReader.raw).
 const (
-	smallBuffer = 1536
+	smallBuffer = 4 << 10
 	bigBuffer   = 32 << 10
 )
 
-var bigBuffers = sync.Pool{New: func() any { return new([bigBuffer]byte) }}
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
+	bigBuffers   = sync.Pool{New: func() any { return new([bigBuffer]byte) }}
+)
 
 // errFrameLength reports a frame length that is negative or over the limit.
 var errFrameLength = errors.New("bad frame length")
@@ -25,18 +29,25 @@ var errFrameLength = errors.New("bad frame length")
 // frameReader cuts a byte stream into frames.
 type frameReader struct {
 	nc    net.Conn
+	raw   syscall.RawConn // waits for bytes without a buffer; nil if nc cannot
+	try   func(fd uintptr) bool
 	limit int
 
-	small [smallBuffer]byte
-	big   *[bigBuffer]byte // borrowed, or nil
-	buf   []byte           // storage in use: small, big or one made for a large frame
-	r, w  int              // buf[r:w] has not been consumed
-	full  bool             // the last fill took all there was room for
+	small *[smallBuffer]byte // borrowed, or nil
+	big   *[bigBuffer]byte   // borrowed, or nil
+	buf   []byte             // storage in use: small, big, one made for a large frame, or nil
+	r, w  int                // buf[r:w] has not been consumed
+	full  bool               // the last fill took all there was room for
+	burst bool               // lately more came at once than a small buffer takes
+
+	// The outcome of try.
+	n   int
+	err error
 }
 
-func (f *frameReader) init(nc net.Conn, limit int) {
-	f.nc, f.limit = nc, limit
-	f.buf = f.small[:]
+func (f *frameReader) init(nc net.Conn, raw syscall.RawConn, limit int) {
+	f.nc, f.raw, f.limit = nc, raw, limit
+	f.try = f.tryRead
 }
 
 // word returns the first four bytes of the stream, nil if they have not come.
@@ -86,11 +97,38 @@ func (f *frameReader) skip(frame []byte) { f.r += 4 + len(frame) }
 
 // fill reads once, making room first. It blocks as the connection does.
 func (f *frameReader) fill() (int, error) {
+	if f.raw == nil {
+		f.makeRoom()
+		n, err := f.nc.Read(f.buf[f.w:])
+		f.took(n)
+		return n, err
+	}
+	f.n, f.err = 0, nil
+	if err := f.raw.Read(f.try); err != nil {
+		return 0, err
+	}
+	return f.n, f.err
+}
+
+// tryRead reads what is there, and lets go of the buffer while nothing is.
+func (f *frameReader) tryRead(fd uintptr) bool {
 	f.makeRoom()
-	n, err := f.nc.Read(f.buf[f.w:])
+	n, ok, err := readFD(fd, f.buf[f.w:])
+	if !ok {
+		if f.r == f.w {
+			f.release()
+		}
+		return false
+	}
+	f.took(n)
+	f.n, f.err = n, err
+	return true
+}
+
+func (f *frameReader) took(n int) {
 	f.w += n
 	f.full = f.w == len(f.buf)
-	return n, err
+	f.burst = f.full || f.w > smallBuffer
 }
 
 // makeRoom leaves buf with room for more than it holds: it grows while a frame
@@ -99,17 +137,20 @@ func (f *frameReader) fill() (int, error) {
 func (f *frameReader) makeRoom() {
 	held := f.w - f.r
 	switch {
-	case held == 0 && !f.full && len(f.buf) != smallBuffer:
-		f.use(f.small[:], nil)
-	case f.full && len(f.buf) == smallBuffer:
+	case f.buf == nil && f.burst, f.full && f.small != nil:
 		b := bigBuffers.Get().(*[bigBuffer]byte)
-		f.use(b[:], b)
+		f.use(b[:])
+		f.big = b
+	case f.buf == nil, held == 0 && !f.burst && f.small == nil:
+		b := smallBuffers.Get().(*[smallBuffer]byte)
+		f.use(b[:])
+		f.small = b
 	case f.full && f.r == 0:
 		need := len(f.buf) + 1
 		if n, ok, _ := f.length(); ok {
 			need = 4 + n
 		}
-		f.use(make([]byte, min(max(need, len(f.buf)+1), 2*len(f.buf))), nil)
+		f.use(make([]byte, min(max(need, len(f.buf)+1), 2*len(f.buf))))
 	case f.r > 0:
 		copy(f.buf, f.buf[f.r:f.w])
 		f.r, f.w = 0, held
@@ -118,18 +159,19 @@ func (f *frameReader) makeRoom() {
 }
 
 // use moves what has not been consumed into other storage.
-func (f *frameReader) use(buf []byte, big *[bigBuffer]byte) {
+func (f *frameReader) use(buf []byte) {
 	n := copy(buf, f.buf[f.r:f.w])
 	f.release()
-	f.buf, f.big = buf, big
-	f.r, f.w = 0, n
+	f.buf, f.r, f.w = buf, 0, n
 }
 
 // release gives back what was borrowed. What the reader held is lost.
 func (f *frameReader) release() {
-	if f.big != nil {
+	switch {
+	case f.small != nil:
+		smallBuffers.Put(f.small)
+	case f.big != nil:
 		bigBuffers.Put(f.big)
-		f.big = nil
 	}
-	f.buf, f.r, f.w = f.small[:], 0, 0
+	f.small, f.big, f.buf, f.r, f.w = nil, nil, nil, 0, 0
 }

@@ -72,7 +72,7 @@ func FuzzFrameReader(f *testing.F) {
 			rest = rest[4+n:]
 		}
 		var r frameReader
-		r.init(&chunks{data: data, size: int(chunk) + 1}, limit)
+		r.init(&chunks{data: data, size: int(chunk) + 1}, nil, limit)
 		defer r.release()
 		for got := 0; ; {
 			if p, w := r.peek(), r.w-r.r; p != nil && w < 4+len(p) {

@@ -17,8 +17,8 @@ const (
 )
 
 // handshake settles a session as ZooKeeper's processConnectRequest and
-// PrepRequestProcessor do, in that order of checks, and starts writeLoop. It
-// reports whether there is a session to serve.
+// PrepRequestProcessor do, in that order of checks. It reports whether
+// there is a session to serve.
 func (c *conn) handshake() bool {
 	frame, ok := c.nextFrame()
 	if !ok {
@@ -45,9 +45,7 @@ func (c *conn) handshake() bool {
 	c.hasRO = req.HasReadOnly
 	c.watcher = s.state.Watches().NewWatcher(c)
 
-	c.hasWriter = true
-	s.wg.Add(1)
-	go c.writeLoop()
+	c.farewell = true
 	if req.SessionID == 0 {
 		ok = c.open()
 	} else {
@@ -174,7 +172,8 @@ type settling struct {
 	passwd [fsm.PasswdSize]byte
 }
 
-// Complete queues the ConnectResponse. It is called from the apply goroutine.
+// Complete queues the ConnectResponse, which readLoop sends, since it is waiting
+// for it. It is called from the apply goroutine.
 func (p *settling) Complete(_ fsm.View, r *fsm.Result) {
 	c := p.c
 	switch r.Err {
@@ -201,7 +200,5 @@ func (c *conn) refuseSession() {
 func (c *conn) respond(r *protocol.ConnectResponse) {
 	b, mark := protocol.BeginFrame(make([]byte, 0, 48))
 	c.out.append(protocol.EndFrame(r.Append(b), mark))
-	c.sent.Add(1)
-	c.srv.stats.sent.Add(1)
-	c.out.kick()
+	c.counts.sent.Add(1)
 }

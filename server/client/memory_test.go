@@ -18,7 +18,7 @@ func TestMemoryPerConnection(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens 2,000 connections")
 	}
-	const n, most = 2000, 12 << 10
+	const n, most = 2000, 9 << 10
 	f := start(t, nil)
 	peers := make([]*peer, 0, n)
 	f.connect().mustCall(1, protocol.OpCreate, create("/a", string(make([]byte, 1000))))

@@ -11,7 +11,10 @@ const keepBuffer = 64 << 10
 
 // buffer is a reusable byte slice. Connections hold one only while they have
 // something in it.
-type buffer struct{ b []byte }
+type buffer struct {
+	b   []byte
+	off int // b[:off] has been sent
+}
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
@@ -19,81 +22,104 @@ func (b *buffer) free() {
 	if cap(b.b) > keepBuffer {
 		b.b = nil
 	}
-	b.b = b.b[:0]
+	b.b, b.off = b.b[:0], 0
 	buffers.Put(b)
 }
 
-// outbox is what waits to be sent to one client. Whoever appends never blocks;
-// writeLoop takes a buffer at a time, so that many frames share a write.
+// outbox is what waits to be sent to one client. Whoever appends never blocks.
+// One goroutine at a time is its sender: the first to call begin while there is
+// something, until next has told it that nothing is left. A buffer is taken at a
+// time, so that many frames share a write.
 type outbox struct {
-	mu    sync.Mutex
-	ready sync.Cond // on mu: the writer has something to do
-	bufs  []*buffer // in order; each takes what it has room for, and a frame at least
-	last  bool      // nothing more is taken; the writer ends when all is sent
-	dead  bool      // the writer ends at once
+	mu      sync.Mutex
+	bufs    []*buffer // in order; each takes what it has room for, and a frame at least
+	sending bool      // there is a sender
+	last    bool      // nothing more is taken
+	dead    bool      // nothing more is sent
 
 	size atomic.Int64 // bytes appended and not yet written to the socket
 }
 
-func (o *outbox) init() { o.ready.L = &o.mu }
-
-// append adds a frame and returns the backlog in bytes, this frame included, or
-// 0 if the outbox takes nothing more. The writer is not told: see kick.
-func (o *outbox) append(frame []byte) int64 {
+// append adds frames and returns the backlog in bytes, these included, or 0 if
+// the outbox takes nothing more. Sending is another matter: see conn.flush.
+func (o *outbox) append(frames []byte) int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.last || o.dead {
 		return 0
 	}
+	return o.appendLocked(frames)
+}
+
+func (o *outbox) appendLocked(frames []byte) int64 {
 	n := len(o.bufs)
-	if n == 0 || len(o.bufs[n-1].b)+len(frame) > keepBuffer {
+	if n == 0 || len(o.bufs[n-1].b)+len(frames) > keepBuffer {
 		o.bufs = append(o.bufs, buffers.Get().(*buffer))
 		n++
 	}
 	last := o.bufs[n-1]
-	last.b = append(last.b, frame...)
-	return o.size.Add(int64(len(frame)))
+	last.b = append(last.b, frames...)
+	return o.size.Add(int64(len(frames)))
 }
 
-// kick wakes the writer. It is separate from append so that a batch of replies
-// leaves in one write.
-func (o *outbox) kick() { o.ready.Signal() }
+// hand is append that takes b over where that saves copying; b is the caller's
+// again if it is still not empty. REQUIRES: b holds whole frames, at least one.
+func (o *outbox) hand(b *buffer) (taken bool, backlog int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.last || o.dead:
+		return false, 0
+	case len(o.bufs) > 0: // not many buffers that are nearly empty
+		return false, o.appendLocked(b.b)
+	}
+	o.bufs = append(o.bufs, b)
+	return true, o.size.Add(int64(len(b.b)))
+}
 
-// finish lets the writer send what there is, and nothing that comes later.
+// finish makes what there is the last to be sent.
 func (o *outbox) finish() {
 	o.mu.Lock()
 	o.last = true
 	o.mu.Unlock()
-	o.ready.Signal()
 }
 
-// close drops everything and ends the writer.
+// close drops everything.
 func (o *outbox) close() {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.dead = true
-	o.drop()
-	o.mu.Unlock()
-	o.ready.Signal()
-}
-
-func (o *outbox) drop() {
 	for _, b := range o.bufs {
 		b.free()
 	}
 	o.bufs = nil
 }
 
-// take waits for something to send and hands the oldest buffer over; nil means
-// that the writer is to end.
-func (o *outbox) take() *buffer {
+// begin makes the caller the sender and gives it the oldest buffer, which it
+// frees; nil if there is nothing to send, or another sender that will send it.
+func (o *outbox) begin() *buffer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.bufs) == 0 && !o.last && !o.dead {
-		o.ready.Wait()
-	}
-	if len(o.bufs) == 0 {
+	if o.sending || len(o.bufs) == 0 {
 		return nil
 	}
+	o.sending = true
+	return o.shiftLocked()
+}
+
+// next gives the sender another buffer. With nil it is the sender no more; last
+// tells that there will be none again.
+func (o *outbox) next() (b *buffer, last bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.bufs) == 0 {
+		o.sending = false
+		return nil, o.last
+	}
+	return o.shiftLocked(), false
+}
+
+func (o *outbox) shiftLocked() *buffer {
 	b := o.bufs[0]
 	if n := copy(o.bufs, o.bufs[1:]); n == 0 && cap(o.bufs) > 8 {
 		o.bufs = nil // a burst is over
@@ -102,6 +128,13 @@ func (o *outbox) take() *buffer {
 		o.bufs = o.bufs[:n]
 	}
 	return b
+}
+
+// drained tells whether all has been sent that ever will be.
+func (o *outbox) drained() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last && !o.sending && len(o.bufs) == 0
 }
 
 // wrote counts off what has left.

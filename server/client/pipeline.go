@@ -89,18 +89,11 @@ func (p *pipeline) drop() int {
 	return n
 }
 
-// scratch is what answering a request needs for a moment. It is pooled because
-// its parts escape through interfaces.
-type scratch struct {
-	buffer
-	reader fsm.Reader
-}
-
 // ordered answers a request that needs no log, or defers it behind those under
 // way, and goes on under the same hold of the state lock with those that the
 // receive buffer has complete already. It reports whether to go on reading.
 func (c *conn) ordered(it item) bool {
-	sc := c.srv.scratch.Get().(*scratch)
+	sc := c.srv.getScratch()
 	goOn := true
 	v := c.srv.state.RLock()
 	for n := 1; ; n++ {
@@ -113,7 +106,7 @@ func (c *conn) ordered(it item) bool {
 			goOn = false
 			break
 		}
-		if n == maxReadBatch || !c.hasRoom() {
+		if n == maxReadBatch || len(sc.b) >= keepBuffer/2 || !c.hasRoom() {
 			break
 		}
 		frame := c.in.peek()
@@ -124,8 +117,8 @@ func (c *conn) ordered(it item) bool {
 		c.in.skip(frame)
 		c.arrived(&it)
 	}
+	c.queue(sc)
 	c.srv.state.RUnlock()
-	c.out.kick()
 	c.srv.putScratch(sc)
 	return goOn
 }
@@ -189,7 +182,7 @@ func (c *conn) write(it item, payload []byte) bool {
 // Complete answers a write, and the reads that waited for it. It is called from
 // the apply goroutine with the state lock held for writing.
 func (c *conn) Complete(v fsm.View, r *fsm.Result) {
-	sc := c.srv.scratch.Get().(*scratch)
+	sc := c.srv.getScratch()
 	c.mu.Lock()
 	switch {
 	case c.isDead():
@@ -201,14 +194,15 @@ func (c *conn) Complete(v fsm.View, r *fsm.Result) {
 		c.kill(causeMoved)
 	default:
 		it := c.pipe.front()
-		sc.b = appendWriteReply(sc.b[:0], v, it, r)
-		c.reply(it, sc)
+		sc.b = appendWriteReply(sc.b, v, it, r)
+		sc.made(it)
 		c.popLocked()
 		c.runLocked(v, sc)
+		c.queue(sc)
 	}
 	c.mu.Unlock()
 	c.srv.putScratch(sc)
-	c.out.kick()
+	c.srv.touched(c)
 	if c.hasRoom() { // else waking readLoop would be for nothing
 		c.nudge()
 	}
@@ -229,16 +223,19 @@ func (c *conn) synced(number uint64, v fsm.View, err error) {
 		c.kill(causeNotServing)
 		return
 	}
-	sc := c.srv.scratch.Get().(*scratch)
+	sc := c.srv.getScratch()
 	c.mu.Lock()
 	if it := c.pipe.at(number); it != nil && !it.caught {
 		it.caught = true
 		c.unsynced.Add(-1)
 		c.runLocked(v, sc)
+		c.queue(sc)
 	}
 	c.mu.Unlock()
 	c.srv.putScratch(sc)
-	c.out.kick()
+	if !c.listed.Swap(true) { // not touched: this may be any goroutine
+		c.srv.flushers.add(c)
+	}
 	c.nudge()
 }
 
@@ -255,7 +252,7 @@ func (c *conn) runLocked(v fsm.View, sc *scratch) {
 	}
 }
 
-// popLocked takes out the head, whose reply is in the outbox. REQUIRES: c.mu.
+// popLocked takes out the head, whose reply is made. REQUIRES: c.mu.
 func (c *conn) popLocked() {
 	c.pipe.pop()
 	c.pending.Store(int32(c.pipe.len()))

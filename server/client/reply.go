@@ -2,9 +2,10 @@ package client
 
 import (
 	"encoding/binary"
-	"time"
+	"slices"
 
 	"zooraft/fsm"
+	"zooraft/fsm/watch"
 	"zooraft/protocol"
 )
 
@@ -18,10 +19,82 @@ const (
 // noZxid is what ZooKeeper puts into the reply to an operation it does not know.
 const noZxid = -1
 
+// scratch is what answering requests needs for a moment: replies that are made
+// and not in the outbox yet, which they must be before the state lock is let go.
+// It is pooled because its parts escape through interfaces.
+type scratch struct {
+	*buffer
+	reader fsm.Reader
+	events []byte // that the read under way has set off
+	told   int64  // events in the buffer
+	closes bool   // the last reply is the connection's last
+
+	replies     int64 // in the buffer
+	first, last int64 // the earliest and the latest arrival of their requests
+	sum         int64 // of all arrivals
+}
+
+func (s *Server) getScratch() *scratch {
+	sc := s.scratch.Get().(*scratch)
+	if sc.buffer == nil {
+		sc.buffer = buffers.Get().(*buffer)
+	}
+	return sc
+}
+
+func (s *Server) putScratch(sc *scratch) {
+	b := sc.buffer
+	if b != nil && cap(b.b) > keepBuffer {
+		b.b = nil
+	}
+	*sc = scratch{buffer: b}
+	s.scratch.Put(sc)
+}
+
+// Notify takes an event that the client's own setWatches brings up.
+func (sc *scratch) Notify(ev *watch.Event) {
+	sc.events = appendEvent(sc.events, ev)
+	sc.told++
+}
+
+// made counts the reply to it.
+func (sc *scratch) made(it *item) {
+	if sc.replies == 0 {
+		sc.first, sc.last = it.at, it.at
+	}
+	sc.replies++
+	sc.first, sc.last, sc.sum = min(sc.first, it.at), max(sc.last, it.at), sc.sum+it.at
+	sc.closes = sc.closes || it.closes
+}
+
+// queue puts what is in sc into the outbox. REQUIRES: the state lock, held in
+// any way.
+func (c *conn) queue(sc *scratch) {
+	if sc.replies == 0 {
+		return
+	}
+	now := c.srv.now()
+	c.srv.latencies.note(sc.replies*now-sc.sum, now-sc.first, now-sc.last)
+	c.counts.replies.Add(sc.replies)
+	c.counts.sent.Add(sc.replies + sc.told)
+	taken, backlog := c.out.hand(sc.buffer)
+	if taken {
+		sc.buffer = nil
+	} else {
+		sc.b = sc.b[:0]
+	}
+	if sc.told > 0 && backlog > int64(c.srv.cfg.MaxOutboxBytes) {
+		c.kill(causeSlowReader)
+	}
+	if sc.closes {
+		c.out.finish()
+	}
+}
+
 // answer makes the reply to an item other than a write from the state as it is
-// under v, and queues it. REQUIRES: the state lock, held in any way.
+// under v. REQUIRES: the state lock, held in any way.
 func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
-	b, mark := protocol.BeginFrame(sc.b[:0])
+	b, mark := protocol.BeginFrame(sc.b)
 	h := protocol.ReplyHeader{Xid: it.xid, Zxid: v.LastZxid(), Err: it.err}
 	if it.op == protocol.OpPing {
 		h.Xid = protocol.XidPing
@@ -36,7 +109,7 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 		if ids == nil {
 			ids = c.identities()
 		}
-		sc.reader = fsm.Reader{Session: c.session, IDs: ids, SkipACL: c.srv.cfg.SkipACL, Watcher: c.watcher, Sink: c}
+		sc.reader = fsm.Reader{Session: c.session, IDs: ids, SkipACL: c.srv.cfg.SkipACL, Watcher: c.watcher, Sink: sc}
 		var code protocol.ErrCode
 		b, code = v.Read(b, it.op, it.body, &sc.reader)
 		if code != protocol.ErrOK {
@@ -45,18 +118,13 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 	case kindSync:
 		b = append(b, it.body...)
 	}
-	sc.b = protocol.EndFrame(b, mark)
-	c.reply(it, sc)
-}
-
-// reply queues the frame in sc as the reply to it.
-func (c *conn) reply(it *item, sc *scratch) {
-	c.out.append(sc.b)
-	c.sent.Add(1)
-	c.srv.stats.replied(time.Duration(c.srv.now() - it.at))
-	if it.closes {
-		c.out.finish()
+	b = protocol.EndFrame(b, mark)
+	if len(sc.events) > 0 { // they come before the reply
+		b = slices.Insert(b, mark, sc.events...)
+		sc.events = sc.events[:0]
 	}
+	sc.b = b
+	sc.made(it)
 }
 
 // appendWriteReply appends the reply to a write, as ZooKeeper's

@@ -56,8 +56,7 @@ func (c *conn) request(frame []byte) bool {
 // arrived notes a request: when it came, and that its session is alive.
 func (c *conn) arrived(it *item) {
 	it.at = c.filledAt
-	c.received.Add(1)
-	c.srv.stats.received.Add(1)
+	c.counts.received.Add(1)
 	c.touch.Mark()
 }
 

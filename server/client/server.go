@@ -13,7 +13,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"zooraft/fsm"
 	"zooraft/protocol"
 )
 
@@ -24,20 +23,23 @@ type Server struct {
 	deps Deps
 	log  hclog.Logger
 
-	state State // deps.State
-	ids   sessionIDs
-	start time.Time // epoch of now
-	stats stats
+	state     State // deps.State
+	ids       sessionIDs
+	start     time.Time // epoch of now
+	latencies latencies
 
 	serving     atomic.Bool
 	outstanding atomic.Int64 // requests in all pipelines
 	scratch     sync.Pool
+	flushers    flushers
+	dirty       []*conn                 // owned by the apply goroutine: listed, not handed over
 	warned      [warnKinds]atomic.Int64 // when a line that clients can provoke was last logged
 
 	// Constants of the package; tests shorten them.
 	handshakeTimeout, catchUpTimeout time.Duration
 
 	mu       sync.Mutex
+	gone     counts // of the connections that have ended
 	ln       net.Listener
 	closed   bool
 	lastConn uint64
@@ -46,7 +48,7 @@ type Server struct {
 	sessions map[protocol.SessionID]*conn // the connection that a session was last bound to
 
 	stop chan struct{}  // closed by Close
-	wg   sync.WaitGroup // the accept loop and both loops of each connection
+	wg   sync.WaitGroup // the accept loop, the flushers, and the loops of each connection
 }
 
 // New makes a client port that does not listen yet and refuses sessions.
@@ -67,6 +69,7 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 		perAddr:          make(map[netip.Addr]int),
 		sessions:         make(map[protocol.SessionID]*conn),
 	}
+	s.flushers.work.L = &s.flushers.mu
 	s.scratch.New = func() any { return new(scratch) }
 	s.ids.init(cfg.SID, s.start)
 	return s
@@ -74,14 +77,6 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 
 // now is a clock in ns that only goes forward.
 func (s *Server) now() int64 { return int64(time.Since(s.start)) }
-
-func (s *Server) putScratch(sc *scratch) {
-	if cap(sc.b) > keepBuffer {
-		sc.b = nil
-	}
-	sc.reader = fsm.Reader{}
-	s.scratch.Put(sc)
-}
 
 // Listen binds the port and begins to accept: four-letter words are answered
 // from now on, sessions once SetServing has said so.
@@ -99,6 +94,7 @@ func (s *Server) Listen() error {
 		return net.ErrClosed
 	}
 	s.ln = ln
+	s.flushers.start(&s.wg)
 	s.wg.Add(1)
 	go s.acceptLoop(ln)
 	return nil
@@ -171,6 +167,7 @@ func (s *Server) Close() {
 		c.kill(causeShutdown)
 	}
 	s.mu.Unlock()
+	s.flushers.close()
 	s.wg.Wait()
 }
 
@@ -247,6 +244,7 @@ func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.gone.add(&c.counts)
 	if n := s.perAddr[c.remote.Addr()]; n > 1 {
 		s.perAddr[c.remote.Addr()] = n - 1
 	} else {

@@ -9,30 +9,41 @@ import (
 	"zooraft/protocol"
 )
 
-// stats counts what went over the client port. Latencies run from the arrival of
-// a request to the making of its reply, in whole ms as in ZooKeeper.
-type stats struct {
-	received, sent atomic.Int64
-	latencyCount   atomic.Int64
-	latencySum     atomic.Int64
-	latencyMax     atomic.Int64
-	latencyMin     atomic.Int64 // plus one; 0 before any
+// counts are what went over one connection, or several. Each connection has its
+// own, for one that all share would be passed from core to core with each
+// request.
+type counts struct {
+	received, sent atomic.Int64 // packets
+	replies        atomic.Int64 // those sent that answered a request
 }
 
-func (s *stats) replied(latency time.Duration) {
-	s.sent.Add(1)
-	ms := max(latency.Milliseconds(), 0)
-	s.latencyCount.Add(1)
-	if ms > 0 {
-		s.latencySum.Add(ms)
+func (n *counts) add(m *counts) {
+	n.received.Add(m.received.Load())
+	n.sent.Add(m.sent.Load())
+	n.replies.Add(m.replies.Load())
+}
+
+// latencies are those of all requests so far, from the arrival of a request to
+// the making of its reply, in whole ms as in ZooKeeper: nearly all are 0, and
+// add nothing.
+type latencies struct {
+	sum, max atomic.Int64
+	min      atomic.Int64 // plus one; 0 before any
+}
+
+// note adds replies whose latencies, in ns, have this sum, maximum and minimum.
+func (s *latencies) note(sum, most, least int64) {
+	const ms = int64(time.Millisecond)
+	if most >= ms {
+		s.sum.Add(sum / ms)
 	}
 	for {
-		if old := s.latencyMax.Load(); ms <= old || s.latencyMax.CompareAndSwap(old, ms) {
+		if old := s.max.Load(); most/ms <= old || s.max.CompareAndSwap(old, most/ms) {
 			break
 		}
 	}
 	for {
-		if old := s.latencyMin.Load(); old != 0 && ms+1 >= old || s.latencyMin.CompareAndSwap(old, ms+1) {
+		if old := s.min.Load(); old != 0 && least/ms+1 >= old || s.min.CompareAndSwap(old, least/ms+1) {
 			break
 		}
 	}
@@ -50,18 +61,22 @@ type Stats struct {
 // Stats returns the figures as they are now.
 func (s *Server) Stats() Stats {
 	st := Stats{
-		PacketsReceived: s.stats.received.Load(),
-		PacketsSent:     s.stats.sent.Load(),
-		LatencyMin:      max(s.stats.latencyMin.Load()-1, 0),
-		LatencyMax:      s.stats.latencyMax.Load(),
-		Outstanding:     max(s.outstanding.Load(), 0),
+		LatencyMin:  max(s.latencies.min.Load()-1, 0),
+		LatencyMax:  s.latencies.max.Load(),
+		Outstanding: max(s.outstanding.Load(), 0),
 	}
-	if n := s.stats.latencyCount.Load(); n > 0 {
-		st.LatencyAvg = float64(s.stats.latencySum.Load()) / float64(n)
-	}
+	var all counts
 	s.mu.Lock()
 	st.Connections = len(s.conns)
+	all.add(&s.gone)
+	for c := range s.conns {
+		all.add(&c.counts)
+	}
 	s.mu.Unlock()
+	st.PacketsReceived, st.PacketsSent = all.received.Load(), all.sent.Load()
+	if n := all.replies.Load(); n > 0 {
+		st.LatencyAvg = float64(s.latencies.sum.Load()) / float64(n)
+	}
 	return st
 }
 
@@ -89,7 +104,7 @@ func (s *Server) Connections() []ConnInfo {
 	for i, c := range all {
 		infos[i] = ConnInfo{
 			Remote: c.name(), Established: c.since, Queued: int(c.pending.Load()),
-			Received: c.received.Load(), Sent: c.sent.Load(),
+			Received: c.counts.received.Load(), Sent: c.counts.sent.Load(),
 		}
 		if c.settled.Load() == settledOK {
 			infos[i].Session, infos[i].HasSession, infos[i].Timeout = c.session, true, c.timeout

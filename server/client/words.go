@@ -31,8 +31,7 @@ func (c *conn) fourLetters() bool {
 	if c.srv.cfg.Words == nil {
 		return false
 	}
-	c.received.Add(1) // before the answer, which counts it
-	c.srv.stats.received.Add(1)
+	c.counts.received.Add(1) // before the answer, which counts it
 	answer, known := c.srv.cfg.Words(word)
 	if !known {
 		return false
@@ -46,8 +45,7 @@ func (c *conn) fourLetters() bool {
 		c.kill(causeIO)
 		return true
 	}
-	c.sent.Add(1)
-	c.srv.stats.sent.Add(1)
+	c.counts.sent.Add(1)
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}

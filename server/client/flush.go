@@ -1,0 +1,216 @@
+package client
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// Connections with something to send pass from the apply goroutine to the
+// flushers in bundles, a lock and at most one wake-up for each.
+const (
+	bundle     = 64 // handed over before the batch ends
+	flushShare = 16 // taken by a flusher at a time
+)
+
+// flushers send what the apply goroutine leaves in outboxes, for it must make no
+// system call and wake no goroutine for each of a thousand connections. They
+// never wait for a client.
+type flushers struct {
+	mu     sync.Mutex
+	work   sync.Cond // on mu: queue is not empty, or closed
+	queue  []*conn   // queue[head:]
+	head   int
+	idle   int
+	closed bool
+}
+
+// start begins n of them, GOMAXPROCS as a rule; close ends them.
+func (f *flushers) start(wg *sync.WaitGroup) {
+	for range runtime.GOMAXPROCS(0) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			f.run()
+		}()
+	}
+}
+
+func (f *flushers) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.work.Broadcast()
+}
+
+// add queues connections. It wakes one flusher at most; each that finds more
+// than its share wakes the next.
+func (f *flushers) add(conns ...*conn) {
+	f.mu.Lock()
+	if f.head > len(f.queue)/2 {
+		n := copy(f.queue, f.queue[f.head:])
+		clear(f.queue[n:])
+		f.queue, f.head = f.queue[:n], 0
+	}
+	f.queue = append(f.queue, conns...)
+	wake := f.idle > 0
+	f.mu.Unlock()
+	if wake {
+		f.work.Signal()
+	}
+}
+
+func (f *flushers) run() {
+	var share [flushShare]*conn
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for !f.closed {
+		n := copy(share[:], f.queue[f.head:])
+		if n == 0 {
+			f.idle++
+			f.work.Wait()
+			f.idle--
+			continue
+		}
+		clear(f.queue[f.head : f.head+n])
+		if f.head += n; f.head == len(f.queue) {
+			f.queue, f.head = f.queue[:0], 0
+			if cap(f.queue) > 4096 {
+				f.queue = nil // a burst is over
+			}
+		} else if f.idle > 0 {
+			f.work.Signal()
+		}
+		f.mu.Unlock()
+		for i, c := range share[:n] {
+			c.listed.Store(false) // before the look at the outbox
+			c.flush()
+			share[i] = nil
+		}
+		f.mu.Lock()
+	}
+}
+
+// touched notes that the apply goroutine has left something in c's outbox. Only
+// the apply goroutine calls it.
+func (s *Server) touched(c *conn) {
+	if c.listed.Load() || c.listed.Swap(true) {
+		return
+	}
+	if s.dirty = append(s.dirty, c); len(s.dirty) >= bundle {
+		s.handOver()
+	}
+}
+
+// Applied tells that the apply goroutine has come to the end of a batch: what it
+// has left in outboxes is sent now. It does not block; only the apply goroutine
+// calls it, with the state lock held.
+func (s *Server) Applied() {
+	if len(s.dirty) > 0 {
+		s.handOver()
+	}
+}
+
+func (s *Server) handOver() {
+	s.flushers.add(s.dirty...)
+	clear(s.dirty)
+	s.dirty = s.dirty[:0]
+}
+
+// flush sends what the outbox holds, unless another is at it. It does not block:
+// what the socket does not take at once is left to a goroutine that waits.
+func (c *conn) flush() {
+	b := c.out.begin()
+	if b == nil {
+		return
+	}
+	for b != nil {
+		if c.raw == nil {
+			c.await(b)
+			return
+		}
+		n, err := writeNow(c.raw, b.b[b.off:])
+		c.wrote(b, n)
+		switch {
+		case c.isDead():
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded): // that of an earlier writeLoop
+			c.kill(causeIO)
+		case b.off < len(b.b):
+			c.await(b)
+			return
+		}
+		b = c.next(b)
+	}
+}
+
+// wrote counts n bytes of b as sent.
+func (c *conn) wrote(b *buffer, n int) {
+	b.off += n
+	if left := c.out.wrote(n); left < softOutboxBytes && left+int64(n) >= softOutboxBytes {
+		c.nudge()
+	}
+}
+
+// next frees what has been sent and gives what is to be sent after it.
+func (c *conn) next(sent *buffer) *buffer {
+	sent.free()
+	b, last := c.out.next()
+	if last {
+		c.nudge() // readLoop waits for it in end
+	}
+	return b
+}
+
+// await hands the sender's part, and b, to a goroutine that may block.
+func (c *conn) await(b *buffer) {
+	c.srv.wg.Add(1)
+	go c.writeLoop(b)
+}
+
+// writeLoop sends b and what comes behind it, until there is nothing. It is
+// there only while a client is slow to take what it is sent.
+func (c *conn) writeLoop(b *buffer) {
+	defer c.srv.wg.Done()
+	var deadline time.Time
+	for b != nil {
+		c.send(b, &deadline)
+		b = c.next(b)
+	}
+}
+
+// sendChunk is the least that must leave within a session timeout.
+const sendChunk = 64 << 10
+
+// send writes b. A client that takes nothing for its session timeout loses its
+// connection.
+func (c *conn) send(b *buffer, deadline *time.Time) {
+	for b.off < len(b.b) {
+		now := time.Now()
+		if deadline.Sub(now) < c.timeout/2 {
+			*deadline = now.Add(c.timeout)
+			c.nc.SetWriteDeadline(*deadline)
+		}
+		if c.isDead() {
+			return
+		}
+		n, err := c.nc.Write(b.b[b.off:min(len(b.b), b.off+sendChunk)])
+		if n > 0 {
+			c.lastIO.Store(c.srv.now())
+		}
+		c.wrote(b, n)
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if n == 0 {
+				c.kill(causeSlowWrite)
+				return
+			}
+			*deadline = time.Time{}
+		default:
+			c.kill(causeIO)
+			return
+		}
+	}
+}
