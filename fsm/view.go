@@ -102,13 +102,34 @@ func Readable(op protocol.OpCode) bool {
 // Read answers a read: it appends the reply's body to dst and sets the watches
 // that the request asks for, so that no change can come between what is
 // returned and what is watched. With an error code, dst comes back as it was.
+//
+// The reads of every day stand apart from the others so as to allocate nothing.
 func (v View) Read(dst []byte, op protocol.OpCode, body []byte, r *Reader) ([]byte, protocol.ErrCode) {
+	switch op {
+	case protocol.OpPing:
+		return dst, protocol.ErrOK
+	case protocol.OpExists, protocol.OpGetData, protocol.OpGetChildren, protocol.OpGetChildren2:
+	default:
+		return v.readRare(dst, op, body, r)
+	}
+	d := protocol.NewDecoder(body)
+	var q protocol.PathWatchRequest
+	if q.DecodeShared(&d); d.Err() != nil {
+		return dst, protocol.ErrMarshalling
+	}
+	out, code := v.readNode(dst, op, &q, r)
+	if code != protocol.ErrOK {
+		return dst, code
+	}
+	return out, protocol.ErrOK
+}
+
+// readRare is Read for what is not of readNode.
+func (v View) readRare(dst []byte, op protocol.OpCode, body []byte, r *Reader) ([]byte, protocol.ErrCode) {
 	d := protocol.NewDecoder(body)
 	var out []byte
 	var code protocol.ErrCode
 	switch op {
-	case protocol.OpPing:
-		return dst, protocol.ErrOK
 	case protocol.OpSetWatches, protocol.OpSetWatches2:
 		var q protocol.SetWatches2
 		if op == protocol.OpSetWatches {
@@ -156,12 +177,6 @@ func (v View) Read(dst []byte, op protocol.OpCode, body []byte, r *Reader) ([]by
 		if d.Err() == nil {
 			out, code = r.watches(dst, op, &q)
 		}
-	default:
-		var q protocol.PathWatchRequest
-		q.Decode(&d)
-		if d.Err() == nil {
-			out, code = v.readNode(dst, op, &q, r)
-		}
 	}
 	switch {
 	case d.Err() != nil:
@@ -172,7 +187,8 @@ func (v View) Read(dst []byte, op protocol.OpCode, body []byte, r *Reader) ([]by
 	return out, protocol.ErrOK
 }
 
-// readNode answers exists, getData and getChildren.
+// readNode answers exists, getData and getChildren. q.Path may be shared with a
+// buffer: whatever keeps it copies it.
 func (v View) readNode(dst []byte, op protocol.OpCode, q *protocol.PathWatchRequest, r *Reader) ([]byte, protocol.ErrCode) {
 	t := v.f.tree
 	if op == protocol.OpExists && strings.IndexByte(q.Path, 0) >= 0 {
@@ -181,7 +197,7 @@ func (v View) readNode(dst []byte, op protocol.OpCode, q *protocol.PathWatchRequ
 	node := v.lookup(q.Path)
 	if node == tree.None {
 		if op == protocol.OpExists && q.Watch {
-			r.Watcher.AddData(q.Path)
+			r.Watcher.AddData(strings.Clone(q.Path))
 		}
 		return nil, protocol.ErrNoNode
 	}
@@ -203,9 +219,9 @@ func (v View) readNode(dst []byte, op protocol.OpCode, q *protocol.PathWatchRequ
 	}
 	if q.Watch {
 		if op == protocol.OpGetChildren || op == protocol.OpGetChildren2 {
-			r.Watcher.AddChild(q.Path)
+			r.Watcher.AddChild(strings.Clone(q.Path))
 		} else {
-			r.Watcher.AddData(q.Path)
+			r.Watcher.AddData(strings.Clone(q.Path))
 		}
 	}
 	return dst, protocol.ErrOK

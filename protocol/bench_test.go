@@ -83,6 +83,11 @@ func TestHotPathAllocations(t *testing.T) {
 			h.Decode(&d)
 			r.Decode(&d)
 		}, 1},
+		{"getData, shared: nothing", func() {
+			var r PathWatchRequest
+			d := NewDecoder(get[8:])
+			r.DecodeShared(&d)
+		}, 0},
 		{"create: path, ACL, scheme, id", func() {
 			var r CreateRequest
 			d := NewDecoder(create)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // What makes input undecodable. A server answers a request body that gives any
@@ -134,6 +135,19 @@ func (d *Decoder) Path() string {
 		d.fail(ErrNull)
 	}
 	return s
+}
+
+// PathShared is Path without a copy: unless it had to be repaired, the string
+// shares the memory of the input, and must not be used once that may change.
+func (d *Decoder) PathShared() string {
+	b := d.Buffer()
+	if !utf8.Valid(b) {
+		return string(appendRepaired(make([]byte, 0, 3*len(b)), b))
+	}
+	if b == nil {
+		d.fail(ErrNull)
+	}
+	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 // Strings reads a vector of strings of which neither the vector nor an element
