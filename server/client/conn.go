@@ -105,15 +105,23 @@ func (c *conn) identities() []protocol.ID { return *c.ids.Load() }
 // kill ends the connection without another byte. It does not block and may be
 // called by anyone under any lock but outbox.mu.
 func (c *conn) kill(why *cause) {
-	if !c.cause.CompareAndSwap(nil, why) {
+	if !c.die(why) {
 		return
 	}
-	c.out.close()
 	// Deadlines and not Close: that would be system calls, perhaps for
 	// thousands of connections, in the apply goroutine. Whoever sets a deadline
 	// looks at cause afterwards.
 	c.nc.SetDeadline(longAgo)
 	c.nudge()
+}
+
+// die marks the connection as dead, unless it is.
+func (c *conn) die(why *cause) bool {
+	if !c.cause.CompareAndSwap(nil, why) {
+		return false
+	}
+	c.out.close()
+	return true
 }
 
 // nudge makes a waiting readLoop look again.
@@ -171,8 +179,8 @@ func (c *conn) end() {
 	if c.farewell && c.wait(c.out.drained) {
 		c.linger()
 	}
-	c.kill(causeDone)
-	c.nc.Close()
+	c.die(causeDone)
+	c.nc.Close() // which ends what is blocked, as a deadline would
 	if c.watcher != nil {
 		c.watcher.Close()
 	}

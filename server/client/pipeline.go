@@ -201,7 +201,12 @@ func (c *conn) Complete(v fsm.View, r *fsm.Result) {
 		c.queue(sc)
 	}
 	c.mu.Unlock()
+	last := sc.closes
 	c.srv.putScratch(sc)
+	if last { // readLoop is waiting for it, and sends it
+		c.nudge()
+		return
+	}
 	c.srv.touched(c)
 	if c.hasRoom() { // else waking readLoop would be for nothing
 		c.nudge()
