@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"zooraft/cmd/heap"
 	"zooraft/cmd/zoocfg"
 	"zooraft/server"
 )
@@ -31,6 +32,9 @@ SERVER_JVMFLAGS and JVMFLAGS, where ZooKeeper's scripts have them.
 
 The server prints one line when it serves; its log goes to standard error. The
 first SIGTERM or SIGINT stops it in order, a second one at once.
+
+It keeps below nine tenths of the memory that its cgroup may use, or below
+GOMEMLIMIT. GOGC sets another pace of collecting garbage than the server's own.
 
 Exit codes: 0 stopped as told, 1 something unexpected, 2 wrong configuration or
 usage, 3 the data directory cannot be used, 14 the election port cannot be bound.`,
@@ -63,6 +67,10 @@ usage, 3 the data directory cannot be used, 14 the election port cannot be bound
 			if err != nil {
 				return err
 			}
+
+			heap.Limit(log)
+			pace := heap.Start(log)
+			defer pace.Close()
 
 			info, _ := debug.ReadBuildInfo()
 			cfg.Version = wordsVersion(info)
