@@ -6,6 +6,8 @@ const (
 	indexChunkBits = 12
 	indexChunkSize = 1 << indexChunkBits
 	indexChunkMask = indexChunkSize - 1
+
+	maxIndex = 1 << 31 // buckets
 )
 
 // index finds a node by the hash of its path. It is a table of buckets, each the
@@ -20,8 +22,18 @@ type index struct {
 	mask   uint32 // the least 2^k-1 that is not less than size-1
 }
 
-func newIndex() index {
-	return index{chunks: [][]Ref{make([]Ref, indexChunkSize)}, size: 1}
+func newIndex() index { return sizedIndex(1) }
+
+// sizedIndex is an index that has room for n nodes.
+func sizedIndex(n uint32) index {
+	x := index{size: min(max(n, 1), maxIndex)}
+	for x.size-1 > x.mask {
+		x.mask = x.mask<<1 | 1
+	}
+	for size := uint64(0); size < uint64(x.size); size += indexChunkSize {
+		x.chunks = append(x.chunks, make([]Ref, indexChunkSize))
+	}
+	return x
 }
 
 // bucket returns the bucket of a hash. Those beyond size have not been split off
@@ -59,7 +71,7 @@ func (t *Tree) firstOf(hash uint32) Ref { return t.index.get(t.index.bucket(hash
 // transaction is open, for its undo log does.
 func (t *Tree) growIndex() {
 	x := &t.index
-	for int(x.size) < t.counts.nodes && x.size < 1<<31 {
+	for int(x.size) < t.counts.nodes && x.size < maxIndex {
 		if x.size > x.mask {
 			x.mask = x.mask<<1 | 1
 		}

@@ -222,9 +222,13 @@ func (d *decoder) readNode(t *Tree, r Ref, count uint32) error {
 // lengths, hashes, index, owners, counts. If links do not make a tree, it
 // returns the node at fault.
 func (t *Tree) relink(last Ref) (Ref, error) {
+	backward := map[Ref]bool{} // parents of which a child comes before an earlier one
 	for r := Root; r <= last; r++ {
 		n := t.at(r)
 		if n.next != None {
+			if n.next < r {
+				backward[n.parent] = true
+			}
 			next := t.at(n.next)
 			if next.parent != n.parent || next.prev != None {
 				return r, fmt.Errorf("next sibling %d has another parent or another before it", n.next)
@@ -252,8 +256,19 @@ func (t *Tree) relink(last Ref) (Ref, error) {
 			p.first = r
 		}
 	}
-	if err := t.relinkPaths(last); err != nil {
-		return Root, err
+	// Each parent has one child that none comes before. What does not follow from
+	// there is in a circle, and no circle goes forward only.
+	for p := range backward {
+		listed := int32(0)
+		for r := t.at(p).first; r != None; r = t.at(r).next {
+			listed++
+		}
+		if n := t.at(p); listed != n.children {
+			return p, fmt.Errorf("%d of %d children are in its list", listed, n.children)
+		}
+	}
+	if r, err := t.relinkPaths(last); err != nil {
+		return r, err
 	}
 	if r, err := t.relinkOwners(last); err != nil {
 		return r, err
@@ -266,38 +281,61 @@ func (t *Tree) relink(last Ref) (Ref, error) {
 	return None, nil
 }
 
-// relinkPaths walks the tree from the root. Each node has at most one before it
-// and each parent one first child, so the walk meets no node twice; nodes in
-// circles are not met at all, and the count tells.
-func (t *Tree) relinkPaths(last Ref) (err error) {
-	t.walk(Root, func(r Ref, n *node) {
-		length := uint64(1)
-		if r != Root {
-			p := t.at(n.parent)
-			name := blobName(t.blobAt(r), n)
-			if t.Child(n.parent, name) != None && err == nil {
-				err = fmt.Errorf("child %q is there twice (node %d)", name, r)
-			}
-			n.hash = t.hashChild(p.hash, name)
-			t.enter(r)
-			if length += uint64(n.nameLen); n.parent != Root {
-				length += uint64(p.pathLen)
+// relinkPaths gives each node its path's length and hash, and enters it into the
+// index. It goes by slots, not down the tree: neighbours in memory are mostly of
+// one age, and a walk from child to child would miss the cache at each step.
+func (t *Tree) relinkPaths(last Ref) (Ref, error) {
+	t.index = sizedIndex(uint32(last))
+	root := t.at(Root)
+	root.pathLen = 1
+	t.counts.nodes, t.counts.size = 1, 1+root.dataSize()
+	var up []Ref // without a path yet, each below the next one
+	for r := Root + 1; r <= last; r++ {
+		up = up[:0]
+		for c := r; t.at(c).pathLen == 0; c = t.at(c).parent {
+			if up = append(up, c); len(up) > int(last) {
+				return r, errors.New("it is its own ancestor, or below one that is")
 			}
 		}
-		if length > math.MaxUint32 && err == nil {
-			err = fmt.Errorf("the path of node %d has %d bytes", r, length)
+		for i := len(up) - 1; i >= 0; i-- {
+			if err := t.relinkPath(up[i]); err != nil {
+				return up[i], err
+			}
 		}
-		n.pathLen = uint32(length)
-		if n.next == None && n.parent != None {
-			t.at(t.at(n.parent).first).prev = r
-		}
-		t.counts.nodes++
-		t.counts.size += int64(length) + n.dataSize()
-	})
-	if err == nil && t.counts.nodes != int(last) {
-		err = fmt.Errorf("%d of %d nodes are below it", t.counts.nodes, last)
 	}
-	return err
+	return None, nil
+}
+
+// relinkPath does it for one node, whose parent has its path.
+func (t *Tree) relinkPath(r Ref) error {
+	n := t.at(r)
+	p := t.at(n.parent)
+	name := blobName(t.blobAt(r), n)
+	n.hash = t.hashChild(p.hash, name)
+	bucket := t.index.bucket(n.hash)
+	n.hashNext = t.index.get(bucket)
+	for c := n.hashNext; c != None; {
+		m := t.at(c)
+		if m.hash == n.hash && m.parent == n.parent && blobName(t.blobAt(c), m) == name {
+			return fmt.Errorf("child %q is there twice, as node %d too", name, c)
+		}
+		c = m.hashNext
+	}
+	t.index.set(bucket, r)
+	length := 1 + uint64(n.nameLen)
+	if n.parent != Root {
+		length += uint64(p.pathLen)
+	}
+	if length > math.MaxUint32 {
+		return fmt.Errorf("its path has %d bytes", length)
+	}
+	n.pathLen = uint32(length)
+	if n.next == None {
+		t.at(p.first).prev = r
+	}
+	t.counts.nodes++
+	t.counts.size += int64(length) + n.dataSize()
+	return nil
 }
 
 func (t *Tree) relinkOwners(last Ref) (Ref, error) {

@@ -274,7 +274,15 @@ func TestReadRefusesDamage(t *testing.T) {
 		{"next of another parent", put(at[e1]+next, 2), fmt.Sprintf("node 6 at byte %d: next sibling 2", at[e1])},
 		{"two before one", put(at[e1]+next, c), "next sibling 8"},
 		{"broken list", put(at[e1]+next, 0), "another first child"},
-		{"circle of siblings", put(at[c]+next, e1), "node 1 at byte"},
+		{"circle of parents, apart from the rest", func(b []byte) {
+			put(at[2]+next, 0)(b)
+			put(at[a]+parent, c)(b)
+		}, "it is its own ancestor"},
+		{"circle of siblings", put(at[c]+next, e1), fmt.Sprintf("node 5 at byte %d: 0 of 3 children", at[a])},
+		{"circle of siblings behind the first", func(b []byte) {
+			put(at[e1]+next, 0)(b)
+			put(at[c]+next, e2)(b)
+		}, "node 5 at byte"},
 		{"sibling of itself", put(at[c]+next, c), "another before it"},
 		{"owner list broken", put(at[e1]+ownerNext, 0), "another first node"},
 		{"owner list of itself", put(at[e2]+ownerNext, e2), "another before it"},
