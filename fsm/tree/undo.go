@@ -80,8 +80,9 @@ func (t *Tree) endUndo() {
 	t.undo.open = false
 }
 
-// maxUndoKept bounds the memory that the lists keep for the next transaction.
-const maxUndoKept = 1024
+// maxUndoKept bounds what the lists keep for the next transaction: half a
+// megabyte, enough for a thousand creations in one.
+const maxUndoKept = 4096
 
 func (t *Tree) clearUndo() {
 	u := &t.undo
