@@ -153,6 +153,119 @@ func BenchmarkSnapshot(b *testing.B) {
 	})
 }
 
+// manyNodes are the sizes at which the cost of one operation should be the same,
+// but for the processor's caches.
+var manyNodes = []int{1000, 100_000, 1_000_000, 5_000_000}
+
+// spread is a tree of n nodes that a thousand parents got in turn.
+func spread(n int) *Tree {
+	tr := New()
+	data := make([]byte, 100)
+	var dirs [1000]Ref
+	for i := range min(n, len(dirs)) {
+		dirs[i] = tr.Create(Root, fmt.Sprintf("dir-%04d", i), nil, protocol.OpenACL, 0, 1, 1)
+	}
+	for i := range n {
+		tr.Create(dirs[i%len(dirs)], fmt.Sprintf("node-%08d", i), data, protocol.OpenACL, 0, 1, 1)
+	}
+	return tr
+}
+
+func spreadPath(i int) string { return fmt.Sprintf("/dir-%04d/node-%08d", i%1000, i) }
+
+// BenchmarkSizes measures what operations cost as the tree grows. Snapshots and
+// restores are per node.
+func BenchmarkSizes(b *testing.B) {
+	for _, n := range manyNodes {
+		b.Run(fmt.Sprintf("nodes=%d", n), func(b *testing.B) {
+			if testing.Short() && n > 100_000 {
+				b.Skip("takes a gigabyte")
+			}
+			tr := spread(n)
+			paths := make([]string, 1<<14)
+			for i := range paths {
+				paths[i] = spreadPath(i * 7919 % n)
+			}
+			data := make([]byte, 100)
+			b.Run("op=get", func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					r := tr.Lookup(paths[i&(len(paths)-1)])
+					_, _ = tr.Data(r), tr.Stat(r)
+				}
+			})
+			b.Run("op=set", func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					tr.SetData(tr.Lookup(paths[i&(len(paths)-1)]), data, 2, 2)
+				}
+			})
+			b.Run("op=create+delete", func(b *testing.B) {
+				p := tr.Lookup("/dir-0007")
+				for b.Loop() {
+					tr.Delete(tr.Create(p, "x", data, protocol.OpenACL, 42, 1, 1), 2)
+				}
+			})
+			perNode := func(b *testing.B) {
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*tr.NodeCount()), "ns/node")
+			}
+			b.Run("op=snapshot", func(b *testing.B) {
+				for b.Loop() {
+					s, err := tr.Snapshot()
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, err := s.Write(io.Discard, new(sync.Mutex)); err != nil {
+						b.Fatal(err)
+					}
+					s.Release()
+				}
+				perNode(b)
+			})
+			b.Run("op=restore", func(b *testing.B) {
+				image := snapshotBytes(b, tr)
+				for b.Loop() {
+					if _, err := Read(bytes.NewReader(image)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				perNode(b)
+			})
+		})
+	}
+}
+
+// BenchmarkChildren measures one parent with many children. Listing them is per
+// child.
+func BenchmarkChildren(b *testing.B) {
+	for _, n := range []int{1, 1000, 1_000_000} {
+		b.Run(fmt.Sprintf("children=%d", n), func(b *testing.B) {
+			tr := New()
+			p := tr.Create(Root, "p", nil, protocol.OpenACL, 0, 1, 1)
+			for i := range n {
+				tr.Create(p, fmt.Sprintf("node-%08d", i), nil, protocol.OpenACL, 0, 1, 1)
+			}
+			b.Run("op=create+delete", func(b *testing.B) {
+				for b.Loop() {
+					tr.Delete(tr.Create(p, "x", nil, protocol.OpenACL, 0, 1, 1), 2)
+				}
+			})
+			b.Run("op=get", func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					if tr.Child(p, "node-00000000") == None {
+						b.Fatal("not found")
+					}
+				}
+			})
+			b.Run("op=list", func(b *testing.B) {
+				var list []byte
+				for b.Loop() {
+					list = tr.AppendChildren(list[:0], p)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/child")
+			})
+		})
+	}
+}
+
 // TestMemoryPerNode measures what a znode costs beyond its name and data.
 func TestMemoryPerNode(t *testing.T) {
 	if testing.Short() {
