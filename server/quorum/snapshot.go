@@ -13,7 +13,7 @@ import (
 // ZooKeeper, or when the log since the last one is larger than a snapshot would
 // be and than leastLog. What a restart has to read stays in proportion.
 const (
-	leastLog = 256 << 20
+	leastLog = 64 << 20
 	// trailingBytes of log are kept behind a snapshot for followers that lag, or
 	// snapCount requests if that is less.
 	trailingBytes = 128 << 20
