@@ -75,8 +75,8 @@ func (f *filled) run() {
 	mem(fmt.Sprintf("%d s later", f.quiet))
 
 	f.ens.Kill(1)
-	row("kill -9, log only", "%s", f.comeBack())
-	mem("after replay")
+	row("kill -9, after the fill", "%s", f.comeBack())
+	mem("after that start")
 
 	f.pauses(row)
 	mem("after snapshots")
