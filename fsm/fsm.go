@@ -63,6 +63,9 @@ type Observer interface {
 	// Applied reports the end of a batch: everything up to the Raft index is in
 	// the state, and term is that of the entry at index.
 	Applied(v View, index, term uint64)
+	// Flush follows Applied, after the lock has been released: what the batch left
+	// to be sent may go now.
+	Flush()
 }
 
 // session is the replicated part of a session. Deadlines are not replicated:
@@ -184,6 +187,7 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []interface{} {
 		f.obs.Applied(View{f}, last.Index, last.Term)
 	}
 	f.mu.Unlock()
+	f.obs.Flush()
 	if cap(f.answers) < len(logs) {
 		f.answers = make([]interface{}, len(logs))
 	}

@@ -57,6 +57,7 @@ func (m *machine) SessionClosed(id protocol.SessionID, _ bool) { m.closed = appe
 func (m *machine) Led(uint64)                                  {}
 func (m *machine) Restored(View)                               { m.restored++ }
 func (m *machine) Applied(_ View, index, _ uint64)             { m.applied = index }
+func (m *machine) Flush()                                      {}
 
 // entry applies one entry of raw requests.
 func (m *machine) entry(requests ...func(b []byte) []byte) {

@@ -362,7 +362,11 @@ func (o observer) Restored(v fsm.View) {
 
 func (o observer) Applied(v fsm.View, index, term uint64) {
 	o.s.node.Applied(v, index, term)
-	o.s.clients.Applied()
+}
+
+func (o observer) Flush() {
+	o.s.clients.Flush()
+	o.s.node.Flush()
 }
 
 func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecond }

@@ -29,7 +29,7 @@ type backend struct {
 
 	onClosed  func(id protocol.SessionID)
 	onOpened  func(id protocol.SessionID)
-	onApplied func()
+	onFlush   func()
 	syncAside bool // answer syncs beside the apply goroutine
 
 	mu       sync.Mutex
@@ -193,9 +193,10 @@ func (b *backend) SessionOpened(id protocol.SessionID, _ int32, _ fsm.Owner) {
 func (b *backend) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (b *backend) SessionClosed(id protocol.SessionID, _ bool)          { b.onClosed(id) }
 func (b *backend) Restored(fsm.View)                                    {}
-func (b *backend) Applied(fsm.View, uint64, uint64) {
-	if b.onApplied != nil {
-		b.onApplied()
+func (b *backend) Applied(fsm.View, uint64, uint64)                     {}
+func (b *backend) Flush() {
+	if b.onFlush != nil {
+		b.onFlush()
 	}
 }
 
@@ -263,7 +264,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*Server)) *fixtur
 	for _, p := range prepare {
 		p(f.s)
 	}
-	b.onClosed, b.onApplied = f.s.SessionClosed, f.s.Applied
+	b.onClosed, b.onFlush = f.s.SessionClosed, f.s.Flush
 	if err := f.s.Listen(); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	bundle     = 64 // handed over before the batch ends
 	flushShare = 16 // taken by a flusher at a time
+	flushSelf  = 2  // sent to by the apply goroutine itself
 )
 
 // flushers send what the apply goroutine leaves in outboxes, for it must make no
@@ -104,13 +105,21 @@ func (s *Server) touched(c *conn) {
 	}
 }
 
-// Applied tells that the apply goroutine has come to the end of a batch: what it
-// has left in outboxes is sent now. It does not block; only the apply goroutine
-// calls it, with the state lock held.
-func (s *Server) Applied() {
-	if len(s.dirty) > 0 {
+// Flush tells that the apply goroutine has come to the end of a batch: what it
+// has left in outboxes is sent now. The few connections of a quiet server it
+// sends to by itself, without a change of goroutines. It does not wait for a
+// client; only the apply goroutine calls it, without the state lock.
+func (s *Server) Flush() {
+	if len(s.dirty) > flushSelf {
 		s.handOver()
+		return
 	}
+	for i, c := range s.dirty {
+		s.dirty[i] = nil
+		c.listed.Store(false) // before the look at the outbox
+		c.flush()
+	}
+	s.dirty = s.dirty[:0]
 }
 
 func (s *Server) handOver() {

@@ -97,7 +97,7 @@ func BenchmarkEvents(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				table.DataChanged("/a", 1, protocol.OpenACL)
-				s.Applied()
+				s.Flush()
 				for _, c := range s.flushers.queue {
 					c.listed.Store(false)
 					for buf := c.out.begin(); buf != nil; buf, _ = c.out.next() {

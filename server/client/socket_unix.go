@@ -13,7 +13,7 @@ const hasRawIO = true
 // readFD reads once; ok is false if nothing has come.
 func readFD(fd uintptr, b []byte) (n int, ok bool, err error) {
 	for {
-		n, err := syscall.Read(int(fd), b)
+		n, err := read(fd, b)
 		switch {
 		case n > 0:
 			return n, true, nil
@@ -30,7 +30,7 @@ func readFD(fd uintptr, b []byte) (n int, ok bool, err error) {
 // writeFD writes once; n is less than all if the socket is full.
 func writeFD(fd uintptr, b []byte) (n int, err error) {
 	for {
-		n, err := syscall.Write(int(fd), b)
+		n, err := write(fd, b)
 		switch {
 		case err == nil:
 			return n, nil

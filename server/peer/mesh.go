@@ -91,9 +91,17 @@ func (m *Mesh) Close() {
 
 // Send queues a frame for a peer and returns at once. It returns false when
 // there is no working stream; true does not mean that the frame arrives.
-func (m *Mesh) Send(to int64, kind byte, body []byte) bool {
+// The parts of the body are copied, one behind the other.
+func (m *Mesh) Send(to int64, kind byte, body ...[]byte) bool {
 	s := m.out[to]
-	return s != nil && s.send(kind, body)
+	return s != nil && s.send(false, kind, body...)
+}
+
+// SendNow is Send for a frame that is not expected to have company: it leaves
+// before SendNow returns, unless the socket is full.
+func (m *Mesh) SendNow(to int64, kind byte, body ...[]byte) bool {
+	s := m.out[to]
+	return s != nil && s.send(true, kind, body...)
 }
 
 // Reset breaks the stream to a peer, so that it is opened anew: something says

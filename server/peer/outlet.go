@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -22,6 +23,8 @@ type Outlet struct {
 	mu    sync.Mutex
 	wake  sync.Cond // on mu
 	queue [][]byte  // what the socket has not taken
+	tail  bool      // the last of queue is ours to append to
+	spare []byte    // a chunk to gather in
 	bytes int       // in queue
 	busy  bool      // the goroutine writes what it took from queue
 	err   error     // why nothing is sent any more
@@ -72,11 +75,46 @@ func (o *Outlet) Send(b []byte) error {
 	if o.bytes+len(b) > o.limit && o.bytes > 0 {
 		return o.failLocked(ErrOutletFull)
 	}
-	o.queue = append(o.queue, b)
+	o.queue, o.tail = append(o.queue, b), false
 	o.bytes += len(b)
 	o.wake.Signal()
 	return nil
 }
+
+// Queue leaves the parts, one behind the other, to the goroutine, which sends
+// together what has been queued when it comes to run. It does not block, and
+// copies.
+func (o *Outlet) Queue(parts ...[]byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return o.err
+	}
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	if o.bytes+n > o.limit && o.bytes > 0 {
+		return o.failLocked(ErrOutletFull)
+	}
+	if !o.tail || len(o.queue[len(o.queue)-1])+n > outletChunk {
+		chunk := o.spare
+		if o.spare = nil; cap(chunk) < n {
+			chunk = make([]byte, 0, max(n, 4096))
+		}
+		o.queue, o.tail = append(o.queue, chunk[:0]), true
+	}
+	last := &o.queue[len(o.queue)-1]
+	for _, p := range parts {
+		*last = append(*last, p...)
+	}
+	o.bytes += n
+	o.wake.Signal()
+	return nil
+}
+
+// outletChunk is what is gathered into one buffer.
+const outletChunk = 256 << 10
 
 // tryLocked writes what the socket takes without waiting.
 func (o *Outlet) tryLocked(b []byte) (int, error) {
@@ -97,7 +135,7 @@ func (o *Outlet) tryLocked(b []byte) (int, error) {
 func (o *Outlet) failLocked(err error) error {
 	if o.err == nil {
 		o.err = err
-		o.queue, o.bytes = nil, 0
+		o.queue, o.tail, o.bytes = nil, false, 0
 		o.conn.Close()
 		o.wake.Signal()
 	}
@@ -116,24 +154,39 @@ func (o *Outlet) run() {
 		if o.err != nil {
 			return
 		}
-		batch := net.Buffers(o.queue)
-		o.queue, o.bytes, o.busy = nil, 0, true
+		o.busy = true
+		o.mu.Unlock()
+		runtime.Gosched() // who is ready to queue more does so first
+		o.mu.Lock()
+		batch, ours := net.Buffers(o.queue), o.tail
+		o.queue, o.tail, o.bytes = nil, false, 0
+		if len(batch) == 0 {
+			continue // it failed meanwhile
+		}
+		last := batch[len(batch)-1]
 		o.mu.Unlock()
 		o.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 		_, err := batch.WriteTo(o.conn)
 		o.mu.Lock()
-		o.busy = false
+		if o.busy = false; ours && cap(last) <= outletChunk {
+			o.spare = last
+		}
 		if err != nil {
 			o.failLocked(err)
 		}
 	}
 }
 
-// Close closes the connection and waits for the goroutine to end. It may be
-// called twice.
-func (o *Outlet) Close() {
+// Close closes the connection, waits for the goroutine to end and returns what
+// sending had failed by, nil if it had not. It may be called twice.
+func (o *Outlet) Close() error {
 	o.mu.Lock()
+	err := o.err
 	o.failLocked(net.ErrClosed)
 	o.mu.Unlock()
 	<-o.done
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -49,22 +48,21 @@ type stream struct {
 	mesh   *Mesh
 	member Member
 	kick   chan struct{} // dial now
-	wake   chan struct{} // there is something to write
 
 	mu    sync.Mutex
-	conn  net.Conn // nil while there is none
-	queue []byte   // frames to write
+	conn  net.Conn
+	out   *Outlet // to conn; nil while there is none
 	ended bool
 }
 
 func newStream(m *Mesh, member Member) *stream {
-	return &stream{mesh: m, member: member, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	return &stream{mesh: m, member: member, kick: make(chan struct{}, 1)}
 }
 
 func (s *stream) up() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.conn != nil
+	return s.out != nil
 }
 
 // hurry ends the wait before the next dial.
@@ -94,24 +92,36 @@ func (s *stream) shut() {
 	}
 }
 
-func (s *stream) send(kind byte, body []byte) bool {
+// send queues a frame, or with now sends it at once where the socket takes it.
+func (s *stream) send(now bool, kind byte, body ...[]byte) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn == nil {
+	out := s.out
+	s.mu.Unlock()
+	if out == nil {
 		return false
 	}
-	if len(s.queue)+len(body) > maxQueued {
-		s.conn.Close()
-		return false
+	n := 1
+	for _, p := range body {
+		n += len(p)
 	}
-	s.queue = binary.BigEndian.AppendUint32(s.queue, uint32(1+len(body)))
-	s.queue = append(s.queue, kind)
-	s.queue = append(s.queue, body...)
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	if now {
+		b := binary.BigEndian.AppendUint32(make([]byte, 0, 4+n), uint32(n))
+		b = append(b, kind)
+		for _, p := range body {
+			b = append(b, p...)
+		}
+		return out.Send(b) == nil
 	}
-	return true
+	var lead [5]byte
+	binary.BigEndian.PutUint32(lead[:], uint32(n))
+	lead[4] = kind
+	switch len(body) {
+	case 0:
+		return out.Queue(lead[:]) == nil
+	case 1:
+		return out.Queue(lead[:], body[0]) == nil
+	}
+	return out.Queue(append([][]byte{lead[:]}, body...)...) == nil
 }
 
 // run dials the member, again and again, and keeps the stream.
@@ -178,12 +188,12 @@ func (s *stream) dial() (net.Conn, Identity, string, error) {
 		conn.Close()
 		return nil, Identity{}, "", net.ErrClosed
 	}
-	s.conn, s.queue = conn, nil
+	s.conn, s.out = conn, NewOutlet(conn, maxQueued)
 	return conn, id, known, nil
 }
 
-// keep writes what is queued until the connection breaks. The peer sends
-// nothing back, so a reader only waits for the end.
+// keep sends what is queued until the connection breaks. The peer sends nothing
+// back, so a reader only waits for the end.
 func (s *stream) keep(conn net.Conn) {
 	ended := make(chan struct{})
 	go func() {
@@ -191,40 +201,21 @@ func (s *stream) keep(conn net.Conn) {
 		io.Copy(io.Discard, conn)
 		conn.Close()
 	}()
-	defer func() {
-		s.mu.Lock()
-		s.conn, s.queue = nil, nil
-		s.mu.Unlock()
-		conn.Close()
-		<-ended
-	}()
-	var spare []byte
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	for {
 		select {
 		case <-ended:
+			s.mu.Lock()
+			out := s.out
+			s.out = nil
+			s.mu.Unlock()
+			if err := out.Close(); err != nil {
+				s.mesh.log.Warn("peer stream broken", "sid", s.member.SID, "error", err)
+			}
 			return
-		case <-s.wake:
 		case <-ping.C:
-			s.send(framePing, nil)
-		}
-		runtime.Gosched() // what is ready to be sent goes along
-		s.mu.Lock()
-		batch := s.queue
-		s.queue = spare[:0]
-		s.mu.Unlock()
-		if len(batch) == 0 {
-			spare = batch
-			continue
-		}
-		conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if _, err := conn.Write(batch); err != nil {
-			s.mesh.log.Warn("peer stream broken", "sid", s.member.SID, "error", err)
-			return
-		}
-		if spare = batch; cap(spare) > 1<<20 {
-			spare = nil
+			s.send(false, framePing)
 		}
 	}
 }

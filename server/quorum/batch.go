@@ -22,9 +22,9 @@ const (
 	doubtAfter = 100 * time.Millisecond
 )
 
-// batcher is the leader's proposer: the one goroutine that calls raft.Apply. It
-// gives Raft what has queued, then waits until that is stored, and what comes
-// meanwhile is the next entry. There is no timer: an idle server sends at once,
+// batcher is the leader's proposer. One goroutine at a time calls raft.Apply: its
+// own, or on a quiet server that of the request. It gives Raft what has queued,
+// then waits until that is stored, and what comes meanwhile is the next entry. There is no timer: an idle server sends at once,
 // and the entry grows as the disk slows.
 type batcher struct {
 	n     *Node
@@ -34,7 +34,9 @@ type batcher struct {
 
 	mu      sync.Mutex
 	queue   []queued
+	spare   []queued           // queue's other storage
 	bytes   int                // of payloads in queue
+	at      bool               // somebody proposes
 	handed  int                // entries that Raft was given and has not stored
 	futures []raft.ApplyFuture // theirs, behind some that are stored
 	since   time.Time          // when the oldest of them came to be so
@@ -70,6 +72,52 @@ func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 	}
 }
 
+// addAlone is add for a request that is not expected to have company. If it is
+// true, nothing is in its way, and the caller is to call proposeAlone, holding
+// no lock: so a lone write takes one change of goroutines less.
+func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte) bool {
+	b.mu.Lock()
+	if b.handed > 0 || len(b.queue) > 0 || b.at || b.closed {
+		b.mu.Unlock()
+		b.add(from, seq, payload)
+		return false
+	}
+	b.queue = append(b.queue, queued{from, seq, payload})
+	b.bytes += len(payload)
+	b.at = true
+	b.mu.Unlock()
+	return true
+}
+
+// proposeAlone proposes what addAlone has queued, and what has come to it.
+func (b *batcher) proposeAlone() {
+	b.mu.Lock()
+	b.proposeLocked()
+	more := b.handed == 0 && len(b.queue) > 0
+	b.mu.Unlock()
+	if more {
+		b.kick()
+	}
+}
+
+// proposeLocked proposes what has queued; it gives the lock away meanwhile.
+// REQUIRES: b.at, set by the caller.
+func (b *batcher) proposeLocked() {
+	batch, dropped := b.queue, b.dropped
+	b.queue, b.spare, b.bytes, b.dropped = b.spare[:0], nil, 0, false
+	b.mu.Unlock()
+	b.propose(batch)
+	if dropped {
+		b.n.askAgain()
+	}
+	clear(batch)
+	b.mu.Lock()
+	if cap(batch) <= 1<<16 {
+		b.spare = batch
+	}
+	b.at = false
+}
+
 func (b *batcher) kick() {
 	select {
 	case b.wake <- struct{}{}:
@@ -88,7 +136,6 @@ func (b *batcher) close() {
 func (b *batcher) run() {
 	defer b.n.wg.Done()
 	defer close(b.doubt)
-	var spare []queued
 	for range b.wake {
 		// Who is ready to add to the batch goes first: on a busy server the next
 		// entry then carries what many connections have just read.
@@ -98,22 +145,11 @@ func (b *batcher) run() {
 			b.mu.Unlock()
 			return
 		}
-		if b.handed > 0 || len(b.queue) == 0 {
-			b.mu.Unlock()
-			continue
+		if b.handed == 0 && len(b.queue) > 0 && !b.at {
+			b.at = true
+			b.proposeLocked()
 		}
-		batch, dropped := b.queue, b.dropped
-		b.queue, b.bytes, b.dropped = spare[:0], 0, false
 		b.mu.Unlock()
-		b.propose(batch)
-		if dropped {
-			b.n.askAgain()
-		}
-		clear(batch)
-		spare = batch
-		if cap(spare) > 1<<16 {
-			spare = nil
-		}
 	}
 }
 

@@ -222,7 +222,9 @@ func (n *Node) Status() []byte { return n.events.Status() }
 func (n *Node) Receive(from int64, kind byte, body []byte) {
 	switch kind {
 	case framePropose:
-		n.received(from, body)
+		n.received(from, body, false)
+	case frameAlone:
+		n.received(from, body, true)
 	case frameResend:
 		n.reroute()
 	case frameVote:

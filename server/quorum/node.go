@@ -104,6 +104,7 @@ const (
 	frameIndex
 	frameAskTerm
 	frameTerm
+	frameAlone // as framePropose, with no other request of that server under way
 	// FrameUser is the first kind that Send takes.
 	FrameUser byte = 64
 )

@@ -45,6 +45,12 @@ func (s *testServer) Restored(v fsm.View) {
 }
 func (s *testServer) Applied(v fsm.View, index, term uint64) { s.node.Applied(v, index, term) }
 
+func (s *testServer) Flush() {
+	if s.node != nil {
+		s.node.Flush()
+	}
+}
+
 func (s *testServer) Serving(on bool)          { s.serving <- on }
 func (s *testServer) Leading(term uint64)      { s.leading <- term }
 func (s *testServer) Following()               {}

@@ -27,12 +27,13 @@ const noticeGrace = time.Millisecond
 type notices struct {
 	mu      sync.Mutex
 	owed    map[int64]bool // followers with requests in entries not announced
-	index   uint64         // the newest commit to announce
+	index   uint64         // the newest commit to announce; written by the apply goroutine
 	term    uint64
 	quietAt time.Time // when nothing newer was on its way last
 	close   bool      // the next entry came within noticeGrace of that
 	timer   *time.Timer
 	armed   bool
+	due     []*appender // of the apply goroutine: to be told by Flush
 }
 
 func (s *notices) init(n *Node) {
@@ -65,7 +66,7 @@ func (n *Node) Applied(v fsm.View, index, term uint64) {
 	s.index, s.term, s.quietAt = index, term, time.Now()
 	for _, p := range *n.trans.appenders.Load() {
 		if !s.close || s.owed[p.sid] {
-			p.notice(index, term)
+			s.due = append(s.due, p)
 		}
 	}
 	clear(s.owed)
@@ -73,6 +74,17 @@ func (n *Node) Applied(v fsm.View, index, term uint64) {
 		s.armed = true
 		s.timer.Reset(noticeGrace)
 	}
+}
+
+// Flush tells those that Applied has chosen. It does not block; only the apply
+// goroutine calls it.
+func (n *Node) Flush() {
+	s := &n.notices
+	for i, p := range s.due {
+		p.notice(s.index, s.term)
+		s.due[i] = nil
+	}
+	s.due = s.due[:0]
 }
 
 // proposing takes note of an entry about to be proposed.

@@ -55,25 +55,40 @@ func (o *origin) len() int { return len(o.queue) - o.first }
 // on. It does not block. The order of calls is the order of apply. done is
 // called once, unless this process ends or its state is replaced first.
 func (n *Node) Propose(payload []byte, done Completion) error {
+	alone, err := n.queue(payload, done)
+	if alone {
+		n.batch.proposeAlone()
+	}
+	return err
+}
+
+// queue is Propose under the lock; alone says that the batch is the caller's to
+// propose.
+func (n *Node) queue(payload []byte, done Completion) (alone bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	o := &n.origin
 	if o.incarnation == 0 {
-		return ErrNotServing
+		return false, ErrNotServing
 	}
 	if len(payload) > maxRequest {
-		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))
+		return false, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))
 	}
 	if o.len() == 0 {
 		o.progressAt = time.Now()
 	}
 	if o.queueBytes > maxQueued {
-		return ErrNotServing
+		return false, ErrNotServing
 	}
 	o.queue = append(o.queue, request{payload, done})
 	o.queueBytes += len(payload)
+	if o.len() == 1 && n.leaderSID != 0 {
+		o.sent++
+		o.sentBytes += len(payload)
+		return n.forwardLocked(fsm.Origin{SID: n.cfg.SID, Incarnation: o.incarnation}, o.base, payload, true), nil
+	}
 	n.handOnLocked()
-	return nil
+	return false, nil
 }
 
 // handOnLocked gives what is in the queue to the leader's batch, as far as that
@@ -87,23 +102,35 @@ func (n *Node) handOnLocked() {
 	from := fsm.Origin{SID: n.cfg.SID, Incarnation: o.incarnation}
 	for o.sent < len(o.queue) && (o.sentBytes < maxUnderWay || o.sent == o.first) {
 		r := o.queue[o.sent]
-		n.forwardLocked(from, o.base+uint64(o.sent-o.first), r.payload)
+		n.forwardLocked(from, o.base+uint64(o.sent-o.first), r.payload, false)
 		o.sent++
 		o.sentBytes += len(r.payload)
 	}
 }
 
-func (n *Node) forwardLocked(from fsm.Origin, seq uint64, payload []byte) {
+// forwardLocked gives one request to the leader. alone says that there is no
+// other of this server; if forwardLocked is then true, the caller is to call
+// proposeAlone when it holds no lock.
+func (n *Node) forwardLocked(from fsm.Origin, seq uint64, payload []byte, alone bool) bool {
 	switch n.leaderSID {
 	case 0:
+		return false
 	case n.cfg.SID:
+		if alone {
+			return n.batch.addAlone(from, seq, payload)
+		}
 		n.batch.add(from, seq, payload)
 	default:
-		b := make([]byte, 0, len(payload)+fsm.RequestOverhead)
-		b = binary.AppendUvarint(b, from.Incarnation)
+		var head [2 * binary.MaxVarintLen64]byte
+		b := binary.AppendUvarint(head[:0], from.Incarnation)
 		b = binary.AppendUvarint(b, seq)
-		n.mesh.Send(n.leaderSID, framePropose, append(b, payload...))
+		if alone {
+			n.mesh.SendNow(n.leaderSID, frameAlone, b, payload)
+		} else {
+			n.mesh.Send(n.leaderSID, framePropose, b, payload)
+		}
 	}
+	return false
 }
 
 // received takes a request that a peer sent to this server as the leader. If it
@@ -112,7 +139,7 @@ func (n *Node) forwardLocked(from fsm.Origin, seq uint64, payload []byte) {
 //
 // What cannot be applied must not come into the log, for there it would stop
 // every server, at each start again: a peer of a later release may send it.
-func (n *Node) received(from int64, body []byte) {
+func (n *Node) received(from int64, body []byte, alone bool) {
 	inc, k := binary.Uvarint(body)
 	if k <= 0 {
 		return
@@ -133,7 +160,12 @@ func (n *Node) received(from int64, body []byte) {
 	if inc == 0 {
 		o = fsm.Origin{} // a registration
 	}
-	n.batch.add(o, seq, append([]byte(nil), payload...))
+	payload = append([]byte(nil), payload...)
+	if !alone {
+		n.batch.add(o, seq, payload)
+	} else if n.batch.addAlone(o, seq, payload) {
+		n.batch.proposeAlone()
+	}
 }
 
 // reroute sends everything in flight again, in order, to the leader of now.
@@ -163,7 +195,7 @@ func (n *Node) registerLocked() {
 	}
 	o.asked = time.Now()
 	r := fsm.Register{SID: n.cfg.SID, Nonce: n.nonce, Disk: n.stores.Identity().Disk}
-	n.forwardLocked(fsm.Origin{}, 0, r.Append(nil))
+	n.forwardLocked(fsm.Origin{}, 0, r.Append(nil), false)
 }
 
 // resendIfStuck is the net under the ways to notice a loss.

@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package client
+
+import "syscall"
+
+func read(fd uintptr, b []byte) (int, error)  { return syscall.Read(int(fd), b) }
+func write(fd uintptr, b []byte) (int, error) { return syscall.Write(int(fd), b) }
