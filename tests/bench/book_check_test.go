@@ -19,15 +19,15 @@ func TestTarget(t *testing.T) {
 		got  string
 		want string
 	}{
-		{"all", target{throughput: 2.5, cpu: .35, p50: .9, p99: .5}.String(), "throughput ≥ 2.5, CPU ≤ 0.35, p50 ≤ 0.9, p99 ≤ 0.5"},
-		{"nothing", target{}.String(), ""},
-		{"goal", goal{ratio: .5, words: "< 12 KiB"}.String(), "ratio ≤ 0.5, < 12 KiB"},
-		{"reached from below", ratio(1, 4, .25, false), "0.25 ok"},
-		{"missed from below", ratio(3, 4, .5, false), "0.75 (want 0.5 or less)"},
-		{"reached from above", ratio(3, 1, 2.5, true), "3.00 ok"},
-		{"missed from above", ratio(2, 1, 2.5, true), "2.00 (want 2.5 or more)"},
-		{"nobody asks", ratio(2, 1, 0, true), "2.00"},
-		{"nothing to compare with", ratio(2, 0, 1, true), "-"},
+		{"all", target{throughput: 2.5, cpu: .35, p50: .9, p99: .5}.bounds().String(), "throughput ≥ 2.5, CPU ≤ 0.35, p50 ≤ 0.9, p99 ≤ 0.5"},
+		{"nothing", target{}.bounds().String(), ""},
+		{"goal", goal{ratio: .5, value: below(12, "KiB")}.bounds().String(), "ratio ≤ 0.5, < 12 KiB"},
+		{"reached from below", ratio(1, 4, goal{ratio: .25}.bounds(), bench.OfRatio), "0.25 ok"},
+		{"missed from below", ratio(3, 4, target{p99: .5}.bounds(), bench.OfP99), "0.75 (want ≤ 0.5)"},
+		{"reached from above", ratio(3, 1, target{throughput: 2.5}.bounds(), bench.OfThroughput), "3.00 ok"},
+		{"missed from above", ratio(2, 1, target{throughput: 2.5}.bounds(), bench.OfThroughput), "2.00 (want ≥ 2.5)"},
+		{"nobody asks", ratio(2, 1, target{p50: 1}.bounds(), bench.OfP99), "2.00"},
+		{"nothing to compare with", ratio(2, 0, target{p50: 1}.bounds(), bench.OfP50), "-"},
 		{"thousands", thousands(1_002_030), "1,002,030"},
 		{"hundreds", thousands(999), "999"},
 	}
@@ -67,10 +67,10 @@ func TestBook(t *testing.T) {
 	}{{zooraftLabel, 200, 1}, {zooKeeperLabel, 100, 4}, {zooraftLabel, 600, 3}, {zooKeeperLabel, 300, 12}} {
 		b.run(&bench.Run{Scenario: "s", Label: x.label, Operations: 100, Throughput: x.throughput, Started: time.Now(),
 			Processes: []bench.Process{{CPU: 0.001}, {CPU: 0.002}}}, target{throughput: 2.5})
-		b.figure("g", "n", x.label, x.value, "ms", goal{ratio: .3, words: "< 50 ms"})
+		b.figure("g", "n", x.label, x.value, "ms", goal{ratio: .3, value: below(50, "ms")})
 	}
 	// The medians are 400 and 200, 2 and 8.
-	for _, want := range []string{"30.0 µs CPU", "throughput 2.00 (want 2.5 or more)", "ratio 0.25 ok", "(want < 50 ms)"} {
+	for _, want := range []string{"30.0 µs CPU", "throughput 2.00 (want ≥ 2.5)", "ratio 0.25 ok", "1 ms  ok"} {
 		if !strings.Contains(told.String(), want) {
 			t.Errorf("told: got %q, want %q in it", told.String(), want)
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +64,8 @@ func (b *book) say(format string, args ...any) {
 // run enters a run; its Target is set from want. Errors are the caller's to judge.
 func (b *book) run(r *bench.Run, want target) {
 	b.t.Helper()
-	r.Target = want.String()
+	bounds := want.bounds()
+	r.Target = bounds.String()
 	b.results.Runs = append(b.results.Runs, *r)
 	b.write()
 	m := measuredOf(r)
@@ -86,8 +86,8 @@ func (b *book) run(r *bench.Run, want target) {
 		return // the comparison waits for the second of a pair
 	}
 	a, z := medians(ours), medians(theirs)
-	b.say("%-44s %-16s throughput %s, p50 %s, p99 %s, CPU %s", "", "ratio", ratio(a.throughput, z.throughput, want.throughput, true),
-		ratio(a.p50, z.p50, want.p50, false), ratio(a.p99, z.p99, want.p99, false), ratio(a.cpu, z.cpu, want.cpu, false))
+	b.say("%-44s %-16s throughput %s, p50 %s, p99 %s, CPU %s", "", "ratio", ratio(a.throughput, z.throughput, bounds, bench.OfThroughput),
+		ratio(a.p50, z.p50, bounds, bench.OfP50), ratio(a.p99, z.p99, bounds, bench.OfP99), ratio(a.cpu, z.cpu, bounds, bench.OfCPU))
 }
 
 func failed(r *bench.Run) int64 {
@@ -100,19 +100,28 @@ func failed(r *bench.Run) int64 {
 
 // goal is what is wanted of a figure.
 type goal struct {
-	ratio float64 // at most, of ZooKeeper's; 0 asks for nothing
-	words string  // in the figure's own unit: "< 50 ms"
+	ratio float64     // at most, of ZooKeeper's; 0 asks for nothing
+	value bench.Bound // of the figure itself; the zero Bound asks for nothing
 }
 
-func (g goal) String() string {
-	var parts []string
+// bounds is the goal as the results hold it.
+func (g goal) bounds() (all bench.Target) {
 	if g.ratio > 0 {
-		parts = append(parts, fmt.Sprintf("ratio ≤ %g", g.ratio))
+		all = append(all, bench.Bound{Of: bench.OfRatio, Relation: "≤", Limit: g.ratio})
 	}
-	if g.words != "" {
-		parts = append(parts, g.words)
+	if g.value != (bench.Bound{}) {
+		all = append(all, g.value)
 	}
-	return strings.Join(parts, ", ")
+	return all
+}
+
+// below and above are goals for the figure itself.
+func below(limit float64, unit string) bench.Bound {
+	return bench.Bound{Relation: "<", Limit: limit, Unit: unit}
+}
+
+func above(limit float64, unit string) bench.Bound {
+	return bench.Bound{Relation: ">", Limit: limit, Unit: unit}
 }
 
 // figure enters one value of a figure, which is the median of all that are entered for it.
@@ -120,7 +129,8 @@ func (b *book) figure(group, name, label string, value float64, unit string, wan
 	b.t.Helper()
 	key := figureKey{group, name, label}
 	b.values[key] = append(b.values[key], value)
-	f := bench.Figure{Group: group, Name: name, Label: label, Value: median(b.values[key]), Unit: unit, Target: want.String()}
+	bounds := want.bounds()
+	f := bench.Figure{Group: group, Name: name, Label: label, Value: median(b.values[key]), Unit: unit, Target: bounds.String()}
 	at := slices.IndexFunc(b.results.Figures, func(f bench.Figure) bool { return figureKey{f.Group, f.Name, f.Label} == key })
 	if at >= 0 {
 		b.results.Figures[at] = f
@@ -129,17 +139,12 @@ func (b *book) figure(group, name, label string, value float64, unit string, wan
 	}
 	b.write()
 	line := fmt.Sprintf("%-44s %-16s %9.4g %s", name, label, value, unit)
-	theirs := median(b.values[figureKey{group, name, zooKeeperLabel}])
-	if label == zooKeeperLabel || theirs == 0 {
-		if want.words != "" && label == zooraftLabel {
-			line += "  (want " + want.words + ")"
-		}
-		ours := median(b.values[figureKey{group, name, zooraftLabel}])
-		if label == zooKeeperLabel && ours != 0 {
-			line += "  ratio " + ratio(ours, theirs, want.ratio, false)
-		}
-	} else if want.words != "" {
-		line += "  (want " + want.words + ")"
+	ours, theirs := median(b.values[figureKey{group, name, zooraftLabel}]), median(b.values[figureKey{group, name, zooKeeperLabel}])
+	if bound, ok := bounds.Bound(bench.OfValue); ok && label == zooraftLabel {
+		line += "  " + judged(bound, ours)
+	}
+	if label == zooKeeperLabel && ours != 0 && theirs != 0 {
+		line += "  ratio " + ratio(ours, theirs, bounds, bench.OfRatio)
 	}
 	b.say("%s", line)
 }

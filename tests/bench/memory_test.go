@@ -137,15 +137,15 @@ func populated(t *testing.T, b *book, both []side) {
 		settle(t, e)
 		filled := memoryOf(t, e.PID(1)).rss
 		b.figure(memoryGroup, size, s.label, mib(filled), "MiB", goal{ratio: .4})
-		b.figure(memoryGroup, overhead, s.label, float64(filled-empty)/float64(n)-znodeBytes, "bytes", goal{words: "< 250 bytes"})
+		b.figure(memoryGroup, overhead, s.label, float64(filled-empty)/float64(n)-znodeBytes, "bytes", goal{value: below(250, "bytes")})
 
 		// The snapshot is written for the restarts too: they are to read one, and something of a log after it.
 		if b.form.wants(read, write, restart1) {
 			if o := e.observeSnapshot(1, p, n, &marker{path: p.path(n / 2)}); o != nil {
 				reads, _ := o.around(o.reads)
 				writes, _ := o.around(o.writes)
-				b.figure(memoryGroup, read, s.label, millis(reads.longest()), "ms", goal{words: "< 50 ms"})
-				b.figure(memoryGroup, write, s.label, millis(writes.longest()), "ms", goal{words: "< 50 ms"})
+				b.figure(memoryGroup, read, s.label, millis(reads.longest()), "ms", goal{value: below(50, "ms")})
+				b.figure(memoryGroup, write, s.label, millis(writes.longest()), "ms", goal{value: below(50, "ms")})
 			}
 		}
 		if b.form.wants(restart1) {
@@ -220,7 +220,7 @@ func idleSessions(t *testing.T, b *book, both []side) {
 			return
 		}
 		growth := float64(r.Processes[0].RSS-before) / float64(b.form.sessions)
-		b.figure(memoryGroup, name, s.label, growth/1024, "KiB", goal{ratio: .5, words: "< 12 KiB"})
+		b.figure(memoryGroup, name, s.label, growth/1024, "KiB", goal{ratio: .5, value: below(12, "KiB")})
 	})
 }
 

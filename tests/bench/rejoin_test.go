@@ -69,7 +69,7 @@ func (e *ensemble) rejoin(b *book, names rejoined) {
 		return
 	}
 	b.figure(memoryGroup, names.took, e.label, during.end.Sub(during.start).Seconds(), "s", goal{})
-	b.figure(memoryGroup, names.kept, e.label, 100*done.rate(during)/done.rate(before), "%", goal{words: "> 70 %"})
+	b.figure(memoryGroup, names.kept, e.label, 100*done.rate(during)/done.rate(before), "%", goal{value: above(70, "%")})
 }
 
 // rate is the number of operations a second that ended within an interval.

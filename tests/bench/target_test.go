@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"zooraft/cmd/bench"
 )
@@ -15,19 +14,18 @@ type target struct {
 	cpu, p50, p99 float64 // at most; cpu is per operation
 }
 
-// String is the target as bench.Run.Target holds it.
-func (t target) String() string {
-	var parts []string
-	add := func(name, relation string, x float64) {
-		if x != 0 {
-			parts = append(parts, fmt.Sprintf("%s %s %g", name, relation, x))
+// bounds is the target as the results hold it.
+func (t target) bounds() (all bench.Target) {
+	add := func(of, relation string, limit float64) {
+		if limit != 0 {
+			all = append(all, bench.Bound{Of: of, Relation: relation, Limit: limit})
 		}
 	}
-	add("throughput", "≥", t.throughput)
-	add("CPU", "≤", t.cpu)
-	add("p50", "≤", t.p50)
-	add("p99", "≤", t.p99)
-	return strings.Join(parts, ", ")
+	add(bench.OfThroughput, "≥", t.throughput)
+	add(bench.OfCPU, "≤", t.cpu)
+	add(bench.OfP50, "≤", t.p50)
+	add(bench.OfP99, "≤", t.p99)
+	return all
 }
 
 // measured is what of a run, or of the median over several, is compared.
@@ -69,21 +67,22 @@ func median(values []float64) float64 {
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
-// ratio is a in parts of b, or "-" where there is nothing to compare with. A mark says whether it is as wanted.
-func ratio(a, b, want float64, atLeast bool) string {
+// ratio is a in parts of b, or "-" where there is nothing to compare with, and whether it is what is wanted of it.
+func ratio(a, b float64, want bench.Target, of string) string {
 	if a == 0 || b == 0 {
 		return "-"
 	}
-	r := a / b
-	text := fmt.Sprintf("%.2f", r)
-	switch {
-	case want == 0:
-	case atLeast && r >= want, !atLeast && r <= want:
-		text += " ok"
-	case atLeast:
-		text += fmt.Sprintf(" (want %g or more)", want)
-	default:
-		text += fmt.Sprintf(" (want %g or less)", want)
+	text := fmt.Sprintf("%.2f", a/b)
+	if bound, ok := want.Bound(of); ok {
+		text += " " + judged(bound, a/b)
 	}
 	return text
+}
+
+// judged is "ok", or what is wanted.
+func judged(b bench.Bound, v float64) string {
+	if b.Met(v) {
+		return "ok"
+	}
+	return "(want " + b.Wanted() + ")"
 }
