@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
+	"gonum.org/v1/plot/vg"
 
 	"zooraft/cmd/bench"
 )
@@ -124,6 +126,30 @@ func TestTogether(t *testing.T) {
 	}
 	if p := perSecond(got[0].Operations, got[0]); p != 7 {
 		t.Errorf("%v operations per second, want 7", p)
+	}
+}
+
+func TestTags(t *testing.T) {
+	width := func(s string) vg.Length { return vg.Length(6 * len([]rune(s))) }
+	for _, tt := range []struct {
+		at   []vg.Length
+		want string
+	}{
+		{nil, ""},
+		{[]vg.Length{0, 50}, "1 at 0, 2 at 50"},
+		{[]vg.Length{0, 8, 50}, "1, 2 at 4, 3 at 50"},
+		{[]vg.Length{0, 50, 55, 58}, "1 at 0, 2–4 at 54"},
+		// The first two make a tag that reaches to the third.
+		{[]vg.Length{0, 8, 22}, "1–3 at 11"},
+		{[]vg.Length{5, 5}, "1, 2 at 5"},
+	} {
+		var got []string
+		for _, tag := range tags(tt.at, width) {
+			got = append(got, fmt.Sprintf("%s at %g", tag.text(), tag.at.Points()))
+		}
+		if s := strings.Join(got, ", "); s != tt.want {
+			t.Errorf("%v: got %q, want %q", tt.at, s, tt.want)
+		}
 	}
 }
 

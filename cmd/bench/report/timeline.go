@@ -79,8 +79,11 @@ func (c *chart) timeline(series int, label string, marks []bench.Mark, intervals
 		// More failures than the axis has room for stay on its edge.
 		failed = append(failed, plotter.XY{X: x, Y: min(perSecond(iv.Errors, iv), p.Y.Max)})
 		anyFailed = anyFailed || iv.Errors > 0
-		c.Table.Rows = append(c.Table.Rows, []string{number(iv.At), number(perSecond(iv.Operations, iv)), number(perSecond(iv.Errors, iv)),
-			micros(float64(iv.P50)), micros(float64(iv.P99)), micros(float64(iv.Max))})
+		cells := []string{number(iv.At), number(perSecond(iv.Operations, iv)), number(perSecond(iv.Errors, iv))}
+		for _, v := range []int64{iv.P50, iv.P99, iv.Max} {
+			cells = append(cells, orMissing(float64(v), iv.Operations > 0, micros))
+		}
+		c.Table.Rows = append(c.Table.Rows, cells)
 	}
 	marks = slices.Clone(marks)
 	slices.SortStableFunc(marks, func(a, b bench.Mark) int { return cmp.Compare(a.At, b.At) })
@@ -153,18 +156,50 @@ type faults []bench.Mark
 // Plot draws them; it makes faults a plot.Plotter.
 func (f faults) Plot(c draw.Canvas, p *plot.Plot) {
 	x, _ := p.Transforms(&c)
-	style := text.Style{Color: ink, Font: font.From(p.X.Tick.Label.Font, letters), XAlign: draw.XLeft, YAlign: draw.YTop, Handler: p.TextHandler}
-	previous, level := vg.Length(-100), 0
+	style := text.Style{Color: ink, Font: font.From(p.X.Tick.Label.Font, letters), XAlign: draw.XCenter, YAlign: draw.YTop, Handler: p.TextHandler}
+	at := make([]vg.Length, len(f))
 	for i, m := range f {
-		at := x(m.At)
-		c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1, Dashes: []vg.Length{3, 3}}, at, c.Min.Y, at, c.Max.Y)
-		// Numbers that would stand on each other go one below the other.
-		if at-previous < 18 {
-			level = (level + 1) % 3
-		} else {
-			level = 0
-		}
-		previous = at
-		c.FillText(style, vg.Point{X: at + 3, Y: c.Max.Y - vg.Length(level)*letters}, strconv.Itoa(i+1))
+		at[i] = x(m.At)
+		// The line ends below its number: a neighbour's would cross it.
+		c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1, Dashes: []vg.Length{3, 3}}, at[i], c.Min.Y, at[i], c.Max.Y-letters-2)
 	}
+	for _, t := range tags(at, style.Width) {
+		c.FillText(style, vg.Point{X: t.at, Y: c.Max.Y}, t.text())
+	}
+}
+
+// tag is the numbers of neighbouring marks, written as one.
+type tag struct {
+	first, last int       // from 0
+	at          vg.Length // of its middle
+}
+
+func (t tag) text() string {
+	switch t.last - t.first {
+	case 0:
+		return strconv.Itoa(t.first + 1)
+	case 1:
+		return fmt.Sprintf("%d, %d", t.first+1, t.last+1)
+	}
+	return fmt.Sprintf("%d–%d", t.first+1, t.last+1)
+}
+
+// tags numbers the marks, whose places rise. Numbers that would touch become one
+// tag in the middle of their marks, until none touch.
+func tags(at []vg.Length, width func(string) vg.Length) []tag {
+	const gap = 4
+	var all []tag
+	for i, x := range at {
+		t := tag{i, i, x}
+		for len(all) > 0 {
+			last := all[len(all)-1]
+			if last.at+width(last.text())/2+gap <= t.at-width(t.text())/2 {
+				break
+			}
+			t = tag{last.first, i, (at[last.first] + x) / 2}
+			all = all[:len(all)-1]
+		}
+		all = append(all, t)
+	}
+	return all
 }
