@@ -29,8 +29,8 @@ type Run struct {
 	Group string `json:"group,omitempty"`
 	// Label names the server that was measured: "Zooraft", "ZooKeeper 3.9.5".
 	Label string `json:"label,omitempty"`
-	// Target is what is wanted of the first label's medians over the second's,
-	// in words: "throughput ≥ 2.5, CPU ≤ 0.35, p99 ≤ 0.5"; CPU is per operation.
+	// Target is what is wanted of the first label's medians over the baseline's,
+	// as type Target writes it: "throughput ≥ 2.5, CPU ≤ 0.35, p99 ≤ 0.5".
 	Target string `json:"target,omitempty"`
 
 	Workload Workload  `json:"workload"`
@@ -117,5 +117,5 @@ type Figure struct {
 	Label  string  `json:"label"`
 	Value  float64 `json:"value"`
 	Unit   string  `json:"unit"`             // "ms", "MiB", "bytes"
-	Target string  `json:"target,omitempty"` // what is wanted, in words
+	Target string  `json:"target,omitempty"` // what is wanted of the first label's: "ratio ≤ 0.4, < 50 ms"
 }

@@ -58,7 +58,11 @@ func (r *Run) WriteTable(w io.Writer) error {
 	row := func(name string, l Latency) {
 		fmt.Fprintf(t, "%s\t%d", name, l.Count)
 		for _, v := range []int64{int64(l.Mean), l.P50, l.P90, l.P99, l.P999, l.Max} {
-			fmt.Fprintf(t, "\t%s", microseconds(v))
+			if l.Count == 0 {
+				fmt.Fprint(t, "\t-")
+			} else {
+				fmt.Fprintf(t, "\t%s", microseconds(v))
+			}
 		}
 		fmt.Fprint(t, "\t\n")
 	}

@@ -121,7 +121,7 @@ func checkRun(run bench.Run) error {
 		is("process peak", float64(p.Peak))
 	}
 	w := run.Workload
-	for _, v := range []int{w.Connections, w.Window, w.Size, w.Keys, w.Batch, w.Watches} {
+	for _, v := range []int{w.Connections, w.Window, w.Size, w.Keys, w.Batch, w.Watches, w.Children} {
 		is("workload", float64(v))
 	}
 	is("rate", w.Rate)

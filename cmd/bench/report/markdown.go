@@ -37,6 +37,17 @@ func markdown(out *bytes.Buffer, s *summary) {
 			out.WriteString("\n" + text)
 		}
 	}
+	if t := s.targets(); t.Any() {
+		fmt.Fprintf(out, "\n## Targets\n\n%s.\n", t.Count())
+		var rows [][]string
+		for _, o := range t.Missed {
+			rows = append(rows, []string{plain(o.Name), plain(o.What), plain(o.Measured), plain(o.Wanted)})
+		}
+		if len(rows) > 0 {
+			out.WriteString("\n")
+			tableOf(out, []string{"missed", "figure", "measured", "wanted"}, "--rr", rows)
+		}
+	}
 	for _, t := range s.glance() {
 		fmt.Fprintf(out, "\n## At a glance: %s in proportion to %s\n\n", plain(t.Label), plain(s.baseline))
 		rows := [][]string{}
@@ -67,6 +78,9 @@ func (s *summary) runsOf(out *bytes.Buffer, g *group) {
 			cells := []string{"", plain(r.label)}
 			if i == 0 {
 				cells[0] = plain(sc.name)
+				if sc.wanted != "" {
+					cells[0] += "<br>wanted: " + plain(sc.wanted)
+				}
 			}
 			for k, c := range r.cells {
 				cells = append(cells, markdownCell(c.view(metrics[k].format, metrics[k].name == "errors")))
@@ -87,16 +101,23 @@ func (s *summary) figuresOf(out *bytes.Buffer, g *group) {
 	for _, l := range labels {
 		head = append(head, plain(l))
 	}
+	wanted := anyWanted(figures)
 	var rows [][]string
 	for _, f := range figures {
 		cells := []string{plain(f.Name)}
 		for _, c := range f.Cells {
 			cells = append(cells, markdownCell(c))
 		}
-		rows = append(rows, append(cells, plain(f.Target)))
+		if wanted {
+			cells = append(cells, plain(f.Wanted))
+		}
+		rows = append(rows, cells)
+	}
+	if wanted {
+		head = append(head, "wanted")
 	}
 	out.WriteString("\n")
-	tableOf(out, append(head, "wanted"), "-"+strings.Repeat("r", len(labels))+"-", rows)
+	tableOf(out, head, "-"+strings.Repeat("r", len(labels))+"-", rows)
 }
 
 func markdownCell(v cellView) string {
@@ -109,6 +130,13 @@ func markdownCell(v cellView) string {
 	}
 	if v.Ratio != "" {
 		text += "<br>" + strings.TrimSpace(v.Ratio+" "+v.Verdict)
+	}
+	for _, t := range v.Targets {
+		text += "<br><sub>wanted " + plain(t.Wanted)
+		if t.Verdict != "" {
+			text += ": " + t.Verdict
+		}
+		text += "</sub>"
 	}
 	return text
 }

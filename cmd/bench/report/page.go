@@ -26,6 +26,7 @@ type page struct {
 	Notes           []string
 	Labels          []legendEntry
 	Metrics         []metricView
+	Targets         targetsView
 	Glance          []glanceTable
 	Groups          []groupView
 	Environments    []environmentView
@@ -40,6 +41,7 @@ type groupView struct {
 	Scenarios []scenarioView
 	Labels    []string // of the figures' columns
 	Figures   []figureView
+	Wanted    bool // some figure has a target that could not be judged
 	Charts    []*chart
 	Latencies []*chart
 	// Folded hides the latencies at first, where other charts say more.
@@ -50,6 +52,7 @@ type groupView struct {
 
 type scenarioView struct {
 	Name, Detail string
+	Wanted       string // a target that could not be judged
 	Rows         []rowView
 }
 
@@ -60,7 +63,7 @@ type rowView struct {
 }
 
 type figureView struct {
-	Name, Target string
+	Name, Wanted string
 	Cells        []cellView
 }
 
@@ -71,6 +74,24 @@ type cellView struct {
 	Ratio   string
 	Verdict string
 	Bad     bool
+	Targets []targetView
+}
+
+type targetView struct {
+	Wanted  string // "≤ 0.35"
+	Verdict string // "met", "missed" or empty
+}
+
+// targetsView is all targets: how many were met, and which.
+type targetsView struct {
+	Label             string // whose figures they speak of
+	Met, Missed, Open []outcomeView
+}
+
+type outcomeView struct {
+	GroupID, Group   string
+	Name, What       string
+	Measured, Wanted string
 }
 
 type environmentView struct {
@@ -79,7 +100,8 @@ type environmentView struct {
 }
 
 func newPage(s *summary) (*page, error) {
-	p := &page{Columns: len(metrics) + 1, Title: s.title, Baseline: s.baseline, Style: template.CSS(pageStyle), Notes: s.notes, Glance: s.glance()}
+	p := &page{Columns: len(metrics) + 1, Title: s.title, Baseline: s.baseline, Style: template.CSS(pageStyle), Notes: s.notes,
+		Targets: s.targets(), Glance: s.glance()}
 	for _, m := range metrics {
 		p.Metrics = append(p.Metrics, metricView{m.name, m.title})
 	}
@@ -93,9 +115,9 @@ func newPage(s *summary) (*page, error) {
 		p.Labels = append(p.Labels, legendEntry{sw, l})
 	}
 	for i, g := range s.groups {
-		v := groupView{ID: fmt.Sprintf("group-%d", i+1), Name: g.name, Runs: g.everyRun(), Kinds: g.kinds()}
+		v := groupView{ID: groupID(i), Name: g.name, Runs: g.everyRun(), Kinds: g.kinds()}
 		for _, sc := range g.scenarios {
-			sv := scenarioView{Name: sc.name}
+			sv := scenarioView{Name: sc.name, Wanted: sc.wanted}
 			if sc.detail != sc.name {
 				sv.Detail = sc.detail
 			}
@@ -110,6 +132,7 @@ func newPage(s *summary) (*page, error) {
 			v.Scenarios = append(v.Scenarios, sv)
 		}
 		v.Labels, v.Figures = s.figureViews(g)
+		v.Wanted = anyWanted(v.Figures)
 		var err error
 		if v.Charts, err = s.charts(g); err == nil {
 			v.Latencies, err = s.latencies(g)
@@ -132,10 +155,14 @@ func newPage(s *summary) (*page, error) {
 
 // view puts a cell into words. Where isBad, any number but zero is.
 func (c cell) view(format func(float64) string, isBad bool) cellView {
-	if c.stat == nil {
-		return cellView{Text: missing}
+	var targets []targetView
+	for _, j := range c.judgements {
+		targets = append(targets, targetView{j.wanted, j.verdict})
 	}
-	v := cellView{Text: format(c.stat.median), Verdict: c.verdict, Bad: isBad && c.stat.max > 0}
+	if c.stat == nil {
+		return cellView{Text: missing, Targets: targets}
+	}
+	v := cellView{Text: format(c.stat.median), Verdict: c.verdict, Bad: isBad && c.stat.max > 0, Targets: targets}
 	if c.stat.min != c.stat.max {
 		v.Range = format(c.stat.min) + " to " + format(c.stat.max)
 	}
@@ -172,15 +199,47 @@ func (s *summary) figureViews(g *group) (labels []string, views []figureView) {
 		}
 	}
 	for _, f := range g.figures {
-		v := figureView{Name: f.name, Target: f.target}
+		v := figureView{Name: f.name, Wanted: f.wanted}
 		for i, c := range f.cells {
 			if has(i) {
-				v.Cells = append(v.Cells, c.view(func(x float64) string { return strings.TrimSpace(number(x) + " " + f.unit) }, false))
+				v.Cells = append(v.Cells, c.view(f.format, false))
 			}
 		}
 		views = append(views, v)
 	}
 	return labels, views
+}
+
+func anyWanted(figures []figureView) bool {
+	return slices.ContainsFunc(figures, func(f figureView) bool { return f.Wanted != "" })
+}
+
+func groupID(i int) string { return fmt.Sprintf("group-%d", i+1) }
+
+func (s *summary) targets() targetsView {
+	views := func(verdict string) (all []outcomeView) {
+		for _, o := range s.outcomesOf(verdict) {
+			all = append(all, outcomeView{groupID(o.group), s.groups[o.group].name, o.name, o.what, o.measured, o.wanted})
+		}
+		return all
+	}
+	v := targetsView{Met: views("met"), Missed: views("missed"), Open: views("")}
+	if len(s.labels) > 0 {
+		v.Label = s.labels[0]
+	}
+	return v
+}
+
+// Any says whether there are targets at all.
+func (v targetsView) Any() bool { return len(v.Met)+len(v.Missed)+len(v.Open) > 0 }
+
+// Count is how many were met and how many were not, in words.
+func (v targetsView) Count() string {
+	text := fmt.Sprintf("%d met, %d missed", len(v.Met), len(v.Missed))
+	if n := len(v.Open); n > 0 {
+		text += fmt.Sprintf(", %d without a figure to judge", n)
+	}
+	return text
 }
 
 // glanceTable says how one label stands to the baseline over all scenarios.
@@ -226,7 +285,7 @@ func (s *summary) glanceRow(label string, k int, m metric) (glanceRow, bool) {
 					continue
 				}
 				c := row.cells[k]
-				if at := g.name + ": " + sc.name; len(ratios) == 0 {
+				if at := placeOf(g, sc); len(ratios) == 0 {
 					best, worst, r.BestAt, r.WorstAt = c.ratio, c.ratio, at, at
 				} else if (c.ratio > best) == (m.better == higher) && c.ratio != best {
 					best, r.BestAt = c.ratio, at
@@ -252,6 +311,14 @@ func (s *summary) glanceRow(label string, k int, m metric) (glanceRow, bool) {
 	return r, true
 }
 
+// placeOf names a scenario with its group, unless it begins with that itself.
+func placeOf(g *group, sc *scenario) string {
+	if strings.HasPrefix(strings.ToLower(sc.name), strings.ToLower(g.name)+":") {
+		return sc.name
+	}
+	return g.name + ": " + sc.name
+}
+
 // everyRun lists what the medians are made of.
 func (g *group) everyRun() table {
 	t := table{Head: []string{"scenario", "label", "started (UTC)", "seconds", "operations", "operations/s", "server CPU, s", "generator CPU, s",
@@ -265,12 +332,12 @@ func (g *group) everyRun() table {
 				}
 				some := len(run.Processes) > 0
 				cells := []string{sc.name, r.label, when(run.Started), number(run.Seconds), count(run.Operations), number(run.Throughput),
-					orMissing(cpu, some, number), number(run.ClientCPU)}
+					orMissing(cpu, some, number), orMissing(run.ClientCPU, run.ClientCPU > 0, number)}
 				l := run.Latency
 				for _, v := range []int64{l.P50, l.P90, l.P99, l.P999, l.Max} {
 					cells = append(cells, orMissing(float64(v), l.Count > 0, micros))
 				}
-				cells = append(cells, orMissing(rss, some, mebibytes), orMissing(peak, some, mebibytes), errorText(run))
+				cells = append(cells, orMissing(rss, rss > 0, mebibytes), orMissing(peak, peak > 0, mebibytes), errorText(run))
 				t.Rows = append(t.Rows, cells)
 			}
 		}
@@ -297,9 +364,9 @@ func (g *group) kinds() table {
 			for _, run := range r.runs {
 				for _, kind := range sortedKeys(run.ByOperation) {
 					l := run.ByOperation[kind]
-					cells := []string{sc.name, r.label, kind, count(l.Count), micros(l.Mean)}
+					cells := []string{sc.name, r.label, kind, count(l.Count), orMissing(l.Mean, l.Count > 0, micros)}
 					for _, v := range []int64{l.P50, l.P90, l.P99, l.P999, l.Max} {
-						cells = append(cells, micros(float64(v)))
+						cells = append(cells, orMissing(float64(v), l.Count > 0, micros))
 					}
 					t.Rows = append(t.Rows, cells)
 				}

@@ -46,6 +46,7 @@ const (
 type metric struct {
 	name   string
 	title  string // says more than the name
+	target string // what a bound of it is called; empty if there is none
 	better direction
 	format func(float64) string
 	// of returns false if the run does not say.
@@ -53,15 +54,15 @@ type metric struct {
 }
 
 var metrics = []metric{
-	{"operations/s", "throughput: completed operations per second", higher, number,
+	{"operations/s", "throughput: completed operations per second", bench.OfThroughput, higher, number,
 		func(r bench.Run) (float64, bool) { return r.Throughput, r.Seconds > 0 || r.Throughput > 0 }},
-	{"server CPU", "processor seconds of all server processes, user and system, per 100,000 operations", lower,
+	{"server CPU", "processor seconds of all server processes, user and system, per 100,000 operations", bench.OfCPU, lower,
 		func(v float64) string { return number(v) + " s" },
 		func(r bench.Run) (float64, bool) { v, ok := cpuPerOperation(r); return v * 1e5, ok }},
-	{"p50", "half of all operations took no longer", lower, micros, latencyOf(func(l bench.Latency) int64 { return l.P50 })},
-	{"p99", "99 of 100 operations took no longer", lower, micros, latencyOf(func(l bench.Latency) int64 { return l.P99 })},
-	{"max", "the slowest operation", lower, micros, latencyOf(func(l bench.Latency) int64 { return l.Max })},
-	{"errors", "requests that failed; they are not counted as operations", unknown, number,
+	{"p50", "half of all operations took no longer", bench.OfP50, lower, micros, latencyOf(func(l bench.Latency) int64 { return l.P50 })},
+	{"p99", "99 of 100 operations took no longer", bench.OfP99, lower, micros, latencyOf(func(l bench.Latency) int64 { return l.P99 })},
+	{"max", "the slowest operation", "", lower, micros, latencyOf(func(l bench.Latency) int64 { return l.Max })},
+	{"errors", "requests that failed; they are not counted as operations", "", unknown, number,
 		func(r bench.Run) (float64, bool) { return float64(errorsOf(r)), true }},
 }
 
@@ -94,8 +95,9 @@ type cell struct {
 	ratio float64
 	// verdict is "better", "worse" or "even"; empty where there is no ratio, or
 	// where nobody said which way is better.
-	verdict  string
-	hasRatio bool
+	verdict    string
+	hasRatio   bool
+	judgements []judgement
 }
 
 // compare fills in the ratio to the baseline's cell.
@@ -126,14 +128,19 @@ type row struct {
 type scenario struct {
 	name   string
 	detail string // the workload in words
+	wanted string // a target that is not in judgements
 	rows   []row
 }
 
 // figure is a number for each label; cells stand in the order of labels.
 type figure struct {
-	name, unit, target string
-	cells              []cell
+	name, unit string
+	wanted     string // a target that is not in judgements
+	cells      []cell
 }
+
+// format writes a value with its unit.
+func (f *figure) format(v float64) string { return strings.TrimSpace(number(v) + " " + f.unit) }
 
 type group struct {
 	name      string
@@ -148,6 +155,7 @@ type summary struct {
 	labels          []string // in the order they first appear
 	environments    []bench.Environment
 	groups          []*group
+	outcomes        []outcome // of all targets that could be read
 }
 
 // summarize puts repetitions together. Order is that of the results.
@@ -204,6 +212,7 @@ func summarize(results []bench.Results, o Options) (*summary, error) {
 			}
 		}
 	}
+	s.judge()
 	return s, nil
 }
 
@@ -240,6 +249,7 @@ func (g *group) scenario(run bench.Run) *scenario {
 }
 
 func (sc *scenario) add(run bench.Run) {
+	sc.wanted = cmp.Or(sc.wanted, run.Target)
 	label := labelOr(run.Label)
 	for i := range sc.rows {
 		if sc.rows[i].label == label {
@@ -255,11 +265,11 @@ func (sc *scenario) add(run bench.Run) {
 func (g *group) figure(f bench.Figure) *figure {
 	for _, fig := range g.figures {
 		if fig.name == f.Name && fig.unit == f.Unit {
-			fig.target = cmp.Or(fig.target, f.Target)
+			fig.wanted = cmp.Or(fig.wanted, f.Target)
 			return fig
 		}
 	}
-	fig := &figure{name: f.Name, unit: f.Unit, target: f.Target}
+	fig := &figure{name: f.Name, unit: f.Unit, wanted: f.Target}
 	g.figures = append(g.figures, fig)
 	return fig
 }
@@ -335,6 +345,7 @@ func workloadText(w bench.Workload) string {
 	add(w.Batch > 0, "%s in one", plural(w.Batch, "operation"))
 	add(w.Size > 0, "%s bytes", count(int64(w.Size)))
 	add(w.Keys > 0, "%s znodes", count(int64(w.Keys)))
+	add(w.Children > 0, "%s children", count(int64(w.Children)))
 	add(w.Watches > 0, "%s watches", count(int64(w.Watches)))
 	add(w.Hot > 0, "skew %s", number(w.Hot))
 	switch {
