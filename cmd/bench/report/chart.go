@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -34,52 +35,73 @@ type table struct {
 	Rows [][]string
 }
 
-// knob is a number of the workload over which something is drawn.
+// conditions are what runs of a sweep have in common but for the knob.
+type conditions struct {
+	bench.Workload
+	servers int
+	name    string // the scenario's, with its numbers blanked
+}
+
+// numbers in a scenario's name.
+var numbers = regexp.MustCompile(`[0-9]+(?:[.,][0-9]+)*`)
+
+func conditionsOf(run bench.Run) conditions {
+	return conditions{run.Workload, len(run.Servers), numbers.ReplaceAllLiteralString(run.Scenario, "…")}
+}
+
+// knob is a number over which something is drawn.
 type knob struct {
-	axis string
-	get  func(*bench.Workload) float64
-	// clear makes workloads equal that differ in this number alone.
-	clear  func(*bench.Workload)
+	axis   string
+	linear bool
+	get    func(*conditions) float64
+	// clear makes conditions equal that differ in this number alone.
+	clear  func(*conditions)
 	format func(float64) string
 }
 
 // A cleared share is as good as none: the workload is not called mixed then, for
 // its share would be named with it.
-var readShare = knob{"share of requests that read", func(w *bench.Workload) float64 { return w.ReadShare },
-	func(w *bench.Workload) { w.Name, w.ReadShare = "reads and writes", 0 }, percent}
+var readShare = knob{"share of requests that read", true, func(c *conditions) float64 { return c.ReadShare },
+	func(c *conditions) { c.Name, c.ReadShare = "reads and writes", 0 }, percent}
 
 var costs = []knob{
-	intKnob("znodes", func(w *bench.Workload) *int { return &w.Keys }),
-	intKnob("connections", func(w *bench.Workload) *int { return &w.Connections }),
-	intKnob("watches", func(w *bench.Workload) *int { return &w.Watches }),
-	intKnob("bytes of a value", func(w *bench.Workload) *int { return &w.Size }),
-	intKnob("operations in one multi", func(w *bench.Workload) *int { return &w.Batch }),
+	intKnob("znodes", func(c *conditions) *int { return &c.Keys }),
+	intKnob("connections", func(c *conditions) *int { return &c.Connections }),
+	intKnob("watches", func(c *conditions) *int { return &c.Watches }),
+	intKnob("children", func(c *conditions) *int { return &c.Children }),
+	intKnob("bytes of a value", func(c *conditions) *int { return &c.Size }),
+	intKnob("operations in one multi", func(c *conditions) *int { return &c.Batch }),
+	{"servers", true, func(c *conditions) float64 { return float64(c.servers) }, func(c *conditions) { c.servers = 0 }, short},
 }
 
-func intKnob(axis string, field func(*bench.Workload) *int) knob {
-	return knob{axis, func(w *bench.Workload) float64 { return float64(*field(w)) },
-		func(w *bench.Workload) { *field(w) = 0 }, short}
+func intKnob(axis string, field func(*conditions) *int) knob {
+	return knob{axis, false, func(c *conditions) float64 { return float64(*field(c)) },
+		func(c *conditions) { *field(c) = 0 }, short}
 }
 
-// sweep is runs that differ in one number of their workload alone.
+// sweep is runs that differ in one number of their conditions alone.
 type sweep struct {
-	rest bench.Workload // what they have in common
-	at   []float64      // the number's values, rising
+	rest  conditions // what they have in common
+	names []string   // of the scenarios
+	at    []float64  // the number's values, rising
 	// runs[label][value] are repetitions.
 	runs map[string]map[float64][]bench.Run
 }
 
-// sweeps finds the runs of a group that differ in k alone and in it indeed.
+// sweeps finds the runs of a group that differ in k alone and in it indeed. What
+// the workload does not tell, the scenario's name does, so its words must be equal
+// too: watches on one znode are no repetition of as many on several.
 func (g *group) sweeps(k knob, wanted func(bench.Run) bool) []*sweep {
 	var found []*sweep
-	byRest := make(map[bench.Workload]*sweep)
+	byRest := make(map[conditions]*sweep)
 	for _, sc := range g.scenarios {
 		for _, r := range sc.rows {
 			for _, run := range r.runs {
 				if !wanted(run) {
 					continue
 				}
-				rest, v := run.Workload, k.get(&run.Workload)
+				rest := conditionsOf(run)
+				v := k.get(&rest)
 				k.clear(&rest)
 				s := byRest[rest]
 				if s == nil {
@@ -93,6 +115,9 @@ func (g *group) sweeps(k knob, wanted func(bench.Run) bool) []*sweep {
 				if !slices.Contains(s.at, v) {
 					s.at = append(s.at, v)
 				}
+				if !slices.Contains(s.names, run.Scenario) {
+					s.names = append(s.names, run.Scenario)
+				}
 				s.runs[r.label][v] = append(s.runs[r.label][v], run)
 			}
 		}
@@ -102,6 +127,30 @@ func (g *group) sweeps(k knob, wanted func(bench.Run) bool) []*sweep {
 		slices.Sort(s.at)
 	}
 	return found
+}
+
+// caption says what the runs have in common: their name, with the numbers
+// blanked that differ, and their workload.
+func (s *sweep) caption() string {
+	differs := make(map[int]bool)
+	first := numbers.FindAllString(s.names[0], -1)
+	for _, other := range s.names[1:] {
+		for i, n := range numbers.FindAllString(other, -1) {
+			differs[i] = differs[i] || n != first[i] // names of one sweep have as many numbers
+		}
+	}
+	i := -1
+	name := numbers.ReplaceAllStringFunc(s.names[0], func(n string) string {
+		if i++; differs[i] {
+			return "…"
+		}
+		return n
+	})
+	text := workloadText(s.rest.Workload)
+	if name != "" && text != "" {
+		return name + ": " + text
+	}
+	return name + text
 }
 
 // line is a label's medians over the sweep.
@@ -149,19 +198,22 @@ var (
 )
 
 // chart draws m over the sweep's values: the share of reads on a plain axis, as
-// ZooKeeper's own documentation does, all else on a logarithmic one. It is nil if
-// no run tells m.
+// ZooKeeper's own documentation does, the few servers too, all else on a
+// logarithmic one. It is nil if no run tells m.
 func (s *sweep) chart(labels []string, k knob, m measure) (*chart, error) {
 	lines, most := s.lines(labels, m.of)
 	if len(lines) == 0 {
 		return nil, nil
 	}
-	c := &chart{Title: m.title + " over " + k.axis, Caption: workloadText(s.rest)}
-	if k.axis == readShare.axis {
+	c := &chart{Title: m.title + " over " + k.axis, Caption: s.caption()}
+	if k.linear {
 		p := newPlot(k.axis, m.axis)
-		p.X.Min, p.X.Max = 0, 1
+		p.X.Min, p.X.Max = s.at[0], s.at[len(s.at)-1]
+		if k.axis == readShare.axis {
+			p.X.Min, p.X.Max = 0, 1
+		}
 		same := func(v float64) float64 { return v }
-		p.X.Tick.Marker = apart(s.at, same, 0.07, k.format)
+		p.X.Tick.Marker = apart(s.at, func(v float64) float64 { return (v - p.X.Min) / (p.X.Max - p.X.Min) }, 0.07, k.format)
 		return c, s.draw(c, p, lines, most, same, k, m.format)
 	}
 	p := newPlot(k.axis+" (logarithmic)", m.axis)
