@@ -278,6 +278,9 @@ func start(t testing.TB, change func(*Config), prepare ...func(*Server)) *fixtur
 		if n := f.s.outstanding.Load(); n != 0 {
 			t.Errorf("%d requests counted as outstanding after Close", n)
 		}
+		if n := f.s.busy.Load(); n != 0 {
+			t.Errorf("%d connections counted as busy after Close", n)
+		}
 		if n := b.Watches().NumWatches(); n != 0 {
 			t.Errorf("%d watches left after Close", n)
 		}

@@ -153,8 +153,10 @@ func (c *conn) hasRoom() bool {
 	if n >= maxPending || c.deferred.Load() >= maxDeferred || c.out.size.Load() >= softOutboxBytes {
 		return false
 	}
+	// Over the limit each may have its share of it, or those that came first would
+	// keep the others from getting in: their requests would wait in sockets.
 	limit := int64(c.srv.cfg.GlobalOutstandingLimit)
-	return n == 0 || limit <= 0 || c.srv.outstanding.Load() <= limit
+	return n == 0 || limit <= 0 || c.srv.outstanding.Load() <= limit || int64(n) < limit/max(c.srv.busy.Load(), 1)
 }
 
 // readLoop is the life of the connection.

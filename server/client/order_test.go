@@ -151,18 +151,22 @@ func TestBackPressure(t *testing.T) {
 		}
 	}()
 	eventually(t, "limit reached", func() bool { return f.s.Stats().Outstanding == 11 })
-	// A connection without requests under way still gets one in.
-	q.send(1, protocol.OpCreate, create("/q", ""))
-	q.send(2, protocol.OpPing, nil)
-	eventually(t, "one more", func() bool { return f.s.Stats().Outstanding == 12 })
+	// Another connection still gets its share in: half of the limit.
+	for i := range int32(8) {
+		q.send(i+1, protocol.OpCreate, create(fmt.Sprintf("/q%d", i), ""))
+	}
+	q.send(9, protocol.OpPing, nil)
+	eventually(t, "five more", func() bool { return f.s.Stats().Outstanding == 16 })
 	f.b.hold(false)
 	for i := range int32(n) {
 		if h, _ := p.reply(); h.Xid != i+1 || h.Err != 0 {
 			t.Fatalf("reply %+v, want xid %d", h, i+1)
 		}
 	}
-	if h, _ := q.reply(); h.Xid != 1 || h.Err != 0 {
-		t.Errorf("reply %+v", h)
+	for i := range int32(8) {
+		if h, _ := q.reply(); h.Xid != i+1 || h.Err != 0 {
+			t.Errorf("reply %+v, want xid %d", h, i+1)
+		}
 	}
 	if h, _ := q.reply(); h.Xid != protocol.XidPing {
 		t.Errorf("reply %+v, want a ping's", h)

@@ -158,6 +158,9 @@ func (c *conn) answerOrDefer(v fsm.View, it *item, sc *scratch) {
 // pushLocked puts an item behind all others. REQUIRES: c.mu.
 func (c *conn) pushLocked(it item) uint64 {
 	number := c.pipe.push(it)
+	if c.pipe.len() == 1 {
+		c.srv.busy.Add(1)
+	}
 	c.pending.Store(int32(c.pipe.len()))
 	c.deferred.Store(int32(c.pipe.deferred))
 	c.srv.outstanding.Add(1)
@@ -260,6 +263,9 @@ func (c *conn) runLocked(v fsm.View, sc *scratch) {
 // popLocked takes out the head, whose reply is made. REQUIRES: c.mu.
 func (c *conn) popLocked() {
 	c.pipe.pop()
+	if c.pipe.len() == 0 {
+		c.srv.busy.Add(-1)
+	}
 	c.pending.Store(int32(c.pipe.len()))
 	c.deferred.Store(int32(c.pipe.deferred))
 	c.srv.outstanding.Add(-1)
@@ -269,6 +275,9 @@ func (c *conn) popLocked() {
 func (c *conn) abandon() {
 	c.mu.Lock()
 	n := c.pipe.drop()
+	if n > 0 {
+		c.srv.busy.Add(-1)
+	}
 	c.pending.Store(0)
 	c.deferred.Store(0)
 	c.mu.Unlock()

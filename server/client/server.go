@@ -30,6 +30,7 @@ type Server struct {
 
 	serving     atomic.Bool
 	outstanding atomic.Int64 // requests in all pipelines
+	busy        atomic.Int64 // pipelines that are not empty
 	scratch     sync.Pool
 	flushers    flushers
 	dirty       []*conn                 // owned by the apply goroutine: listed, not handed over

@@ -171,6 +171,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	if len(cfg.Members) == 0 {
 		n.voters = 1
 	}
+	n.snaps.roll = mathrand.Float64()
 	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
 	n.batch = newBatcher(n)
 	n.notices.init(n)

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -10,8 +11,12 @@ import (
 
 // Raft counts log entries; an entry here carries from one request to hundreds.
 // So this file says when a snapshot is due: after snapCount requests, as in
-// ZooKeeper, or when the log since the last one is larger than a snapshot would
-// be and than leastLog. What a restart has to read stays in proportion.
+// ZooKeeper, but not before the log since the last one is half as large as that,
+// or a large state would be written out for every few changes; or when the log
+// is larger than the snapshot and than leastLog. What a restart has to read, and
+// what a write costs in snapshots, stay in proportion. The marks are a little
+// different each time, so that the servers do not all write at the same moment
+// (ZooKeeper: SyncRequestProcessor, randRoll).
 const (
 	leastLog = 64 << 20
 	// trailingBytes of log are kept behind a snapshot for followers that lag, or
@@ -26,6 +31,7 @@ type snapshots struct {
 	size            atomic.Uint64 // of the newest one, in bytes
 	restored        atomic.Bool   // one was installed: count from here
 	requests, bytes uint64        // FSM.Work when the last one began
+	roll            float64       // from 0 to 1, anew for each snapshot
 	reload          sync.Mutex
 }
 
@@ -38,9 +44,10 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 		n.noteSnapshot()
 	}
 	requests, bytes = requests-s.requests, bytes-s.bytes
-	if requests < uint64(n.cfg.SnapCount) && bytes < max(leastLog, s.size.Load()) || s.running.Load() {
+	if !s.due(requests, bytes, n.cfg.SnapCount) || s.running.Load() {
 		return
 	}
+	s.roll = rand.Float64()
 	index := n.noteSnapshot()
 	// As many entries stay as hold the trailing requests and bytes on average.
 	entries := max(r.AppliedIndex(), index+1) - index
@@ -58,6 +65,14 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 		}
 		n.noteSnapshot()
 	}()
+}
+
+// due says whether so many requests, and bytes of log, call for a snapshot.
+func (s *snapshots) due(requests, bytes uint64, snapCount int) bool {
+	size := s.size.Load()
+	byCount := float64(snapCount) * (1 + s.roll) / 2
+	bySize := float64(max(leastLog, size)) * (1 + s.roll/2)
+	return float64(requests) >= byCount && bytes >= size/2 || float64(bytes) >= bySize
 }
 
 // noteSnapshot notes the size of the newest snapshot and returns its index, 0 if
