@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,30 +203,53 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// BenchmarkStoreLogs reports the median and the 99th percentile of a write, and
+// the processor time of the whole process for it.
 func BenchmarkStoreLogs(b *testing.B) {
 	for _, kind := range kinds {
-		for _, n := range []int{1, 64} {
-			b.Run(fmt.Sprintf("store=%s/entries=%d/bytes=1024", kind, n), func(b *testing.B) {
-				cfg := testConfig(b, kind)
-				cfg.segmentBytes = 0
-				s := mustOpen(b, cfg)
-				data := pseudo(1, 1024)
-				index := uint64(0)
-				b.ReportAllocs()
-				b.SetBytes(int64(n * len(data)))
-				for b.Loop() {
-					logs := make([]*raft.Log, n)
-					for i := range logs {
-						index++
-						logs[i] = &raft.Log{Index: index, Term: 1, Data: data}
-					}
-					if err := s.Log.StoreLogs(logs); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
+		for _, bytes := range []int{1024, 65536} {
+			for _, n := range []int{1, 16} {
+				b.Run(fmt.Sprintf("store=%s/entries=%d/bytes=%d", kind, n, bytes), func(b *testing.B) {
+					cfg := testConfig(b, kind)
+					cfg.segmentBytes = 0
+					benchmarkStoreLogs(b, mustOpen(b, cfg), 1, n, bytes)
+				})
+			}
 		}
 	}
+}
+
+// benchmarkStoreLogs writes n entries at a time from index next on.
+func benchmarkStoreLogs(b *testing.B, s *Stores, next uint64, n, bytes int) {
+	data := pseudo(1, bytes)
+	logs := make([]*raft.Log, n)
+	var took []time.Duration
+	b.ReportAllocs()
+	b.SetBytes(int64(n * bytes))
+	used := cpuTime(b)
+	for b.Loop() {
+		for i := range logs {
+			logs[i] = &raft.Log{Index: next, Term: 1, Data: data}
+			next++
+		}
+		began := time.Now()
+		if err := s.Log.StoreLogs(logs); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(began))
+	}
+	used = cpuTime(b) - used
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1e3, "p50-us")
+	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-us")
+	b.ReportMetric(float64(used.Nanoseconds())/1e3/float64(len(took)), "cpu-us/op")
+}
+
+// cpuTime is what this process has used so far.
+func cpuTime(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	must(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkVerify reads a log of 128 MiB from the page cache.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	wal "github.com/hashicorp/raft-wal"
-	walfs "github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
 )
@@ -39,7 +38,7 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	filer := &segmentFiler{dir: dir, Filer: segment.NewFiler(dir, segmentFS{walfs.New()})}
+	filer := &segmentFiler{dir: dir, Filer: segment.NewFiler(dir, newSegmentFS())}
 	if filer.offsets, err = verifyLog(dir, table, cfg.Log); err != nil {
 		return nil, err
 	}
@@ -191,24 +190,4 @@ func (w *segmentWriter) Sealed() (bool, uint64, error) {
 		w.filer.mu.Unlock()
 	}
 	return sealed, start, err
-}
-
-// segmentFS is raft-wal's file system, but for the files the table made.
-type segmentFS struct{ *walfs.FS }
-
-func (segmentFS) Create(dir, name string, size uint64) (types.WritableFile, error) {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-// makeSegment makes an empty segment file of its full size, durably.
-func makeSegment(dir string, info types.SegmentInfo) error {
-	f, err := walfs.New().Create(dir, segment.FileName(info), uint64(info.SizeLimit))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
