@@ -44,8 +44,21 @@ func (entryCodec) ID() uint64 { return entryCodecID }
 
 func entryLen(l *raft.Log) int { return entryHead + len(l.Extensions) + len(l.Data) }
 
+// growing is what Encode uses of a bytes.Buffer.
+type growing interface {
+	Grow(n int)
+	AvailableBuffer() []byte
+}
+
+// Encode implements wal.Codec. raft-wal gives it an empty bytes.Buffer for each
+// entry, which would grow with each of the parts.
 func (entryCodec) Encode(l *raft.Log, w io.Writer) error {
-	head := make([]byte, entryHead)
+	var head []byte
+	if b, ok := w.(growing); ok {
+		b.Grow(entryLen(l))
+		head = b.AvailableBuffer()
+	}
+	head = append(head, make([]byte, entryHead)...)
 	head[0] = entryVersion
 	binary.LittleEndian.PutUint64(head[5:], l.Index)
 	binary.LittleEndian.PutUint64(head[13:], l.Term)
