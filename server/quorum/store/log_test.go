@@ -219,6 +219,23 @@ func BenchmarkStoreLogs(b *testing.B) {
 	}
 }
 
+// BenchmarkStoreLogsSpare writes into a segment that was made ahead, while the
+// next one is being made.
+func BenchmarkStoreLogsSpare(b *testing.B) {
+	for _, n := range []int{1, 16, 60} {
+		b.Run(fmt.Sprintf("entries=%d/bytes=1024", n), func(b *testing.B) {
+			cfg := testConfig(b, KindWAL)
+			cfg.segmentBytes = 0
+			s := mustOpen(b, cfg)
+			next := uint64(1)
+			for tail := tailPath(b, cfg); tailPath(b, cfg) == tail; next++ {
+				must(b, s.Log.StoreLog(entry(next, 60<<10)))
+			}
+			benchmarkStoreLogs(b, s, next, n, 1024)
+		})
+	}
+}
+
 // benchmarkStoreLogs writes n entries at a time from index next on.
 func benchmarkStoreLogs(b *testing.B, s *Stores, next uint64, n, bytes int) {
 	data := pseudo(1, bytes)

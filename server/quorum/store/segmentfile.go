@@ -12,9 +12,12 @@ import (
 
 // segmentFS is raft-wal's file system, but for the files it writes to: the
 // table has made them, and a write needs no more than its data on the disk.
-type segmentFS struct{ *walfs.FS }
+type segmentFS struct {
+	*walfs.FS
+	spare *spare // hears of each write; may be nil
+}
 
-func newSegmentFS() segmentFS { return segmentFS{walfs.New()} }
+func newSegmentFS(s *spare) segmentFS { return segmentFS{walfs.New(), s} }
 
 // Create implements types.VFS. It opens what the table made.
 func (v segmentFS) Create(dir, name string, _ uint64) (types.WritableFile, error) {
@@ -22,25 +25,53 @@ func (v segmentFS) Create(dir, name string, _ uint64) (types.WritableFile, error
 }
 
 // OpenWriter implements types.VFS.
-func (segmentFS) OpenWriter(dir, name string) (types.WritableFile, error) {
+func (v segmentFS) OpenWriter(dir, name string) (types.WritableFile, error) {
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &segmentFile{File: f}, nil
+	return &segmentFile{File: f, spare: v.spare}, nil
 }
 
 // segmentFile is a segment that is written to. Its name and its size are
-// durable since it was made.
-type segmentFile struct{ *os.File }
+// durable since it was made. Only one goroutine at a time may write and sync.
+type segmentFile struct {
+	*os.File
+	spare *spare
+	// written is how much came since the last sync, and end where it ends.
+	written, end int64
+}
+
+// WriteAt implements types.WritableFile.
+func (f *segmentFile) WriteAt(b []byte, offset int64) (int, error) {
+	n, err := f.File.WriteAt(b, offset)
+	f.written += int64(n)
+	f.end = offset + int64(n)
+	return n, err
+}
 
 // Sync implements types.WritableFile. It does without the times of the inode.
 // What reading needs is durable with the data, a last write that ends behind
 // the size the file was made with included: fdatasync(2) has it so.
-func (f *segmentFile) Sync() error { return dataSync(f.File) }
+func (f *segmentFile) Sync() error {
+	if err := dataSync(f.File); err != nil {
+		return err
+	}
+	if f.spare != nil {
+		f.spare.grew(f.written, f.end)
+	}
+	f.written = 0
+	return nil
+}
 
-// makeSegment makes an empty segment file of its full size, durably.
-func makeSegment(dir string, info types.SegmentInfo) error {
+// makeSegment makes an empty segment file of its full size, durably. If there
+// is a spare, which may be nil, it takes that.
+func makeSegment(dir string, info types.SegmentInfo, s *spare) error {
+	if s != nil {
+		if ok, err := s.take(segment.FileName(info), int64(info.SizeLimit)); ok || err != nil {
+			return err
+		}
+	}
 	f, err := walfs.New().Create(dir, segment.FileName(info), uint64(info.SizeLimit))
 	if err != nil {
 		return err

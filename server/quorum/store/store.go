@@ -62,6 +62,8 @@ type Config struct {
 
 	// segmentBytes is raft-wal's segment size; 0 means its default, 64 MiB.
 	segmentBytes int
+	// spareEnded is called when a segment was made ahead, or could not be.
+	spareEnded func(error)
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -250,7 +252,7 @@ func (s *Stores) StableSyncStats() SyncStats { return s.watch.stats(writeStable)
 
 // Sizes returns the sum of the lengths of the files of the snapshots and of the
 // log. Like ZooKeeper's it counts preallocated space: a raft-wal log is never
-// smaller than one segment. Files that go away meanwhile count as nothing.
+// smaller than one segment, and has up to one more made ahead. Files that go away meanwhile count as nothing.
 func (s *Stores) Sizes() (snapshotBytes, logBytes int64) {
 	return treeBytes(s.snaps.dir), treeBytes(s.logPath())
 }

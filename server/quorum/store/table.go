@@ -34,6 +34,8 @@ type segmentTable struct {
 	state  types.PersistentState
 	// committed is called at the end of each CommitState with its error.
 	committed func(error)
+	// spare may have the file of a new tail ready; nil: none.
+	spare *spare
 }
 
 // openTable reads the table of dir, or an empty one if there is none.
@@ -140,7 +142,7 @@ func (t *segmentTable) commit(s types.PersistentState) error {
 	if n := len(s.Segments); n > 0 && !slices.ContainsFunc(t.state.Segments, func(o types.SegmentInfo) bool { return o.ID == s.Segments[n-1].ID }) {
 		tail := s.Segments[n-1]
 		made = filepath.Join(t.dir, segment.FileName(tail))
-		if err := makeSegment(t.dir, tail); err != nil {
+		if err := makeSegment(t.dir, tail, t.spare); err != nil {
 			return fmt.Errorf("make segment: %w", errors.Join(err, removeIfThere(made)))
 		}
 	}

@@ -28,6 +28,7 @@ import (
 type walLog struct {
 	*wal.WAL
 	filer *segmentFiler
+	spare *spare
 }
 
 func openWAL(dir string, cfg Config) (*walLog, error) {
@@ -38,23 +39,26 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	filer := &segmentFiler{dir: dir, Filer: segment.NewFiler(dir, newSegmentFS())}
+	spare := newSpare(dir, cfg)
+	filer := &segmentFiler{dir: dir, Filer: segment.NewFiler(dir, newSegmentFS(spare))}
 	if filer.offsets, err = verifyLog(dir, table, cfg.Log); err != nil {
 		return nil, err
 	}
-	table.committed = filer.rotated
+	table.committed, table.spare = filer.rotated, spare
 	opened, err := wal.Open(dir, wal.WithCodec(entryCodec{}), wal.WithMetaStore(table), wal.WithSegmentFiler(filer),
 		wal.WithLogger(cfg.Log), wal.WithSegmentSize(cfg.segmentBytes))
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
 	filer.opened, filer.log = true, cfg.Log
-	return &walLog{WAL: opened, filer: filer}, nil
+	spare.start()
+	return &walLog{WAL: opened, filer: filer, spare: spare}, nil
 }
 
-// Close closes the log and waits for the files that are being deleted.
+// Close closes the log and waits for the files that are being deleted or made.
 func (l *walLog) Close() error {
 	err := l.WAL.Close()
+	l.spare.close()
 	l.filer.deletions.Wait()
 	return err
 }

@@ -1,0 +1,261 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+	wal "github.com/hashicorp/raft-wal"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// spareName is not the name of a segment: neither raft-wal nor verifyLog
+	// look at it.
+	spareName = "spare"
+	// spareChunk is what is written and synced at a time. A sync of the log
+	// that comes meanwhile waits for no more than this.
+	spareChunk = 256 << 10
+	// spareWrite is the size of a write to the log from which on it counts as
+	// bulk: it would gain less by written blocks than they cost.
+	spareWrite = 64 << 10
+	// spareRoom is how many segments the file system must have room for.
+	spareRoom = 4
+)
+
+// spare is the file of the next segment, written full of zeros while the tail
+// is in use. To write into blocks that were written before takes the disk no
+// change of metadata, as the first write into each preallocated block does.
+//
+// It is made no faster than the log is written: all of it while the log fills
+// half of what the tail had left, or a quarter of a segment if that is more.
+// So an idle server makes none, and no clock is needed. If it is not ready when
+// a segment is, that one is preallocated instead.
+//
+// Invariant: a file called spareName holds nothing of worth, and is never used
+// by a process that has not written all of it: what is left of an earlier one
+// is removed. It is not written over, for if a crash tore the rename apart, the
+// file has the name of a segment too.
+type spare struct {
+	dir  string
+	size int64 // of a segment
+	log  hclog.Logger
+	free func() (uint64, error) // bytes on the file system
+	// ended is called, if set, when one is ready or could not be made.
+	ended func(error)
+
+	wake chan struct{} // has room for one
+	stop chan struct{}
+	done chan struct{} // nil if start has not been called
+	once sync.Once
+
+	mu    sync.Mutex
+	room  int64 // bytes of log in which it is made, 0 if none came yet
+	due   int64 // so much of it may be written
+	made  int64 // so much of it is
+	ready bool
+	// resting is whether nothing is made until the next segment, after a
+	// failure.
+	resting bool
+}
+
+func newSpare(dir string, cfg Config) *spare {
+	size := cfg.segmentBytes
+	if size == 0 {
+		size = wal.DefaultSegmentSize
+	}
+	return &spare{
+		dir: dir, size: int64(size), log: cfg.Log, ended: cfg.spareEnded,
+		free: func() (uint64, error) { return freeBytes(dir) },
+		wake: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+}
+
+// start begins the work in the background, which close ends.
+func (s *spare) start() {
+	s.done = make(chan struct{})
+	go s.run()
+}
+
+// close waits for the write that is running. It may be called again.
+func (s *spare) close() {
+	s.once.Do(func() { close(s.stop) })
+	if s.done != nil {
+		<-s.done
+	}
+}
+
+func (s *spare) path() string { return filepath.Join(s.dir, spareName) }
+
+// grew says that n bytes were written to the tail, and end there. It does not
+// block.
+func (s *spare) grew(n, end int64) {
+	if n >= spareWrite {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ready || s.resting {
+		return
+	}
+	if s.room == 0 {
+		s.room = max((s.size-end)/2, s.size/4)
+	}
+	s.due += n * s.size / s.room
+	if s.chunkLocked() == 0 {
+		return // a wakeup for each write would cost more than the spare saves
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take gives the spare the name of a segment of size bytes, durably. If there
+// is none it reports false, and the caller makes the file.
+func (s *spare) take(name string, size int64) (bool, error) {
+	s.mu.Lock()
+	ready := s.ready && size == s.size
+	s.resting = false
+	if ready {
+		s.ready = false
+	}
+	s.mu.Unlock()
+	if !ready {
+		return false, nil
+	}
+	// One that someone cut meanwhile would be refused as a segment at the next
+	// start.
+	st, err := os.Lstat(s.path())
+	if err == nil && st.Size() != size {
+		err = fmt.Errorf("it has %d bytes, made with %d", st.Size(), size)
+	}
+	if err == nil {
+		err = os.Rename(s.path(), filepath.Join(s.dir, name))
+	}
+	if err != nil {
+		s.log.Warn("cannot use the segment made ahead", "path", s.path(), "error", err)
+		return false, nil
+	}
+	return true, syncDir(s.dir)
+}
+
+// chunkLocked returns the length of the chunk that is due, 0 if none is.
+func (s *spare) chunkLocked() int64 {
+	if n := min(spareChunk, s.size-s.made); s.made+n <= s.due {
+		return n
+	}
+	return 0
+}
+
+// await returns the length of the next chunk when it is due, 0 after close.
+func (s *spare) await() int64 {
+	for {
+		select {
+		case <-s.stop:
+			return 0
+		default:
+		}
+		s.mu.Lock()
+		n := s.chunkLocked()
+		if s.ready || s.resting {
+			n = 0
+		}
+		s.mu.Unlock()
+		if n > 0 {
+			return n
+		}
+		select {
+		case <-s.stop:
+			return 0
+		case <-s.wake:
+		}
+	}
+}
+
+// set says how the making of a spare has ended.
+func (s *spare) set(err error) {
+	s.mu.Lock()
+	s.ready, s.resting = err == nil, err != nil
+	s.room, s.due, s.made = 0, 0, 0
+	s.mu.Unlock()
+	if s.ended != nil {
+		s.ended(err)
+	}
+}
+
+func (s *spare) run() {
+	defer close(s.done)
+	if err := removeIfThere(s.path()); err != nil {
+		s.log.Warn("cannot remove what an earlier process left", "path", s.path(), "error", err)
+	}
+	for s.await() > 0 {
+		err := s.make()
+		s.set(err)
+		switch {
+		case errors.Is(err, ErrClosed):
+			return
+		case errors.Is(err, errScarce):
+			s.log.Debug("segment not made ahead", "path", s.path(), "error", err)
+		case err != nil:
+			s.log.Warn("cannot make a segment ahead; the next one will be slower", "path", s.path(), "error", err)
+		}
+	}
+}
+
+// errScarce is wrapped by the error of make when the disk is nearly full.
+var errScarce = errors.New("little room on the file system")
+
+// make makes the spare, chunk by chunk as they become due. Without an error it
+// is durable but for its name.
+func (s *spare) make() (err error) {
+	if free, err := s.free(); err != nil {
+		return err
+	} else if free < spareRoom*uint64(s.size) {
+		return fmt.Errorf("%w: %d bytes", errScarce, free)
+	}
+	if err := removeIfThere(s.path()); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.path(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, os.Remove(s.path()))
+		}
+	}()
+	for at := int64(0); at < s.size; {
+		n := s.await()
+		if n == 0 {
+			return ErrClosed
+		}
+		for end := at + n; at < end; {
+			w, err := f.Write(zeros[:min(int64(len(zeros)), end-at)])
+			if err != nil {
+				return err
+			}
+			at += int64(w)
+		}
+		if err := dataSync(f); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.made = at
+		s.mu.Unlock()
+	}
+	return f.Sync()
+}
+
+// freeBytes is what an ordinary user may still write on the file system of dir.
+func freeBytes(dir string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return uint64(st.Bavail) * uint64(st.Bsize), nil
+}
