@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
 	"github.com/hashicorp/raft-wal/segment"
 )
 
@@ -267,6 +268,38 @@ func cpuTime(tb testing.TB) time.Duration {
 	var u syscall.Rusage
 	must(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkOpen opens a log of a few entries in its first segment, and in one
+// of written zeros.
+func BenchmarkOpen(b *testing.B) {
+	for _, written := range []bool{false, true} {
+		b.Run(fmt.Sprintf("written=%t", written), func(b *testing.B) {
+			cfg := testConfig(b, KindWAL)
+			cfg.segmentBytes = 0
+			s := mustOpen(b, cfg)
+			must(b, s.Stable.SetUint64(keyTerm, 1000))
+			must(b, s.Log.StoreLogs(entries(1, 20, 1000)))
+			mustClose(b, s)
+			if written {
+				f, err := os.OpenFile(tailPath(b, cfg), os.O_RDWR, 0)
+				must(b, err)
+				for at := 1 << 20; at < wal.DefaultSegmentSize; at += len(zeros) {
+					_, err := f.WriteAt(zeros[:], int64(at))
+					must(b, err)
+				}
+				must(b, errors.Join(f.Sync(), f.Close()))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := Open(cfg)
+				must(b, err)
+				b.StopTimer()
+				mustClose(b, s)
+				b.StartTimer()
+			}
+		})
+	}
 }
 
 // BenchmarkVerify reads a log of 128 MiB from the page cache.

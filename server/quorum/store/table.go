@@ -63,19 +63,6 @@ func openTable(dir string, logger hclog.Logger) (*segmentTable, error) {
 	return t, nil
 }
 
-func blankFiles(paths []string) (bool, error) {
-	for _, p := range paths {
-		b, err := os.ReadFile(p)
-		if err != nil {
-			return false, err
-		}
-		if !zero(b) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 func encodeTable(s types.PersistentState) ([]byte, error) {
 	body, err := json.Marshal(s)
 	if err != nil {

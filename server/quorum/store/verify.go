@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -121,35 +119,6 @@ func verifyStrangers(dir string, s types.PersistentState) error {
 	return nil
 }
 
-// readSegment reads a whole segment into buf if it is large enough. A file is
-// never shorter than it was made, unless someone cut it.
-func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is missing: entries from %d on are lost", path, info.MinIndex)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if st.Size() < int64(info.SizeLimit) {
-		return nil, fmt.Errorf("%w: %s was made with %d bytes and ends at offset %d", ErrCorrupt, path, info.SizeLimit, st.Size())
-	}
-	if st.Size() > maxSegmentBytes {
-		return nil, fmt.Errorf("%w: %s has %d bytes, too many for a segment", ErrCorrupt, path, st.Size())
-	}
-	if int64(cap(buf)) < st.Size() {
-		buf = make([]byte, st.Size())
-	}
-	buf = buf[:st.Size()]
-	_, err = io.ReadFull(f, buf)
-	return buf, err
-}
-
 // rotate returns the table after the rotation of the sealed tail.
 func rotate(s types.PersistentState, c content) types.PersistentState {
 	n := len(s.Segments)
@@ -177,7 +146,8 @@ func clearRange(path string, offset int64, n int) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// verifySegment checks the bytes of one segment against its line in the table.
+// verifySegment checks the bytes of one segment, but for zeros at its end,
+// against its line in the table.
 //
 // A tail may end in a write that a crash interrupted. Such a write has no valid
 // commit after it, and since the file was zero there before, some sector of it

@@ -28,3 +28,14 @@ func dataSync(f *os.File) error {
 	}
 	return nil
 }
+
+// readAhead says whether the system shall read more of f than it is asked for.
+func readAhead(f *os.File, on bool) {
+	advice := unix.FADV_RANDOM
+	if on {
+		advice = unix.FADV_NORMAL
+	}
+	if c, err := f.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, advice) })
+	}
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/hashicorp/raft-wal/types"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// scanBytes is what is looked through at a time for bytes that are not zero.
+	scanBytes = 1 << 20
+	// behindBytes is what is read in any case behind the last one.
+	behindBytes = 64 << 10
+)
+
+// readSegment reads a segment without the zeros at its end, but for so many
+// that whoever reads on behind the last frame meets zeros there and not the
+// end. It reads into buf if that is large enough. A file is never shorter than
+// it was made, unless someone cut it.
+func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is missing: entries from %d on are lost", path, info.MinIndex)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() < int64(info.SizeLimit) {
+		return nil, fmt.Errorf("%w: %s was made with %d bytes and ends at offset %d", ErrCorrupt, path, info.SizeLimit, st.Size())
+	}
+	if st.Size() > maxSegmentBytes {
+		return nil, fmt.Errorf("%w: %s has %d bytes, too many for a segment", ErrCorrupt, path, st.Size())
+	}
+	end, err := contentEnd(f, st.Size())
+	if err != nil {
+		return nil, err
+	}
+	n := min(st.Size(), (end+7)&^7+segmentHead+frameHead)
+	if int64(cap(buf)) < n {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	_, err = io.ReadFull(io.NewSectionReader(f, 0, n), buf)
+	return buf, err
+}
+
+// blankFiles reports whether there is nothing but zeros in all of the files.
+func blankFiles(paths []string) (bool, error) {
+	for _, p := range paths {
+		blank, err := blankFile(p)
+		if !blank || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func blankFile(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	end, err := contentEnd(f, st.Size())
+	return end == 0, err
+}
+
+// contentEnd returns the offset behind the last byte of f that is not zero. It
+// does not read what the file system calls a hole, as preallocated blocks are
+// that were never written to.
+//
+// File systems have been wrong about holes for files just written to, and one
+// at the end of the log would be entries that are forgotten. But a log has no
+// gaps: if anything is behind the end that was found, it begins there. So that
+// place is read whatever it is called.
+func contentEnd(f *os.File, size int64) (int64, error) { return contentEndBy(f, size, dataFrom) }
+
+func contentEndBy(f *os.File, size int64, dataFrom func(f *os.File, at, size int64) (from, to int64, err error)) (int64, error) {
+	type region struct{ from, to int64 }
+	var data []region
+	for at := int64(0); at < size; {
+		from, to, err := dataFrom(f, at, size)
+		if err != nil {
+			return 0, err
+		}
+		data = append(data, region{from, to})
+		at = to
+	}
+	buf := make([]byte, min(scanBytes, size))
+	end := int64(0)
+	for i := len(data) - 1; i >= 0 && end == 0; i-- {
+		var err error
+		if end, err = lastByte(f, data[i].from, data[i].to, buf); err != nil {
+			return 0, err
+		}
+	}
+	// What is read ahead would be no hole at the next start.
+	readAhead(f, false)
+	behind, err := lastByte(f, end, min(size, end+behindBytes), buf)
+	readAhead(f, true)
+	if err != nil || behind == 0 {
+		return end, err
+	}
+	return lastByte(f, 0, size, buf)
+}
+
+// dataFrom returns the first region from offset at on that is not a hole. It is
+// empty at the end of the file if there is none, and all of the rest if the
+// file system does not say.
+func dataFrom(f *os.File, at, size int64) (from, to int64, err error) {
+	from, err = f.Seek(at, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) {
+		return size, size, nil
+	}
+	if err == nil {
+		to, err = f.Seek(from, unix.SEEK_HOLE)
+	}
+	if err == nil && from >= at && to > from {
+		return from, min(to, size), nil
+	}
+	if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) {
+		return at, size, nil
+	}
+	return 0, 0, err
+}
+
+// lastByte returns the offset behind the last byte between from and to that is
+// not zero, 0 if there is none.
+func lastByte(f *os.File, from, to int64, buf []byte) (int64, error) {
+	for to > from {
+		at := max(from, to-int64(len(buf)))
+		b := buf[:to-at]
+		if _, err := f.ReadAt(b, at); err != nil {
+			return 0, err
+		}
+		if n := leftover(b, 0); n > 0 {
+			return at + int64(n), nil
+		}
+		to = at
+	}
+	return 0, nil
+}
