@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"sync"
+	"unsafe"
 
 	"github.com/hashicorp/raft"
 )
@@ -16,14 +17,15 @@ type logCache struct {
 	before, after func(logs []*raft.Log)
 
 	mu    sync.RWMutex
-	logs  []*raft.Log // consecutive, oldest at first
-	first int         // logs[:first] is gone
+	logs  []raft.Log // consecutive, oldest at first
+	first int        // logs[:first] is gone
 	bytes int
 }
 
-// logOverhead is what a cached entry keeps alive beside its data: the leader's
-// are parts of Raft's futures.
-const logOverhead = 320
+// logOverhead is what a cached entry takes beside its data: a raft.Log, in an
+// array that may be half empty. A pointer would not do: the leader's entries
+// are parts of Raft's futures, and would keep those alive.
+const logOverhead = 2 * int(unsafe.Sizeof(raft.Log{}))
 
 func cost(l *raft.Log) int { return len(l.Data) + len(l.Extensions) + logOverhead }
 
@@ -45,7 +47,7 @@ func (c *logCache) GetLog(index uint64, log *raft.Log) error {
 	c.mu.RLock()
 	live := c.logs[c.first:]
 	if len(live) > 0 && index >= live[0].Index && index-live[0].Index < uint64(len(live)) {
-		*log = *live[index-live[0].Index]
+		*log = live[index-live[0].Index]
 		c.mu.RUnlock()
 		return nil
 	}
@@ -78,12 +80,12 @@ func (c *logCache) add(logs []*raft.Log) {
 		if n := len(c.logs); n > c.first && l.Index != c.logs[n-1].Index+1 {
 			c.dropLocked()
 		}
-		c.logs = append(c.logs, l)
+		c.logs = append(c.logs, *l)
 		c.bytes += cost(l)
 	}
 	for c.bytes > c.limit && c.first < len(c.logs) {
-		c.bytes -= cost(c.logs[c.first])
-		c.logs[c.first] = nil
+		c.bytes -= cost(&c.logs[c.first])
+		c.logs[c.first] = raft.Log{}
 		c.first++
 	}
 	if c.first > len(c.logs)/2 {

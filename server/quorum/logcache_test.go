@@ -3,6 +3,7 @@ package quorum
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -57,4 +58,46 @@ func TestLogCache(t *testing.T) {
 			}
 		}
 	}
+}
+
+// nullStore is a log that keeps nothing.
+type nullStore struct{ raft.LogStore }
+
+func (nullStore) StoreLogs([]*raft.Log) error { return nil }
+
+// BenchmarkLogCache stores entries that are parts of what the leader's Raft
+// makes for each, and reports what the full cache keeps alive of one, beside
+// its data, and what the cache takes it to be.
+func BenchmarkLogCache(b *testing.B) {
+	type future struct {
+		errCh chan error
+		log   raft.Log
+		_     [72]byte // what else is in it
+	}
+	const size, limit = 128, 4 << 20
+	c := newLogCache(nullStore{}, limit)
+	logs := make([]*raft.Log, 1)
+	next := uint64(0)
+	store := func() {
+		next++
+		f := &future{errCh: make(chan error, 1), log: raft.Log{Index: next, Data: make([]byte, size)}}
+		logs[0] = &f.log
+		_ = c.StoreLogs(logs)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 100_000 {
+		store()
+	}
+	logs[0] = nil
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportAllocs()
+	for b.Loop() {
+		store()
+	}
+	live := len(c.logs) - c.first
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(live)-size, "heap-B/entry")
+	b.ReportMetric(float64(logOverhead), "counted-B/entry")
 }
