@@ -32,6 +32,8 @@ type backend struct {
 	onFlush   func()
 	syncAside bool // answer syncs beside the apply goroutine
 
+	applying sync.Mutex // one at a time, as Raft has one goroutine for it
+
 	mu       sync.Mutex
 	cond     sync.Cond
 	queue    []queued // proposed or to be synced
@@ -151,6 +153,8 @@ func (b *backend) run() {
 }
 
 func (b *backend) apply(o fsm.Origin, batch []queued) {
+	b.applying.Lock()
+	defer b.applying.Unlock()
 	e := fsm.AppendEntryHeader(nil, b.now)
 	for _, q := range batch {
 		e = fsm.AppendRequest(e, o, q.seq, q.payload)
