@@ -24,7 +24,8 @@ const (
 
 // batcher is the leader's proposer. One goroutine at a time calls raft.Apply: its
 // own, or on a quiet server that of the request. It gives Raft what has queued,
-// then waits until that is stored, and what comes meanwhile is the next entry. There is no timer: an idle server sends at once,
+// then waits until that is stored, and as a rule committed, and what comes
+// meanwhile is the next entry. There is no timer: an idle server sends at once,
 // and the entry grows as the disk slows.
 type batcher struct {
 	n     *Node
@@ -36,12 +37,17 @@ type batcher struct {
 	queue   []queued
 	spare   []queued           // queue's other storage
 	bytes   int                // of payloads in queue
-	at      bool               // somebody proposes
+	busy    bool               // somebody proposes
 	handed  int                // entries that Raft was given and has not stored
 	futures []raft.ApplyFuture // theirs, behind some that are stored
 	since   time.Time          // when the oldest of them came to be so
-	dropped bool               // something did not fit
-	closed  bool
+	stored  uint64             // index of the last entry stored
+	at      time.Time          // when it was
+	done    uint64             // index of the last entry applied
+
+	storing, committing time.Duration // how long an entry takes, and then takes to be applied, on average
+	dropped             bool          // something did not fit
+	closed              bool
 }
 
 type queued struct {
@@ -65,11 +71,21 @@ func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 	} else {
 		b.dropped = true
 	}
-	waits := b.handed > 0
+	waits := b.handed > 0 || b.holdLocked()
 	b.mu.Unlock()
 	if !waits {
 		b.kick()
 	}
+}
+
+// holdLocked says whether the queue waits until what is stored is committed. An
+// entry costs each server a sync, some messages and changes of goroutines,
+// whatever is in it, and the commit of one usually comes soon after this
+// server's disk has it: fewer entries that carry more are better for all. Not so
+// if the network takes far longer than the disk: then there is more to gain by
+// having entries under way.
+func (b *batcher) holdLocked() bool {
+	return b.done < b.stored && b.bytes < maxEntry && b.committing <= 2*b.storing
 }
 
 // addAlone is add for a request that is not expected to have company. If it is
@@ -77,14 +93,14 @@ func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 // no lock: so a lone write takes one change of goroutines less.
 func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte) bool {
 	b.mu.Lock()
-	if b.handed > 0 || len(b.queue) > 0 || b.at || b.closed {
+	if b.handed > 0 || len(b.queue) > 0 || b.busy || b.closed || b.holdLocked() {
 		b.mu.Unlock()
 		b.add(from, seq, payload)
 		return false
 	}
 	b.queue = append(b.queue, queued{from, seq, payload})
 	b.bytes += len(payload)
-	b.at = true
+	b.busy = true
 	b.mu.Unlock()
 	return true
 }
@@ -101,7 +117,7 @@ func (b *batcher) proposeAlone() {
 }
 
 // proposeLocked proposes what has queued; it gives the lock away meanwhile.
-// REQUIRES: b.at, set by the caller.
+// REQUIRES: b.busy, set by the caller.
 func (b *batcher) proposeLocked() {
 	batch, dropped := b.queue, b.dropped
 	b.queue, b.spare, b.bytes, b.dropped = b.spare[:0], nil, 0, false
@@ -115,7 +131,7 @@ func (b *batcher) proposeLocked() {
 	if cap(batch) <= 1<<16 {
 		b.spare = batch
 	}
-	b.at = false
+	b.busy = false
 }
 
 func (b *batcher) kick() {
@@ -145,8 +161,8 @@ func (b *batcher) run() {
 			b.mu.Unlock()
 			return
 		}
-		if b.handed == 0 && len(b.queue) > 0 && !b.at {
-			b.at = true
+		if b.handed == 0 && len(b.queue) > 0 && !b.busy && !b.holdLocked() {
+			b.busy = true
 			b.proposeLocked()
 		}
 		b.mu.Unlock()
@@ -187,7 +203,7 @@ func (b *batcher) propose(batch []queued) {
 }
 
 // hand gives an entry to Raft. The lock is not held meanwhile: Raft's goroutine,
-// which calls stored, must not wait for Apply, which waits for it.
+// which calls noteStored, must not wait for Apply, which waits for it.
 func (b *batcher) hand(r *raft.Raft, entry []byte) {
 	b.mu.Lock()
 	if b.handed == 0 {
@@ -202,30 +218,51 @@ func (b *batcher) hand(r *raft.Raft, entry []byte) {
 	b.mu.Unlock()
 }
 
-// stored takes note that Raft, leading, has stored entries. Called in Raft's
+// noteStored takes note that Raft, leading, has stored entries. Called in Raft's
 // goroutine.
-func (b *batcher) stored(logs []*raft.Log) {
+func (b *batcher) noteStored(logs []*raft.Log) {
 	n := 0
+	now := time.Now()
+	b.mu.Lock()
 	for _, l := range logs {
 		if l.Type == raft.LogCommand {
 			n++
+			b.stored = l.Index
 		}
 	}
-	b.mu.Lock()
 	b.handed -= min(n, b.handed)
-	b.since = time.Now()
-	next := b.handed == 0 && len(b.queue) > 0
+	average(&b.storing, now.Sub(b.since))
+	b.since, b.at = now, now
+	next := b.handed == 0 && len(b.queue) > 0 && !b.holdLocked()
 	b.mu.Unlock()
 	if next {
 		b.kick()
 	}
 }
 
+// noteApplied takes note that what this server has proposed is committed, and
+// applied here, up to an index. Called under the state lock.
+func (b *batcher) noteApplied(index uint64) {
+	b.mu.Lock()
+	if b.done < b.stored && index >= b.stored {
+		average(&b.committing, time.Since(b.at))
+	}
+	b.done = index
+	next := b.handed == 0 && len(b.queue) > 0 && !b.holdLocked()
+	b.mu.Unlock()
+	if next {
+		b.kick()
+	}
+}
+
+// average moves d towards a new value.
+func average(d *time.Duration, took time.Duration) { *d += (took - *d) / 8 }
+
 // reset forgets what Raft was given: there is another leader, or term, and all
 // is sent again.
 func (b *batcher) reset() {
 	b.mu.Lock()
-	b.handed = 0
+	b.handed, b.done = 0, b.stored
 	b.mu.Unlock()
 	b.kick()
 }

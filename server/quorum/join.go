@@ -128,7 +128,7 @@ func (n *Node) storing(logs []*raft.Log) {
 // stored is called when Raft has written entries.
 func (n *Node) stored(logs []*raft.Log) {
 	if r := n.raft.Load(); r != nil && r.State() == raft.Leader {
-		n.batch.stored(logs)
+		n.batch.noteStored(logs)
 	}
 }
 

@@ -54,6 +54,7 @@ func (s *notices) owe(sid int64) {
 func (n *Node) Applied(v fsm.View, index, term uint64) {
 	n.applied.Store(index)
 	n.releaseSyncs(v, index)
+	n.batch.noteApplied(index)
 	if len(n.cfg.Members) < 2 || n.leadTerm.Load() != term {
 		return
 	}

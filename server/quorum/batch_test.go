@@ -1,0 +1,60 @@
+package quorum
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"zooraft/fsm"
+)
+
+// TestBatchHolds: the next batch waits for the commit of the one before, unless
+// that is far behind the disk or the batch is full.
+func TestBatchHolds(t *testing.T) {
+	b := newBatcher(&Node{})
+	holds := func(want bool, when string) {
+		t.Helper()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if got := b.holdLocked(); got != want {
+			t.Errorf("%s: holds %v, want %v", when, got, want)
+		}
+	}
+	kicked := func() bool {
+		select {
+		case <-b.wake:
+			return true
+		default:
+			return false
+		}
+	}
+	entry := []*raft.Log{{Index: 6, Type: raft.LogNoop}, {Index: 7, Type: raft.LogCommand}}
+	holds(false, "at the start")
+	b.noteStored(entry)
+	holds(true, "stored, not committed")
+	b.add(fsm.Origin{SID: 1, Incarnation: 1}, 1, []byte("x"))
+	if kicked() {
+		t.Error("a request set off the next entry before the commit")
+	}
+	b.noteApplied(6)
+	holds(true, "an earlier entry is applied")
+	b.noteApplied(7)
+	holds(false, "applied")
+	if !kicked() {
+		t.Error("the commit did not set off the next entry")
+	}
+	b.noteStored([]*raft.Log{{Index: 8, Type: raft.LogCommand}})
+	b.committing, b.storing = 21*time.Millisecond, 10*time.Millisecond
+	holds(false, "a network far slower than the disk")
+	b.committing = 20 * time.Millisecond
+	holds(true, "a network about as slow as the disk")
+	b.add(fsm.Origin{SID: 1, Incarnation: 1}, 2, make([]byte, maxEntry))
+	holds(false, "a full batch")
+	if !kicked() {
+		t.Error("a full batch did not go")
+	}
+	b.queue, b.bytes = nil, 0
+	b.reset()
+	holds(false, "after a change of leaders")
+}
