@@ -5,20 +5,24 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
 
 // Raft counts log entries; an entry here carries from one request to hundreds.
 // So this file says when a snapshot is due: after snapCount requests, as in
-// ZooKeeper, but not before the log since the last one is half as large as that,
-// or a large state would be written out for every few changes; or when the log
-// is larger than the snapshot and than leastLog. What a restart has to read, and
-// what a write costs in snapshots, stay in proportion. The marks are a little
+// ZooKeeper, but under a load that does so many in seconds not before the log
+// since the last one is half as large as that, or a large state would be written
+// out all the time; or when the log is larger than the snapshot and than
+// leastLog. What a restart has to read, and what a write costs in snapshots, stay
+// in proportion. The marks are a little
 // different each time, so that the servers do not all write at the same moment
 // (ZooKeeper: SyncRequestProcessor, randRoll).
 const (
 	leastLog = 64 << 20
+	// restBetween is after how long a snapshot by count alone may follow another.
+	restBetween = 10 * time.Second
 	// trailingBytes of log are kept behind a snapshot for followers that lag, or
 	// snapCount requests if that is less.
 	trailingBytes = 128 << 20
@@ -31,6 +35,7 @@ type snapshots struct {
 	size            atomic.Uint64 // of the newest one, in bytes
 	restored        atomic.Bool   // one was installed: count from here
 	requests, bytes uint64        // FSM.Work when the last one began
+	began           time.Time     // when it did
 	roll            float64       // from 0 to 1, anew for each snapshot
 	reload          sync.Mutex
 }
@@ -44,10 +49,10 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 		n.noteSnapshot()
 	}
 	requests, bytes = requests-s.requests, bytes-s.bytes
-	if !s.due(requests, bytes, n.cfg.SnapCount) || s.running.Load() {
+	if !s.due(requests, bytes, n.cfg.SnapCount, time.Since(s.began)) || s.running.Load() {
 		return
 	}
-	s.roll = rand.Float64()
+	s.roll, s.began = rand.Float64(), time.Now()
 	index := n.noteSnapshot()
 	// As many entries stay as hold the trailing requests and bytes on average.
 	entries := max(r.AppliedIndex(), index+1) - index
@@ -67,12 +72,13 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	}()
 }
 
-// due says whether so many requests, and bytes of log, call for a snapshot.
-func (s *snapshots) due(requests, bytes uint64, snapCount int) bool {
+// due says whether so many requests, and bytes of log, since the last snapshot
+// call for another, that long after it began.
+func (s *snapshots) due(requests, bytes uint64, snapCount int, since time.Duration) bool {
 	size := s.size.Load()
 	byCount := float64(snapCount) * (1 + s.roll) / 2
 	bySize := float64(max(leastLog, size)) * (1 + s.roll/2)
-	return float64(requests) >= byCount && bytes >= size/2 || float64(bytes) >= bySize
+	return float64(requests) >= byCount && (bytes >= size/2 || since >= restBetween) || float64(bytes) >= bySize
 }
 
 // noteSnapshot notes the size of the newest snapshot and returns its index, 0 if

@@ -1,6 +1,9 @@
 package quorum
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestSnapshotDue(t *testing.T) {
 	const mib = 1 << 20
@@ -9,22 +12,24 @@ func TestSnapshotDue(t *testing.T) {
 		size            uint64 // of the last snapshot
 		requests, bytes uint64
 		roll            float64
+		since           time.Duration
 		want            bool
 	}{
-		{"nothing written", 0, 0, 0, 0, false},
-		{"snapCount", 0, 1000, 1, 1, true},
-		{"half of it, by the roll", 0, 500, 1, 0, true},
-		{"below half", 0, 499, 1, 0, false},
-		{"small changes to a large state", 1000 * mib, 5000, 5 * mib, 1, false},
-		{"log half as large as the state", 1000 * mib, 5000, 500 * mib, 1, true},
-		{"few large requests", 1 * mib, 100, 64 * mib, 0, true},
-		{"few large requests, late by the roll", 1 * mib, 100, 95 * mib, 1, false},
-		{"log as large as the state", 1000 * mib, 10, 1000 * mib, 0, true},
+		{"nothing written", 0, 0, 0, 0, time.Second, false},
+		{"snapCount", 0, 1000, 1, 1, time.Second, true},
+		{"half of it, by the roll", 0, 500, 1, 0, time.Second, true},
+		{"below half", 0, 499, 1, 0, time.Second, false},
+		{"small changes to a large state", 1000 * mib, 5000, 5 * mib, 1, time.Second, false},
+		{"small changes for longer", 1000 * mib, 5000, 5 * mib, 1, 10 * time.Second, true},
+		{"log half as large as the state", 1000 * mib, 5000, 500 * mib, 1, time.Second, true},
+		{"few large requests", 1 * mib, 100, 64 * mib, 0, time.Second, true},
+		{"few large requests, late by the roll", 1 * mib, 100, 95 * mib, 1, time.Second, false},
+		{"log as large as the state", 1000 * mib, 10, 1000 * mib, 0, time.Second, true},
 	}
 	for _, tt := range tests {
 		s := snapshots{roll: tt.roll}
 		s.size.Store(tt.size)
-		if got := s.due(tt.requests, tt.bytes, 1000); got != tt.want {
+		if got := s.due(tt.requests, tt.bytes, 1000, tt.since); got != tt.want {
 			t.Errorf("%s: due %v, want %v", tt.name, got, tt.want)
 		}
 	}
