@@ -262,7 +262,7 @@ func average(d *time.Duration, took time.Duration) { *d += (took - *d) / 8 }
 // is sent again.
 func (b *batcher) reset() {
 	b.mu.Lock()
-	b.handed, b.done = 0, b.stored
+	b.handed, b.stored = 0, 0 // the log behind the commit may be another one
 	b.mu.Unlock()
 	b.kick()
 }

@@ -55,6 +55,9 @@ func TestBatchHolds(t *testing.T) {
 		t.Error("a full batch did not go")
 	}
 	b.queue, b.bytes = nil, 0
+	holds(true, "stored, not committed")
 	b.reset()
 	holds(false, "after a change of leaders")
+	b.noteApplied(7)
+	holds(false, "what was stored before it is gone")
 }

@@ -19,7 +19,7 @@ import (
 
 // testServer is a Node with its state machine, as package server wires them.
 type testServer struct {
-	t    *testing.T
+	t    testing.TB
 	cfg  Config
 	fsm  *fsm.FSM
 	node *Node
@@ -74,7 +74,7 @@ func (s *testServer) start() {
 	s.t.Cleanup(func() { n.Close() })
 }
 
-func await[T any](t *testing.T, ch <-chan T, what string) T {
+func await[T any](t testing.TB, ch <-chan T, what string) T {
 	t.Helper()
 	select {
 	case v := <-ch:
@@ -86,7 +86,7 @@ func await[T any](t *testing.T, ch <-chan T, what string) T {
 }
 
 // until polls a condition that nothing announces.
-func until(t *testing.T, what string, cond func() bool) {
+func until(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !cond(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -95,7 +95,7 @@ func until(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-func freePorts(t *testing.T, n int) []int {
+func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
@@ -110,7 +110,7 @@ func freePorts(t *testing.T, n int) []int {
 }
 
 // newEnsemble makes n servers that have not been started.
-func newEnsemble(t *testing.T, n int, kind string) []*testServer {
+func newEnsemble(t testing.TB, n int, kind string) []*testServer {
 	t.Helper()
 	dir := t.TempDir()
 	ports := freePorts(t, 2*n)
@@ -159,7 +159,7 @@ func (s *testServer) do(payload []byte) fsm.Result {
 }
 
 // startAll starts the servers together and waits until all serve.
-func startAll(t *testing.T, all []*testServer) {
+func startAll(t testing.TB, all []*testServer) {
 	t.Helper()
 	for _, s := range all {
 		s.start()
@@ -169,7 +169,7 @@ func startAll(t *testing.T, all []*testServer) {
 	}
 }
 
-func leaderOf(t *testing.T, all []*testServer) *testServer {
+func leaderOf(t testing.TB, all []*testServer) *testServer {
 	t.Helper()
 	var leader *testServer
 	until(t, "a leader in office", func() bool {
