@@ -13,7 +13,7 @@ import (
 // Raft counts log entries; an entry here carries from one request to hundreds.
 // So this file says when a snapshot is due: after snapCount requests, as in
 // ZooKeeper, but under a load that does so many in seconds not before the log
-// since the last one is half as large as that, or a large state would be written
+// since the last one is as large as that, or a large state would be written
 // out all the time; or when the log is larger than the snapshot and than
 // leastLog. What a restart has to read, and what a write costs in snapshots, stay
 // in proportion. The marks are a little
@@ -78,7 +78,7 @@ func (s *snapshots) due(requests, bytes uint64, snapCount int, since time.Durati
 	size := s.size.Load()
 	byCount := float64(snapCount) * (1 + s.roll) / 2
 	bySize := float64(max(leastLog, size)) * (1 + s.roll/2)
-	return float64(requests) >= byCount && (bytes >= size/2 || since >= restBetween) || float64(bytes) >= bySize
+	return float64(requests) >= byCount && (bytes >= size || since >= restBetween) || float64(bytes) >= bySize
 }
 
 // noteSnapshot notes the size of the newest snapshot and returns its index, 0 if

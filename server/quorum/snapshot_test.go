@@ -21,7 +21,7 @@ func TestSnapshotDue(t *testing.T) {
 		{"below half", 0, 499, 1, 0, time.Second, false},
 		{"small changes to a large state", 1000 * mib, 5000, 5 * mib, 1, time.Second, false},
 		{"small changes for longer", 1000 * mib, 5000, 5 * mib, 1, 10 * time.Second, true},
-		{"log half as large as the state", 1000 * mib, 5000, 500 * mib, 1, time.Second, true},
+		{"log as large as the state, by count", 1000 * mib, 5000, 1000 * mib, 1, time.Second, true},
 		{"few large requests", 1 * mib, 100, 64 * mib, 0, time.Second, true},
 		{"few large requests, late by the roll", 1 * mib, 100, 95 * mib, 1, time.Second, false},
 		{"log as large as the state", 1000 * mib, 10, 1000 * mib, 0, time.Second, true},
