@@ -201,7 +201,7 @@ func (c *conn) Complete(v fsm.View, r *fsm.Result) {
 		sc.made(it)
 		c.popLocked()
 		c.runLocked(v, sc)
-		c.queue(sc)
+		c.queueLocked(sc)
 	}
 	c.mu.Unlock()
 	last := sc.closes
@@ -237,7 +237,7 @@ func (c *conn) synced(number uint64, v fsm.View, err error) {
 		it.caught = true
 		c.unsynced.Add(-1)
 		c.runLocked(v, sc)
-		c.queue(sc)
+		c.queueLocked(sc)
 	}
 	c.mu.Unlock()
 	c.srv.putScratch(sc)
@@ -260,14 +260,23 @@ func (c *conn) runLocked(v fsm.View, sc *scratch) {
 	}
 }
 
-// popLocked takes out the head, whose reply is made. REQUIRES: c.mu.
+// queueLocked queues the replies made, and then lets readLoop know how much is
+// left: it answers by itself, without c.mu, once nothing is, and its replies must
+// come behind these. After a sync both may be at it, for both share the state
+// lock. REQUIRES: c.mu.
+func (c *conn) queueLocked(sc *scratch) {
+	c.queue(sc)
+	c.pending.Store(int32(c.pipe.len()))
+	c.deferred.Store(int32(c.pipe.deferred))
+}
+
+// popLocked takes out the head, whose reply is made; queueLocked must follow.
+// REQUIRES: c.mu.
 func (c *conn) popLocked() {
 	c.pipe.pop()
 	if c.pipe.len() == 0 {
 		c.srv.busy.Add(-1)
 	}
-	c.pending.Store(int32(c.pipe.len()))
-	c.deferred.Store(int32(c.pipe.deferred))
 	c.srv.outstanding.Add(-1)
 }
 
