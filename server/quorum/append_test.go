@@ -168,6 +168,20 @@ func TestEarlyEntries(t *testing.T) {
 	}
 }
 
+// TestEarlyAnsweredAtOnce: a request hears the answer to the message that its
+// entries left in, not to a later one.
+func TestEarlyAnsweredAtOnce(t *testing.T) {
+	a, b, p := appendPair(t)
+	a.trans.sendEarly(logsFrom(2, 1, 1), 0)
+	a.trans.sendEarly(logsFrom(3, 1, 1), 0)
+	f := ask(t, a, p, 1, logsFrom(2, 1, 1))
+	answerNext(t, b, true, 2)
+	if got := await(t, p.Consumer(), "answer, with a later message under way"); got != f || !got.Response().Success {
+		t.Errorf("got %+v", got.Response())
+	}
+	answerNext(t, b, true, 3)
+}
+
 // TestEarlyOnlyWhatFollows: entries that the follower has not been brought up to
 // do not leave early, nor those of another term.
 func TestEarlyOnlyWhatFollows(t *testing.T) {

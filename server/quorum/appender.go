@@ -124,7 +124,7 @@ func (p *appender) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 		r.number = p.claimLocked(last.Index)
 		prev, prevTerm, rest = last.Index, last.Term, rest[gone:]
 	}
-	if len(rest) == 0 && args.LeaderCommitIndex <= p.told && p.messages > p.answered {
+	if len(args.Entries) == 0 && args.LeaderCommitIndex <= p.told && p.messages > p.answered {
 		r.number = p.messages // says nothing new: the answer under way will do
 	}
 	for len(rest) > 0 || r.number == 0 {
