@@ -11,9 +11,9 @@
 // Each connection has a goroutine, readLoop, that takes frames off the socket,
 // starts what they ask for and sends the replies that it can make itself. The
 // apply goroutine completes writes, and with them the reads that waited behind
-// them; it never waits for a connection nor makes a system call for one, but
-// leaves what is to be sent to the flushers, a few goroutines for all
-// connections. Where a socket does not take everything at once, its connection
+// them; it never waits for a connection, nor makes a system call for one while it
+// holds the state lock, but leaves what is to be sent to the flushers, a few
+// goroutines for all connections, or after the lock sends to one or two itself. Where a socket does not take everything at once, its connection
 // has a writeLoop until all has left.
 //
 // Invariants:

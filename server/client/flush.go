@@ -17,8 +17,8 @@ const (
 )
 
 // flushers send what the apply goroutine leaves in outboxes, for it must make no
-// system call and wake no goroutine for each of a thousand connections. They
-// never wait for a client.
+// system call nor wake a goroutine for each of a thousand connections; the one
+// or two of a quiet server it sends to itself. They never wait for a client.
 type flushers struct {
 	mu     sync.Mutex
 	work   sync.Cond // on mu: queue is not empty, or closed
@@ -31,11 +31,7 @@ type flushers struct {
 // start begins n of them, GOMAXPROCS as a rule; close ends them.
 func (f *flushers) start(wg *sync.WaitGroup) {
 	for range runtime.GOMAXPROCS(0) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			f.run()
-		}()
+		wg.Go(f.run)
 	}
 }
 

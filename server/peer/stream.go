@@ -115,12 +115,6 @@ func (s *stream) send(now bool, kind byte, body ...[]byte) bool {
 	var lead [5]byte
 	binary.BigEndian.PutUint32(lead[:], uint32(n))
 	lead[4] = kind
-	switch len(body) {
-	case 0:
-		return out.Queue(lead[:]) == nil
-	case 1:
-		return out.Queue(lead[:], body[0]) == nil
-	}
 	return out.Queue(append([][]byte{lead[:]}, body...)...) == nil
 }
 

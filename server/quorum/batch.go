@@ -71,11 +71,8 @@ func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 	} else {
 		b.dropped = true
 	}
-	waits := b.handed > 0 || b.holdLocked()
+	b.kickIfDueLocked()
 	b.mu.Unlock()
-	if !waits {
-		b.kick()
-	}
 }
 
 // holdLocked says whether the queue waits until what is stored is committed. An
@@ -86,6 +83,17 @@ func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 // having entries under way.
 func (b *batcher) holdLocked() bool {
 	return b.done < b.stored && b.bytes < maxEntry && b.committing <= 2*b.storing
+}
+
+// dueLocked says whether what has queued is to be given to Raft.
+func (b *batcher) dueLocked() bool {
+	return b.handed == 0 && len(b.queue) > 0 && !b.holdLocked()
+}
+
+func (b *batcher) kickIfDueLocked() {
+	if b.dueLocked() {
+		b.kick()
+	}
 }
 
 // addAlone is add for a request that is not expected to have company. If it is
@@ -109,11 +117,8 @@ func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte) bool {
 func (b *batcher) proposeAlone() {
 	b.mu.Lock()
 	b.proposeLocked()
-	more := b.handed == 0 && len(b.queue) > 0
+	b.kickIfDueLocked()
 	b.mu.Unlock()
-	if more {
-		b.kick()
-	}
 }
 
 // proposeLocked proposes what has queued; it gives the lock away meanwhile.
@@ -161,7 +166,7 @@ func (b *batcher) run() {
 			b.mu.Unlock()
 			return
 		}
-		if b.handed == 0 && len(b.queue) > 0 && !b.busy && !b.holdLocked() {
+		if b.dueLocked() && !b.busy {
 			b.busy = true
 			b.proposeLocked()
 		}
@@ -233,11 +238,8 @@ func (b *batcher) noteStored(logs []*raft.Log) {
 	b.handed -= min(n, b.handed)
 	average(&b.storing, now.Sub(b.since))
 	b.since, b.at = now, now
-	next := b.handed == 0 && len(b.queue) > 0 && !b.holdLocked()
+	b.kickIfDueLocked()
 	b.mu.Unlock()
-	if next {
-		b.kick()
-	}
 }
 
 // noteApplied takes note that what this server has proposed is committed, and
@@ -248,11 +250,8 @@ func (b *batcher) noteApplied(index uint64) {
 		average(&b.committing, time.Since(b.at))
 	}
 	b.done = index
-	next := b.handed == 0 && len(b.queue) > 0 && !b.holdLocked()
+	b.kickIfDueLocked()
 	b.mu.Unlock()
-	if next {
-		b.kick()
-	}
 }
 
 // average moves d towards a new value.

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/quorum/store"
-
-	"github.com/hashicorp/raft"
 )
 
 // BenchmarkPropose writes through the whole of this package, to disks and over
