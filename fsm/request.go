@@ -32,13 +32,33 @@ type Owner struct {
 	Conn uint64
 }
 
+// Options is what the configuration of a server says of the requests that it
+// takes from its clients. It travels with each, for apply may not look at any
+// configuration. A request with an option that is not known here is unreadable:
+// to apply it without would make servers differ.
+type Options uint64
+
+// The options, by the key that sets them.
+const (
+	SkipACL       Options = 1 << iota // skipACL: permissions are not checked
+	ExtendedTypes                     // extendedTypesEnabled: nodes may have a time to live
+	EnforceQuota                      // enforceQuota: what goes beyond a hard limit is refused
+	Reconfig                          // reconfigEnabled: the membership may be changed
+	LocalSession                      // no key: the session is known to its server alone
+
+	knownOptions = LocalSession<<1 - 1
+)
+
+// Has says whether all of want are set.
+func (o Options) Has(want Options) bool { return o&want == want }
+
 // ClientRequest is a client's write on its way through the log. Body is the
 // request record as the client sent it, so there is one codec, ZooKeeper's.
 type ClientRequest struct {
 	Session protocol.SessionID
 	Conn    uint64 // the connection's number at its server
 	Op      protocol.OpCode
-	SkipACL bool          // the receiving server does not check ACLs (skipACL)
+	Options Options       // of the receiving server
 	IDs     []protocol.ID // the connection's identities when the request came in
 	Body    []byte
 
@@ -51,11 +71,7 @@ func (r *ClientRequest) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Session))
 	b = binary.AppendUvarint(b, r.Conn)
 	b = binary.AppendVarint(b, int64(r.Op))
-	var flags byte
-	if r.SkipACL {
-		flags |= 1
-	}
-	b = append(b, flags)
+	b = binary.AppendUvarint(b, uint64(r.Options))
 	b = binary.AppendUvarint(b, uint64(len(r.IDs)))
 	for _, id := range r.IDs {
 		b = appendBytes(b, id.Scheme)
@@ -305,8 +321,9 @@ func (r *ClientRequest) decode(p *payloadReader) error {
 	r.Session = protocol.SessionID(p.uint64())
 	r.Conn = p.uvarint()
 	r.Op = protocol.OpCode(p.varint())
-	flags := p.take(1)
-	r.SkipACL = len(flags) == 1 && flags[0]&1 != 0
+	if r.Options = Options(p.uvarint()); r.Options&^knownOptions != 0 {
+		return fmt.Errorf("%w: options %b of a client request", ErrBadEntry, r.Options)
+	}
 	from := p.b
 	n := p.uvarint()
 	for i := n; i > 0 && !p.bad; i-- {

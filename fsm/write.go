@@ -105,7 +105,7 @@ type write struct {
 }
 
 func (w *write) allowed(list []protocol.ACL, need int32) bool {
-	return w.req.SkipACL || acl.Check(list, need, w.req.IDs)
+	return w.req.Options.Has(SkipACL) || acl.Check(list, need, w.req.IDs)
 }
 
 func fail(code protocol.ErrCode) SubResult { return SubResult{Err: code} }

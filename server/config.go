@@ -3,6 +3,8 @@ package server
 import (
 	"path/filepath"
 	"time"
+
+	"zooraft/fsm"
 )
 
 // DefaultClientPort is the port ZooKeeper's clients try when they are given
@@ -163,6 +165,14 @@ func DefaultConfig() Config {
 		ContainerMaxPerMinute:  10000,
 		FourLetterWords:        []string{"srvr"},
 	}
+}
+
+// requestOptions is what travels with the writes of this server's clients.
+func (c *Config) requestOptions() (o fsm.Options) {
+	if c.SkipACL {
+		o |= fsm.SkipACL
+	}
+	return o
 }
 
 // Standalone reports whether the server runs without a quorum: fewer than two

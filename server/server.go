@@ -98,7 +98,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		GlobalOutstandingLimit: cfg.GlobalOutstandingLimit,
 		JuteMaxBuffer:          cfg.JuteMaxBuffer,
 		SuperDigest:            cfg.SuperDigest,
-		SkipACL:                cfg.SkipACL,
+		Options:                cfg.requestOptions(),
 		Words:                  words.Answer,
 	}, client.Deps{Proposer: proposer{s}, State: s.fsm, Liveness: liveness{s}}, log.Named("client"))
 

@@ -71,8 +71,8 @@ type Config struct {
 	// SuperDigest is the digest id that passes every ACL; empty for nobody
 	// (DigestAuthenticationProvider.superDigest).
 	SuperDigest string
-	// SkipACL turns off ACL checks (skipACL).
-	SkipACL bool
+	// Options are what the configuration says of writes, and SkipACL of reads too.
+	Options fsm.Options
 	// Words answers four-letter words. known is false for what is none, which
 	// is then taken for a frame's length; an empty answer closes the
 	// connection without a byte. It is called by many goroutines, without

@@ -109,7 +109,7 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 		if ids == nil {
 			ids = c.identities()
 		}
-		sc.reader = fsm.Reader{Session: c.session, IDs: ids, SkipACL: c.srv.cfg.SkipACL, Watcher: c.watcher, Sink: sc}
+		sc.reader = fsm.Reader{Session: c.session, IDs: ids, SkipACL: c.srv.cfg.Options.Has(fsm.SkipACL), Watcher: c.watcher, Sink: sc}
 		var code protocol.ErrCode
 		b, code = v.Read(b, it.op, it.body, &sc.reader)
 		if code != protocol.ErrOK {

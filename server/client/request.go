@@ -105,7 +105,7 @@ func writable(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
 func (c *conn) clientRequest(op protocol.OpCode, body []byte) []byte {
 	r := fsm.ClientRequest{
 		Session: c.session, Conn: c.number, Op: op,
-		SkipACL: c.srv.cfg.SkipACL, IDs: c.identities(), Body: body,
+		Options: c.srv.cfg.Options, IDs: c.identities(), Body: body,
 	}
 	size := 40 + len(body)
 	for _, id := range r.IDs {
