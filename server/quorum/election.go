@@ -110,7 +110,7 @@ func (e *election) lookLocked(hold time.Duration) {
 		return
 	}
 	e.n.log.Info(zabcompat.Looking.String())
-	e.n.log.Info(fmt.Sprintf("New election. My id = %d, Proposed zxid = %s", e.n.cfg.SID, e.own.Zxid))
+	e.n.log.Info(fmt.Sprintf("New election. My id = %d, proposed zxid=%s", e.n.cfg.SID, e.own.Zxid))
 	for sid := range e.peers {
 		if h := e.peers[sid]; h.State == zabcompat.Looking && h.Vote.Beats(e.proposal) {
 			e.proposal = h.Vote

@@ -19,7 +19,7 @@ func startInOrder(t *testing.T, e *harness.Ensemble, sids ...int) {
 	for _, sid := range sids {
 		skip := len(readLog(t, e.Server(sid)))
 		e.Start(sid)
-		awaitLog(t, e.Server(sid), skip, `LOOKING\n`, fmt.Sprintf(`New election\. My id = %d, Proposed zxid = 0x[0-9a-f]+\n`, sid))
+		awaitLog(t, e.Server(sid), skip, `LOOKING\n`, fmt.Sprintf(`New election\. My id = %d, proposed zxid=0x[0-9a-f]+\n`, sid))
 		running := 0
 		for other := 1; other <= e.Size(); other++ {
 			if e.Running(other) {
