@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/hashicorp/go-hclog"
 
 	"zooraft/server"
@@ -49,11 +51,16 @@ func startServer(cfg server.Config, log hclog.Logger) (service, error) {
 // returns nil only for a server that stopped in order because it was told to.
 func serve(s service, cfg server.Config, signals <-chan os.Signal, stdout io.Writer, log hclog.Logger) error {
 	serving := s.Serving()
+	// Ready before it serves: a member waits for the others, which may be
+	// started after it, and nobody shall take it for stuck meanwhile.
+	notify(log, daemon.SdNotifyReady, "STATUS=Waiting for a quorum")
 	for {
 		select {
 		case <-serving:
 			serving = nil // announced once
-			fmt.Fprintln(stdout, servingLine(s.ClientAddr(), cfg))
+			line := servingLine(s.ClientAddr(), cfg)
+			fmt.Fprintln(stdout, line)
+			notify(log, "STATUS="+line)
 		case <-s.Done():
 			if err := s.Err(); err != nil {
 				return err
@@ -61,8 +68,16 @@ func serve(s service, cfg server.Config, signals <-chan os.Signal, stdout io.Wri
 			return errors.New("the server stopped by itself")
 		case sig := <-signals:
 			log.Info("stopping", "signal", sig.String())
+			notify(log, daemon.SdNotifyStopping)
 			return stop(s, signals, log)
 		}
+	}
+}
+
+// notify tells the service manager, if there is one, as sd_notify(3) does.
+func notify(log hclog.Logger, states ...string) {
+	if _, err := daemon.SdNotify(false, strings.Join(states, "\n")); err != nil {
+		log.Warn("service manager not notified", "error", err)
 	}
 }
 
