@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,16 +18,29 @@ var (
 )
 
 func newVersionCommand() *cobra.Command {
-	return &cobra.Command{
+	zookeeper := false
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			info, _ := debug.ReadBuildInfo()
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine(info))
+			line := versionLine(info)
+			if zookeeper {
+				line = scriptVersion(info)
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&zookeeper, "zookeeper", false, "print it as zkServer.sh version does")
+	return cmd
+}
+
+// scriptVersion is the line of zkServer.sh version: name, then version and build
+// time, each behind a blank. The name says what the version is of.
+func scriptVersion(info *debug.BuildInfo) string {
+	return "Zooraft in place of Apache ZooKeeper, version " + strings.Replace(wordsVersion(info), ", built on", "", 1)
 }
 
 // versionLine tells the version as the linker was given it, or else what the go
