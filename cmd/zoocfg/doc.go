@@ -9,6 +9,9 @@
 // file for any key. And what is not supported and cannot be left out in
 // silence, such as TLS, is refused by name.
 //
+// The variables by which container images are configured are taken for a file
+// where there is none, see [Environment].
+//
 // What a configuration means in the end, and which values are in range, is for
 // server.Config to say; this package adds where in the file it was said.
 //

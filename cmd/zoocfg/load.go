@@ -61,6 +61,7 @@ type setting struct {
 
 type loader struct {
 	cfg      server.Config
+	env      Environment
 	read     func(path string) ([]byte, error)
 	path     string
 	settings map[string]setting
@@ -76,8 +77,13 @@ type loader struct {
 }
 
 func load(path string, overrides []string, read func(string) ([]byte, error)) (server.Config, []string, error) {
+	return loadIn(Environment{}, path, overrides, read)
+}
+
+func loadIn(env Environment, path string, overrides []string, read func(string) ([]byte, error)) (server.Config, []string, error) {
 	l := &loader{
 		cfg:        server.DefaultConfig(),
+		env:        env,
 		read:       read,
 		path:       path,
 		settings:   make(map[string]setting),
@@ -89,6 +95,8 @@ func load(path string, overrides []string, read func(string) ([]byte, error)) (s
 		if err := l.file(); err != nil {
 			return l.cfg, l.warnings, err
 		}
+	} else {
+		l.environment()
 	}
 	l.overrides(overrides)
 	l.dynamicFile()
@@ -273,7 +281,7 @@ func (l *loader) apply() {
 	}
 	slices.SortFunc(l.cfg.Servers, func(a, b server.ServerSpec) int { return cmp.Compare(a.ID, b.ID) })
 	if len(l.unused) > 0 {
-		l.warn("%s: kept, but without effect in this version: %s", cmp.Or(l.path, "-D"), strings.Join(l.unused, ", "))
+		l.warn("%s: kept, but without effect in this version: %s", l.source(), strings.Join(l.unused, ", "))
 	}
 }
 
@@ -371,12 +379,12 @@ func (l *loader) adviseOnSize() {
 	switch {
 	case l.cfg.Standalone():
 		if participants == 1 {
-			l.warn("%s: Invalid configuration, only one server specified (ignoring)", l.path)
+			l.warn("%s: Invalid configuration, only one server specified (ignoring)", l.source())
 		}
 	case participants <= 2:
-		l.warn("%s: No server failure will be tolerated. You need at least 3 servers.", l.path)
+		l.warn("%s: No server failure will be tolerated. You need at least 3 servers.", l.source())
 	case participants%2 == 0:
-		l.warn("%s: Non-optimal configuration, consider an odd number of servers.", l.path)
+		l.warn("%s: Non-optimal configuration, consider an odd number of servers.", l.source())
 	}
 }
 
@@ -394,6 +402,9 @@ func (l *loader) myid() {
 	data, err := l.read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if l.environmentID() {
+			return
+		}
 		if !l.cfg.Standalone() {
 			l.fault(s, "myid file is missing; write this server's id, the N of its server.N line, into it, for example: echo 1 > %s", path)
 		}
@@ -410,6 +421,7 @@ func (l *loader) myid() {
 		return
 	}
 	l.cfg.SID = id
+	l.compareEnvironmentID(path)
 }
 
 // validate adds the faults that server.Config finds itself, with the places of
@@ -435,7 +447,7 @@ func (l *loader) validate() {
 		case f.Key == "myid":
 			s = setting{key: f.Key, where: filepath.Join(l.cfg.DataDir, "myid")}
 		default:
-			s = setting{key: f.Key, where: cmp.Or(l.path, "-D")}
+			s = setting{key: f.Key, where: l.source()}
 		}
 		l.faults = append(l.faults, fmt.Errorf("%s: %w", s.where, server.Fault{Key: f.Key, Problem: f.Problem}))
 	}

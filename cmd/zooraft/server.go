@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -24,8 +27,12 @@ func newServerCommand(start startFunc) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "server [zoo.cfg] [-D key=value]...",
 		Short: "Run a server until it is told to stop",
-		Long: `Run a server as zoo.cfg says, or, without a file, a standalone one on client
-port 2181 with its data in ./data.
+		Long: `Run a server as zoo.cfg says. Without a file it does what the variables of the
+common container images say, ZOO_SERVERS and the like; without those it is a
+standalone one on client port 2181 with its data in ./data.
+
+ZOO_MY_ID stands in for a missing file myid, which is then written; the value
+"hostname" takes the number at the end of the host name, plus one: zk-0 is 1.
 
 -D sets a key of zoo.cfg and wins over the file. Properties are also taken from
 SERVER_JVMFLAGS and JVMFLAGS, where ZooKeeper's scripts have them.
@@ -96,14 +103,44 @@ usage, 3 the data directory cannot be used, 14 the election port cannot be bound
 // configure loads the configuration, logs its warnings and makes the data
 // directories.
 func configure(path string, overrides []string, log hclog.Logger) (server.Config, error) {
-	cfg, warnings, err := zoocfg.Load(path, overrides)
+	cfg, warnings, err := loadConfig(path, overrides)
 	for _, w := range warnings {
 		log.Warn("configuration is questionable", "warning", w)
 	}
 	if err != nil {
 		return cfg, &configError{err}
 	}
-	return cfg, makeDataDirs(cfg)
+	if err := makeDataDirs(cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, writeMyID(cfg)
+}
+
+// loadConfig is zoocfg.LoadIn in this process's environment.
+func loadConfig(path string, overrides []string) (server.Config, []string, error) {
+	hostname, _ := os.Hostname() // an empty one is told where it is needed
+	return zoocfg.LoadIn(zoocfg.NewEnvironment(os.Environ(), hostname), path, overrides)
+}
+
+// writeMyID makes the file myid of a member of an ensemble that has its id from
+// the environment, as the container images do. So it stays the same for the data
+// directory's life.
+func writeMyID(cfg server.Config) error {
+	if cfg.Standalone() {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(cfg.DataDir, "myid"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(f, cfg.SID)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDataDir, err)
+	}
+	return nil
 }
 
 // makeDataDirs makes the data directories, unless datadir.autocreate=false says

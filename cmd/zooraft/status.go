@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"zooraft/cmd/zoocfg"
 	"zooraft/server"
 	"zooraft/zabcompat"
 )
@@ -48,7 +47,7 @@ Exit code 1 if no server answers.`,
 			if len(args) == 1 {
 				path = args[0]
 			}
-			cfg, _, err := zoocfg.Load(path, overrides)
+			cfg, _, err := loadConfig(path, overrides)
 			if err != nil {
 				return &configError{err}
 			}

@@ -1,0 +1,332 @@
+package zoocfg
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zooraft/server"
+)
+
+// Environment is what a container is given in place of a zoo.cfg and a myid: the
+// variables of the common ZooKeeper images, beginning with ZOO_.
+//
+//	ZOO_SERVERS   server.1=host:2888:3888;2181 ..., or host:2888:3888::1,...
+//	ZOO_MY_ID     this server's id where there is no file myid, or "hostname": the
+//	              number at the end of the host name, plus one, as the pods of a
+//	              StatefulSet are numbered
+//	ZOO_CFG_a_b   the key a.b
+//
+// and for single keys those in variables, below. Each may be given by a file
+// that NAME_FILE names. The zero value is an empty environment.
+type Environment struct {
+	vars     map[string]string
+	hostname string
+}
+
+// variable makes a setting of the value of an environment variable.
+type variable struct {
+	key   string
+	value func(string) string // nil: as it stands
+}
+
+// variables are those that stand for one key each.
+var variables = map[string]variable{
+	"ZOO_TICK_TIME":                      {key: "tickTime"},
+	"ZOO_INIT_LIMIT":                     {key: "initLimit"},
+	"ZOO_SYNC_LIMIT":                     {key: "syncLimit"},
+	"ZOO_DATA_DIR":                       {key: "dataDir"},
+	"ZOO_DATA_LOG_DIR":                   {key: "dataLogDir"},
+	"ZOO_PORT_NUMBER":                    {key: "clientPort"},
+	"ZOO_MAX_CLIENT_CNXNS":               {key: "maxClientCnxns"},
+	"ZOO_MAX_CNXNS":                      {key: "maxCnxns"},
+	"ZOO_MIN_SESSION_TIMEOUT":            {key: "minSessionTimeout"},
+	"ZOO_MAX_SESSION_TIMEOUT":            {key: "maxSessionTimeout"},
+	"ZOO_AUTOPURGE_PURGEINTERVAL":        {key: "autopurge.purgeInterval"},
+	"ZOO_AUTOPURGE_INTERVAL":             {key: "autopurge.purgeInterval"},
+	"ZOO_AUTOPURGE_SNAPRETAINCOUNT":      {key: "autopurge.snapRetainCount"},
+	"ZOO_AUTOPURGE_RETAIN_COUNT":         {key: "autopurge.snapRetainCount"},
+	"ZOO_SNAPCOUNT":                      {key: "snapCount"},
+	"ZOO_PRE_ALLOC_SIZE":                 {key: "preAllocSize"},
+	"ZOO_PEER_TYPE":                      {key: "peerType"},
+	"ZOO_4LW_COMMANDS_WHITELIST":         {key: "4lw.commands.whitelist"},
+	"ZOO_STANDALONE_ENABLED":             {"standaloneEnabled", truth},
+	"ZOO_RECONFIG_ENABLED":               {"reconfigEnabled", truth},
+	"ZOO_LISTEN_ALLIPS_ENABLED":          {"quorumListenOnAllIPs", truth},
+	"ZOO_ADMINSERVER_ENABLED":            {"admin.enableServer", truth},
+	"ZOO_ENABLE_ADMIN_SERVER":            {"admin.enableServer", truth},
+	"ZOO_ADMIN_SERVER_PORT_NUMBER":       {key: "admin.serverPort"},
+	"ZOO_ENABLE_PROMETHEUS_METRICS":      {"metricsProvider.className", metricsProvider},
+	"ZOO_PROMETHEUS_METRICS_PORT_NUMBER": {key: "metricsProvider.httpPort"},
+
+	"ZOO_TLS_CLIENT_KEYSTORE_FILE":       {key: "ssl.keyStore.location"},
+	"ZOO_TLS_CLIENT_KEYSTORE_PASSWORD":   {key: "ssl.keyStore.password"},
+	"ZOO_TLS_CLIENT_TRUSTSTORE_FILE":     {key: "ssl.trustStore.location"},
+	"ZOO_TLS_CLIENT_TRUSTSTORE_PASSWORD": {key: "ssl.trustStore.password"},
+	"ZOO_TLS_CLIENT_AUTH":                {key: "ssl.clientAuth"},
+	"ZOO_TLS_QUORUM_ENABLE":              {"sslQuorum", truth},
+	"ZOO_TLS_QUORUM_KEYSTORE_FILE":       {key: "ssl.quorum.keyStore.location"},
+	"ZOO_TLS_QUORUM_KEYSTORE_PASSWORD":   {key: "ssl.quorum.keyStore.password"},
+	"ZOO_TLS_QUORUM_TRUSTSTORE_FILE":     {key: "ssl.quorum.trustStore.location"},
+	"ZOO_TLS_QUORUM_TRUSTSTORE_PASSWORD": {key: "ssl.quorum.trustStore.password"},
+	"ZOO_TLS_QUORUM_CLIENT_AUTH":         {key: "ssl.quorum.clientAuth"},
+	"ZOO_ENABLE_QUORUM_AUTH":             {"quorum.auth.enableSasl", truth},
+}
+
+// compound are the variables with a rule of their own.
+var compound = map[string]func(*loader, string){
+	"ZOO_SERVERS":           (*loader).environmentServers,
+	"ZOO_CFG_EXTRA":         (*loader).environmentExtra,
+	"ZOO_TLS_CLIENT_ENABLE": (*loader).environmentTLS,
+	"ZOO_ENABLE_AUTH": func(l *loader, value string) {
+		if truth(value) == "true" {
+			l.fault(setting{key: "authentication by SASL", where: "$ZOO_ENABLE_AUTH"}, "is not supported; remove the variable, if every client may do all that ACLs allow it")
+		}
+	},
+}
+
+// elsewhere are variables that say nothing about the configuration, and are not
+// worth a word.
+var elsewhere = map[string]bool{
+	"ZOO_MY_ID": true, "ZOO_SERVER_ID": true, // environmentID
+	"ZOO_CONF_DIR": true,                                                                   // ConfigFile
+	"ZOO_LOG_DIR":  true, "ZOO_LOG_FILE": true, "ZOO_LOG4J_PROP": true, "ZOO_NOEXEC": true, // zkServer.sh
+	"ZOO_TLS_PORT_NUMBER": true, // environmentTLS
+}
+
+const (
+	cfgPrefix   = "ZOO_CFG_"
+	fileSuffix  = "_FILE"
+	prometheus  = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
+	noMetrics   = "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider"
+	defaultTLS  = "3181"
+	fromOrdinal = "hostname"
+)
+
+// NewEnvironment takes the ZOO_ variables out of environ, NAME=VALUE words as
+// os.Environ returns them. As in the images, an empty one counts as not set.
+func NewEnvironment(environ []string, hostname string) Environment {
+	e := Environment{vars: make(map[string]string), hostname: hostname}
+	for _, word := range environ {
+		if name, value, _ := strings.Cut(word, "="); strings.HasPrefix(name, "ZOO_") && value != "" {
+			e.vars[name] = value
+		}
+	}
+	return e
+}
+
+// LoadIn is [Load] in an environment. With an empty path the configuration is
+// that of the environment's variables, if there are any. With either, ZOO_MY_ID
+// stands in for a missing file myid.
+func LoadIn(env Environment, path string, overrides []string) (cfg server.Config, warnings []string, err error) {
+	if path == "" {
+		path = env.configFile()
+	}
+	return loadIn(env, path, overrides, readRegular)
+}
+
+// configFile returns the zoo.cfg in ZOO_CONF_DIR if there is one: a file wins
+// over variables, as in the images.
+func (e Environment) configFile() string {
+	dir := e.vars["ZOO_CONF_DIR"]
+	if dir == "" {
+		return ""
+	}
+	path := filepath.Join(dir, "zoo.cfg")
+	if _, err := readRegular(path); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return path
+}
+
+// environment makes settings of the environment's variables. If there is none
+// that speaks of the configuration, the built-in defaults stay.
+func (l *loader) environment() {
+	values := l.environmentValues()
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := strings.TrimSpace(values[name])
+		switch v, single := variables[name]; {
+		case single:
+			if v.value != nil {
+				value = v.value(value)
+			}
+			l.environmentSetting(name, v.key, value)
+		case compound[name] != nil:
+			compound[name](l, value)
+		case strings.HasPrefix(name, cfgPrefix):
+			l.environmentSetting(name, strings.ReplaceAll(name[len(cfgPrefix):], "_", "."), value)
+		case !elsewhere[name]:
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 && len(l.settings) > 0 {
+		l.warn("these variables have no effect: %s", strings.Join(unknown, ", "))
+	}
+}
+
+// environmentValues are the variables with their values, those that are given
+// by a file included.
+func (l *loader) environmentValues() map[string]string {
+	values := maps.Clone(l.env.vars)
+	for name, path := range l.env.vars {
+		target, byFile := strings.CutSuffix(name, fileSuffix)
+		if _, itself := variables[name]; !byFile || itself || strings.HasPrefix(name, cfgPrefix) {
+			continue
+		}
+		delete(values, name)
+		if _, given := l.env.vars[target]; given {
+			continue
+		}
+		data, err := l.read(path)
+		if err != nil {
+			l.fault(setting{key: target, where: "$" + name}, "cannot read the file: %v", err)
+			continue
+		}
+		values[target] = strings.TrimSpace(string(data))
+	}
+	return values
+}
+
+func (l *loader) environmentSetting(name, key, value string) {
+	s := setting{strings.TrimPrefix(key, prefix), value, "$" + name}
+	if first, given := l.settings[s.key]; given && first.value != value {
+		l.fault(s, "differs from %s; remove one of the two", first.where)
+		return
+	}
+	l.settings[s.key] = s
+}
+
+// environmentServers takes server lines divided by blanks; or a list of
+// host:quorumPort:electionPort, each with ::id or numbered from 1, where a single
+// one means a server alone.
+func (l *loader) environmentServers(value string) {
+	const name = "ZOO_SERVERS"
+	if strings.Contains(value, "=") {
+		l.environmentLines(name, value)
+		return
+	}
+	servers := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) })
+	if len(servers) < 2 {
+		return
+	}
+	for i, s := range servers {
+		line, id, _ := cutLast(s, "::")
+		if _, err := strconv.Atoi(id); err != nil {
+			line, id = s, strconv.Itoa(i+1)
+		}
+		l.environmentSetting(name, "server."+id, line)
+	}
+}
+
+// environmentExtra takes KEY=VALUE words.
+func (l *loader) environmentExtra(value string) { l.environmentLines("ZOO_CFG_EXTRA", value) }
+
+func (l *loader) environmentLines(name, value string) {
+	for word := range strings.FieldsSeq(value) {
+		key, v, ok := strings.Cut(word, "=")
+		if !ok {
+			l.fault(setting{key: word, where: "$" + name}, "is not KEY=VALUE")
+			continue
+		}
+		l.environmentSetting(name, key, v)
+	}
+}
+
+func (l *loader) environmentTLS(value string) {
+	if truth(value) == "true" {
+		port := cmp.Or(l.env.vars["ZOO_TLS_PORT_NUMBER"], defaultTLS)
+		l.environmentSetting("ZOO_TLS_CLIENT_ENABLE", "secureClientPort", port)
+	}
+}
+
+// environmentID sets the id from the environment, for want of a file myid, and
+// reports whether there is one, faulty or not.
+func (l *loader) environmentID() bool {
+	id, s, err := l.env.id()
+	if s.key == "" {
+		return false
+	}
+	l.settings[s.key] = s
+	if err != nil {
+		l.fault(s, "%v", err)
+		return true
+	}
+	l.cfg.SID = id
+	return true
+}
+
+// compareEnvironmentID warns of an id that the file at path has overruled.
+func (l *loader) compareEnvironmentID(path string) {
+	if id, s, err := l.env.id(); s.key != "" && (err != nil || id != l.cfg.SID) {
+		l.warn("%s=%s does not count: %s says %d", s.where, s.value, path, l.cfg.SID)
+	}
+}
+
+// id returns the id that the environment gives, with where it says so: the zero
+// setting if it gives none.
+func (e Environment) id() (int, setting, error) {
+	for _, name := range []string{"ZOO_MY_ID", "ZOO_SERVER_ID"} {
+		value := strings.TrimSpace(e.vars[name])
+		if value == "" {
+			continue
+		}
+		s := setting{key: "myid", value: value, where: "$" + name}
+		if value == fromOrdinal {
+			n, err := ordinal(e.hostname)
+			return n + 1, s, err
+		}
+		id, err := strconv.Atoi(value)
+		if err != nil {
+			err = fmt.Errorf("%q is not a number; give this server's id, or %q to take it from the host name", value, fromOrdinal)
+		}
+		return id, s, err
+	}
+	return 0, setting{}, nil
+}
+
+// source names what the configuration has been read from.
+func (l *loader) source() string {
+	switch {
+	case l.path != "":
+		return l.path
+	case len(l.env.vars) > 0:
+		return "environment"
+	}
+	return "-D"
+}
+
+// ordinal returns the N of a host name that ends in -N, its domain left aside.
+func ordinal(hostname string) (int, error) {
+	host, _, _ := strings.Cut(hostname, ".")
+	_, digits, found := cutLast(host, "-")
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if !found || err != nil {
+		return 0, fmt.Errorf("the host name %q does not end in a number, as that of a StatefulSet's pod does (zk-0)", hostname)
+	}
+	return int(n), nil
+}
+
+// truth reads yes and no, as the images do, and leaves anything else to the key.
+func truth(value string) string {
+	switch strings.ToLower(value) {
+	case "yes", "1":
+		return "true"
+	case "no", "0":
+		return "false"
+	}
+	return strings.ToLower(value)
+}
+
+func metricsProvider(value string) string {
+	if truth(value) == "true" {
+		return prometheus
+	}
+	return noMetrics
+}
