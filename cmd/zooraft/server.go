@@ -110,6 +110,10 @@ func configure(path string, overrides []string, log hclog.Logger) (server.Config
 	if err != nil {
 		return cfg, &configError{err}
 	}
+	if cfg.ConfigFile != "" {
+		log.Info("Reading configuration from: " + cfg.ConfigFile)
+	}
+	announce(&cfg, log)
 	if err := makeDataDirs(cfg); err != nil {
 		return cfg, err
 	}
