@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,8 +26,10 @@ func newFourLetterCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "4lw WORD [HOST:PORT]",
 		Short: "Send a four-letter word and print the answer",
-		Long: `Send a four-letter word to a client port (default 127.0.0.1:2181) and print the
-answer, as "echo WORD | nc HOST PORT" does, where there is neither shell nor nc.
+		Long: `Send a four-letter word to a client port and print the answer, as "echo WORD | nc
+HOST PORT" does, where there is neither shell nor nc. Without HOST:PORT the server
+is the one that "zooraft server" without a file is here: in a container the one
+that its variables describe, else 127.0.0.1:2181.
 
 Exit code 1 if there is no answer, or the answer is that the server does not serve
 or that 4lw.commands.whitelist lacks the word. So srvr, which needs no whitelist,
@@ -43,9 +43,15 @@ tells whether a server serves, and ruok whether it is there at all.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(server.DefaultClientPort))
+			var addr string
 			if len(args) == 2 {
 				addr = args[1]
+			} else {
+				cfg, _, err := loadConfig("", nil)
+				if err != nil {
+					return &configError{err}
+				}
+				addr = clientAddr(cfg)
 			}
 			answer, err := server.QueryWord(addr, args[0])
 			if _, writeErr := io.WriteString(cmd.OutOrStdout(), answer); err == nil {

