@@ -19,6 +19,7 @@ import (
 	"zooraft/tests/fault/history"
 	"zooraft/tests/fault/loadclient"
 	"zooraft/tests/harness"
+	"zooraft/tests/netns"
 )
 
 // TestPartition cuts the leader off from the other servers while its clients still reach it. It must acknowledge no
@@ -31,15 +32,10 @@ func TestPartition(t *testing.T) {
 		patience  = 30 * time.Second
 	)
 	skipShort(t)
-	if os.Getuid() != 0 {
-		t.Skip("PARTITION NOT TESTED: network namespaces need root")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("PARTITION NOT TESTED: no ip command (package iproute2)")
-	}
+	netns.Need(t, "PARTITION NOT TESTED")
 	n := newNetwork(t, 3)
 	servers := startInNetwork(t, n, tick, syncLimit)
-	f := newFleet(t, servers, sessionTimeout, 2*time.Minute, n.hub.dial)
+	f := newFleet(t, servers, sessionTimeout, 2*time.Minute, n.hub.Dial)
 	f.awaitLeader(patience, 1, 2, 3)
 	f.startLoad(max(4, *connsFlag/4), scaled(30*time.Millisecond, 20*time.Millisecond))
 	f.awaitSteps(5, patience)
@@ -179,7 +175,7 @@ func startInNetwork(t *testing.T, n *network, tick time.Duration, syncLimit int)
 		cmd := command(cfg)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := host.start(cmd); err != nil {
+		if err := host.Start(cmd); err != nil {
 			t.Fatalf("start server %d: %v", i+1, err)
 		}
 		t.Cleanup(func() {
@@ -215,7 +211,9 @@ func serverCommand(t *testing.T) func(cfg string) *exec.Cmd {
 		if os.Getenv("ZOORAFT_RACE") != "0" {
 			args = slices.Insert(args, 1, "-race")
 		}
-		run(t, "go", args...)
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v: %s", strings.Join(args, " "), err, out)
+		}
 	}
 	bin, err := filepath.Abs(bin)
 	if err != nil {
