@@ -63,16 +63,14 @@ pid_file=${ZOOPIDFILE:-${data_dir:-$ZOO_LOG_DIR}/zookeeper_server.pid}
 output=$ZOO_LOG_DIR/zookeeper-${USER-}-server-$HOSTNAME.out
 command=("$ZOORAFT" server "${options[@]}" "$ZOOCFG")
 
-# server_pid prints the id in the pid file if that is a server that runs. After a
-# reboot the id may be another program's; where /proc tells, that is found out.
+# server_pid prints the id in the pid file if that is a server that runs. Where
+# /proc tells, another program is found out that has the id after a reboot, and a
+# server that has ended without its parent having looked.
 server_pid() {
-  local pid name
+  local pid stat name=${ZOORAFT##*/}
   pid=$(cat "$pid_file" 2>/dev/null) && [[ $pid =~ ^[0-9]+$ ]] && kill -0 "$pid" 2>/dev/null || return 1
-  name=${ZOORAFT##*/}
-  if [[ -r /proc/$pid/comm && $(cat "/proc/$pid/comm" 2>/dev/null) != "${name:0:15}" ]]; then
-    return 1
-  fi
-  echo "$pid"
+  stat=$(cat "/proc/$pid/stat" 2>/dev/null)
+  [[ -z $stat || $stat == *"(${name:0:15}) "[!Z]* ]] && echo "$pid"
 }
 
 start() {
