@@ -54,7 +54,7 @@ fi
 level=${ZOO_LOG4J_PROP-}
 level=${level%%,*}
 case $level in
-  TRACE | DEBUG | INFO | WARN | ERROR | OFF) options+=(--log-level "${level,,}") ;;
+  TRACE | DEBUG | INFO | WARN | ERROR | OFF) options+=(--log-level "$(tr '[:upper:]' '[:lower:]' <<<"$level")") ;;
   ALL) options+=(--log-level trace) ;;
   FATAL) options+=(--log-level error) ;;
 esac

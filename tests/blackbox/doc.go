@@ -3,7 +3,8 @@
 //
 // What is tested: who is elected, and how that is shown; orderly and disorderly ends; whose data directory a server
 // works on; damaged files; clients that misbehave beside one that does not; defaults and faults of the configuration;
-// and the script that starts an ensemble on one machine.
+// the script that starts an ensemble on one machine; and what is in deploy: scripts, unit, variables of a container, and
+// servers that run as the pods of a cluster do.
 //
 // It leaves to package harness how servers are set up, to tests/fault what happens under faults and load together, and
 // to the packages' own tests the cases in detail: here each kind of event has a case or two that go all the way through.

@@ -90,7 +90,6 @@ server.2=slave-02:2888:3888
 server.3=slave-03:2888:3888
 `, "conf", "zoo.cfg")
 		in.write(fmt.Sprintf("%d\n", i+1), "data", "myid")
-		in.endAfter(in.path("data", "zookeeper_server.pid"))
 		if out, err := command(i, "start"); err != nil || out != "Starting zookeeper ... STARTED\n" {
 			t.Fatalf("start on slave-0%d: %q, %v", i+1, out, err)
 		}

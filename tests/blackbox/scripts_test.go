@@ -47,6 +47,7 @@ func newInstallation(t *testing.T) *installation {
 		in.env = append(in.env, name+"="+os.Getenv(name))
 	}
 	in.env = append(in.env, "USER=operator")
+	in.watch()
 	t.Cleanup(func() {
 		if logs, _ := filepath.Glob(in.path("logs", "*.out")); t.Failed() {
 			for _, log := range logs {
@@ -70,27 +71,30 @@ func (in *installation) write(text string, elem ...string) string {
 	return path
 }
 
-// server writes a standalone server's configuration, and makes sure of that server's end.
+// server writes a standalone server's configuration.
 func (in *installation) server(name string, lines ...string) (config, dataDir string, port int) {
 	in.t.Helper()
 	port = harness.Ports(in.t, 1)[0]
 	dataDir = in.path("data-" + name)
 	text := fmt.Sprintf("tickTime=2000\ndataDir=%s\nclientPort=%d\nadmin.enableServer=false\n%s\n", dataDir, port, strings.Join(lines, "\n"))
-	in.endAfter(filepath.Join(dataDir, "zookeeper_server.pid"))
 	return in.write(text, "conf", name), dataDir, port
 }
 
-// endAfter kills, after the test, the process that a pid file names, if it is the server.
-func (in *installation) endAfter(pidFile string) {
+// watch ends the servers that have a pid file below the installation when the test ends, in whatever way: they are no
+// children of the test's.
+func (in *installation) watch() {
+	in.t.Helper()
+	const program = `cat
+for file in "$0"/*/*.pid; do
+  pid=$(cat "$file") && [[ $(cat "/proc/$pid/comm") == zooraft ]] && kill -KILL "$pid"
+done`
+	watcher := exec.Command("bash", "-c", program, in.root)
+	alive, err := watcher.StdinPipe()
+	must(in.t, "watch", err)
+	must(in.t, "watch", watcher.Start())
 	in.t.Cleanup(func() {
-		b, err := os.ReadFile(pidFile)
-		if err != nil {
-			return
-		}
-		pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
-		if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && string(comm) == "zooraft\n" {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
+		alive.Close()
+		_ = watcher.Wait() // its code says whether the last of the files named a server
 	})
 }
 
@@ -239,7 +243,6 @@ func TestServerScriptEnvironment(t *testing.T) {
 	_, _, port := in.server("other.cfg")
 	must(t, "move", os.Rename(in.path("conf"), in.path("etc")))
 	pidFile := in.path("run", "zk.pid")
-	in.endAfter(pidFile)
 	in.write("ZOOPIDFILE="+pidFile+"\nZOO_LOG_DIR="+in.path("log")+"\n", "etc", "zookeeper-env.sh")
 	in.write("SERVER_JVMFLAGS='-Xmx512m -Dzookeeper.4lw.commands.whitelist=ruok'\n", "etc", "java.env")
 	env := []string{"ZOO_LOG4J_PROP=DEBUG,CONSOLE", "JVMFLAGS=-Dzookeeper.maxCnxns=50"}
