@@ -9,8 +9,8 @@
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/zkEnv.sh"
 
 usage() {
-  echo "usage: $0 [--force] [--configfile=<configfile>] [--myid=<id>]"
-  exit "$1"
+  echo "usage: $0 [-h|--help] [--configfile=FILE] [--myid=N] [--force]"
+  exit 1
 }
 
 force=
@@ -21,12 +21,15 @@ while (($#)); do
     --configfile=*) ZOOCFG=${1#*=} ;;
     --myid=*) myid=${1#*=} ;;
     --configfile | --myid)
-      (($# > 1)) || usage 1
+      (($# > 1)) || usage
       if [[ $1 == --myid ]]; then myid=$2; else ZOOCFG=$2; fi
       shift
       ;;
-    -h | --help) usage 0 ;;
-    *) usage 1 ;;
+    -h | --help) usage ;;
+    *)
+      echo "Unknown option: $1"
+      usage
+      ;;
   esac
   shift
 done

@@ -68,7 +68,9 @@ command=("$ZOORAFT" server "${options[@]}" "$ZOOCFG")
 # server that has ended without its parent having looked.
 server_pid() {
   local pid stat name=${ZOORAFT##*/}
-  pid=$(cat "$pid_file" 2>/dev/null) && [[ $pid =~ ^[0-9]+$ ]] && kill -0 "$pid" 2>/dev/null || return 1
+  pid=$(cat "$pid_file" 2>/dev/null)
+  [[ $pid =~ ^[0-9]+$ ]] || return 1
+  kill -0 "$pid" 2>/dev/null || [[ -d /proc/$pid ]] || return 1 # another user's may not be signalled
   stat=$(cat "/proc/$pid/stat" 2>/dev/null)
   [[ -z $stat || $stat == *"(${name:0:15}) "[!Z]* ]] && echo "$pid"
 }
@@ -115,7 +117,10 @@ stop() {
     return
   fi
   if pid=$(server_pid); then
-    kill "$pid"
+    if ! kill "$pid"; then
+      echo "FAILED TO STOP process $pid"
+      exit 1
+    fi
     for ((i = 0; i < stop_limit; i++)); do
       server_pid >/dev/null || break
       sleep 0.1

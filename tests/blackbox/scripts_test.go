@@ -388,10 +388,12 @@ func TestOtherScripts(t *testing.T) {
 	}
 	in.write("", "log", "raft", "log", "segments")
 	in.expect("ZooKeeper txnlog directory already exists at "+log+" (or use --force to force re-initialization)\n", "", 1, nil, initialize, file)
-	in.expect("usage: "+initialize+" [--force] [--configfile=<configfile>] [--myid=<id>]\n", "", 0, nil, initialize, "--help")
+	usage := "usage: " + initialize + " [-h|--help] [--configfile=FILE] [--myid=N] [--force]\n"
+	in.expect(usage, "", 1, nil, initialize, "--help")
+	in.expect("Unknown option: --purge\n"+usage, "", 1, nil, initialize, "--purge")
 
 	cleanup := in.path("bin", "zkCleanup.sh")
-	usage := "Usage: " + cleanup + " [--config <conf-dir>] [dataLogDir [snapDir]] -n count   (count of 3 or more)\n"
+	usage = "Usage: " + cleanup + " [--config <conf-dir>] [dataLogDir [snapDir]] -n count   (count of 3 or more)\n"
 	in.expect("", usage, 1, nil, cleanup)
 	in.expect("", "count should be greater than or equal to 3\n"+usage, 1, nil, cleanup, "-n", "2")
 	kept := "Nothing removed: the server itself keeps its 5 newest snapshots and the log that they need (autopurge.snapRetainCount in " + in.root + "/bin/../conf/zoo.cfg).\n"
