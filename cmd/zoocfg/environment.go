@@ -97,6 +97,7 @@ var elsewhere = map[string]bool{
 	"ZOO_MY_ID": true, "ZOO_SERVER_ID": true, // environmentID
 	"ZOO_CONF_DIR": true,                                                                   // ConfigFile
 	"ZOO_LOG_DIR":  true, "ZOO_LOG_FILE": true, "ZOO_LOG4J_PROP": true, "ZOO_NOEXEC": true, // zkServer.sh
+	"ZOO_LOG_LEVEL":       true, // cmd/zooraft
 	"ZOO_TLS_PORT_NUMBER": true, // environmentTLS
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -55,6 +56,9 @@ usage, 3 the data directory cannot be used, 14 the election port cannot be bound
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("log-level") {
+				logLevel = cmp.Or(os.Getenv("ZOO_LOG_LEVEL"), logLevel)
+			}
 			level := hclog.LevelFromString(logLevel)
 			if level == hclog.NoLevel {
 				return usageError(cmd, fmt.Errorf("log level %q is unknown; choose trace, debug, info, warn, error or off", logLevel))
@@ -95,7 +99,7 @@ usage, 3 the data directory cannot be used, 14 the election port cannot be bound
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&overrides, "define", "D", nil, "set a key of zoo.cfg, as `key=value`; may be repeated")
-	flags.StringVar(&logLevel, "log-level", "info", "trace, debug, info, warn, error or off")
+	flags.StringVar(&logLevel, "log-level", "info", "trace, debug, info, warn, error or off; ZOO_LOG_LEVEL gives another default")
 	flags.BoolVar(&logJSON, "log-json", false, "write the log as JSON lines")
 	return cmd
 }

@@ -42,7 +42,7 @@ func TestImageVariables(t *testing.T) {
 				data := filepath.Join(t.TempDir(), "data")
 				envs[i] = []string{
 					"GORACE=" + os.Getenv("GORACE"), "ZOO_CONF_DIR=/nowhere", "ZOO_DATA_DIR=" + data,
-					fmt.Sprintf("%s=%d", tt.id, i+1), "ZOO_SERVERS=" + tt.list(hosts, ports), tt.port(ports[3*i+2]), "ZOO_TICK_TIME=1000",
+					fmt.Sprintf("%s=%d", tt.id, i+1), "ZOO_SERVERS=" + tt.list(hosts, ports), tt.port(ports[3*i+2]), "ZOO_TICK_TIME=1000", "ZOO_LOG_LEVEL=DEBUG",
 				}
 				cmd := exec.Command(zooraftBin, "server")
 				cmd.Env = envs[i]
@@ -69,6 +69,9 @@ func TestImageVariables(t *testing.T) {
 			for i, s := range servers {
 				if code := s.exit(startTimeout); code != 0 {
 					t.Errorf("exit code of server %d: %d", i+1, code)
+				}
+				if !strings.Contains(s.stderr.String(), "[DEBUG]") {
+					t.Errorf("ZOO_LOG_LEVEL=DEBUG has brought no debugging output of server %d", i+1)
 				}
 			}
 		})
