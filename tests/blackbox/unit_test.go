@@ -1,11 +1,17 @@
 package blackbox
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"zooraft/tests/harness"
 )
 
 // exposure is how much systemd may find open in the unit, in tenths; a unit without any protection has 96.
@@ -33,5 +39,46 @@ func TestSystemdUnit(t *testing.T) {
 	out, err := exec.Command(analyze, "security", "--no-pager", "--offline=true", "--threshold="+exposure, path).CombinedOutput()
 	if err != nil {
 		t.Errorf("systemd-analyze security: %v\n%s", err, out)
+	}
+}
+
+// A member whose fellows are not there yet tells systemd that it is ready, or it would be killed as one that hangs.
+func TestReadyWithoutAQuorum(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
+	dir := t.TempDir()
+	ports := harness.Ports(t, 7)
+	lines := fmt.Sprintf("dataDir=%s/data\nclientPort=%d\ninitLimit=10\nsyncLimit=5\n", dir, ports[6])
+	for i := range 3 {
+		lines += fmt.Sprintf("server.%d=127.0.0.1:%d:%d\n", i+1, ports[2*i], ports[2*i+1])
+	}
+	config := filepath.Join(dir, "zoo.cfg")
+	must(t, "write", os.Mkdir(filepath.Join(dir, "data"), 0o755))
+	must(t, "write", os.WriteFile(filepath.Join(dir, "data", "myid"), []byte("1"), 0o644))
+	must(t, "write", os.WriteFile(config, []byte(lines), 0o644))
+
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	must(t, "listen", err)
+	defer socket.Close()
+	must(t, "set a deadline", socket.SetReadDeadline(time.Now().Add(startTimeout)))
+	cmd := exec.Command(zooraftBin, "server", config)
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
+	p := launchCommand(t, cmd, syscall.SIGKILL)
+	next := func(want string) {
+		t.Helper()
+		b := make([]byte, 1024)
+		n, err := socket.Read(b)
+		if err != nil || !strings.HasPrefix(string(b[:n]), want) {
+			t.Fatalf("message %q, %v; want %q", b[:n], err, want)
+		}
+	}
+	next("READY=1\n")
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", ports[6]))
+	must(t, "dial the client port of a server that is ready", err)
+	conn.Close()
+	p.signal(syscall.SIGTERM)
+	next("STOPPING=1")
+	if code := p.exit(startTimeout); code != 0 {
+		t.Errorf("exit code: %d", code)
 	}
 }
