@@ -55,6 +55,22 @@ func (v View) Sessions() iter.Seq2[protocol.SessionID, int32] {
 	}
 }
 
+// Ephemerals ranges over the sessions that own ephemeral znodes and the paths of
+// these, in no order of sessions.
+func (v View) Ephemerals() iter.Seq2[protocol.SessionID, []string] {
+	return func(yield func(protocol.SessionID, []string) bool) {
+		for _, id := range v.f.tree.EphemeralSessions() {
+			if !yield(protocol.SessionID(id), v.f.tree.EphemeralsOf(id)) {
+				return
+			}
+		}
+	}
+}
+
+// Digest is a hash of the tree, which is the same on every server at the same
+// zxid. It reads all of it.
+func (v View) Digest() uint64 { return v.f.tree.Digest() }
+
 // NodeCount, EphemeralCount and ApproximateDataSize describe the tree as
 // ZooKeeper's metrics of these names do.
 func (v View) NodeCount() int { return v.f.tree.NodeCount() }

@@ -19,6 +19,7 @@ import (
 	"zooraft/server/quorum"
 	"zooraft/server/quorum/store"
 	"zooraft/server/session"
+	"zooraft/zabcompat/metrics"
 )
 
 // Errors that decide how a process ends.
@@ -46,6 +47,7 @@ type Server struct {
 	clients *client.Server
 	expirer *session.Expirer
 	touches session.Touches
+	metrics *metrics.Metrics
 
 	servingOnce sync.Once
 	serving     chan struct{}
@@ -74,6 +76,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
 		log:      log,
+		metrics:  new(metrics.Metrics),
 		serving:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 		stop:     make(chan struct{}),
@@ -87,7 +90,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Expire:   s.expire,
 		Logger:   log.Named("session"),
 	})
-	words := admin.New(s, cfg.FourLetterWords)
+	words := admin.New(source{s}, cfg.FourLetterWords)
 	s.clients = client.New(client.Config{
 		Addr:                   net.JoinHostPort(cfg.ClientPortAddress, strconv.Itoa(cfg.ClientPort)),
 		SID:                    int64(cfg.SID),
@@ -99,6 +102,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		JuteMaxBuffer:          cfg.JuteMaxBuffer,
 		SuperDigest:            cfg.SuperDigest,
 		Options:                cfg.requestOptions(),
+		Metrics:                s.metrics,
 		Words:                  words.Answer,
 	}, client.Deps{Proposer: proposer{s}, State: s.fsm, Liveness: liveness{s}}, log.Named("client"))
 

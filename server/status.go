@@ -20,16 +20,18 @@ type Status = admin.Status
 func (s *Server) Status() Status {
 	c := s.clients.Stats()
 	st := Status{
-		Version:         s.cfg.Version,
-		SID:             int64(s.cfg.SID),
-		LatencyMin:      c.LatencyMin,
-		LatencyAvg:      c.LatencyAvg,
-		LatencyMax:      c.LatencyMax,
-		PacketsReceived: c.PacketsReceived,
-		PacketsSent:     c.PacketsSent,
-		Connections:     c.Connections,
-		Outstanding:     c.Outstanding,
-		WatchCount:      s.fsm.Watches().NumWatches(),
+		Version:          s.cfg.Version,
+		SID:              int64(s.cfg.SID),
+		LatencyMin:       c.LatencyMin,
+		LatencyAvg:       c.LatencyAvg,
+		LatencyMax:       c.LatencyMax,
+		PacketsReceived:  c.PacketsReceived,
+		PacketsSent:      c.PacketsSent,
+		Connections:      c.Connections,
+		ResponseSizeLast: c.SizeLast, ResponseSizeMin: c.SizeMin, ResponseSizeMax: c.SizeMax,
+		AuthFailures: c.AuthFailures, LocalNonMTLS: c.Local, RemoteNonMTLS: c.Remote,
+		Outstanding: c.Outstanding,
+		WatchCount:  s.fsm.Watches().NumWatches(),
 	}
 	st.OpenFDs, st.MaxFDs = fileDescriptors()
 	s.fsm.View(func(v fsm.View) {
@@ -106,16 +108,6 @@ func (s *Server) peerAddr(sid int64) string {
 		}
 	}
 	return ""
-}
-
-// Connections lists the client connections, for the word stat.
-func (s *Server) Connections() []admin.ConnInfo {
-	all := s.clients.Connections()
-	infos := make([]admin.ConnInfo, len(all))
-	for i, c := range all {
-		infos[i] = admin.ConnInfo{Remote: c.Remote, Queued: c.Queued, Received: c.Received, Sent: c.Sent}
-	}
-	return infos
 }
 
 // fileDescriptors returns how many this process has open and may open, -1 for

@@ -12,6 +12,7 @@ const (
 	StateLeader     = "leader"
 	StateFollower   = "follower"
 	StateObserver   = "observer"
+	StateReadOnly   = "read-only"
 )
 
 // Status is what a server can say of itself, taken at one moment. Whatever
@@ -23,6 +24,7 @@ type Status struct {
 	// Serving says whether sessions are served; while false, ServerState is the
 	// last one, or empty.
 	Serving     bool   `json:"serving"`
+	ReadOnly    bool   `json:"read_only,omitempty"` // serving, without a quorum, those who only read
 	ServerState string `json:"server_state"`
 	// PeerState is ZooKeeper's finer state, "leading - broadcast"; empty for a
 	// standalone server.
@@ -37,12 +39,22 @@ type Status struct {
 	Connections     int     `json:"connections"`
 	Outstanding     int64   `json:"outstanding_requests"`
 
+	// The size of replies in bytes, -1 before any.
+	ResponseSizeLast          int64   `json:"response_size_last"`
+	ResponseSizeMin           int64   `json:"response_size_min"`
+	ResponseSizeMax           int64   `json:"response_size_max"`
+	AuthFailures              int64   `json:"auth_failures"`
+	RemoteNonMTLS             int64   `json:"remote_connections_without_mtls"` // connections taken from elsewhere
+	LocalNonMTLS              int64   `json:"local_connections_without_mtls"`  // and from this host
+	ConnectionDropProbability float64 `json:"connection_drop_probability"`
+
 	Zxid                zabcompat.Zxid `json:"zxid"` // last applied
 	NodeCount           int            `json:"znode_count"`
 	WatchCount          int            `json:"watch_count"`
 	EphemeralsCount     int            `json:"ephemerals_count"`
 	ApproximateDataSize int64          `json:"approximate_data_size"` // bytes
 	GlobalSessions      int            `json:"global_sessions"`
+	LocalSessions       int            `json:"local_sessions"`
 
 	UptimeMillis int64 `json:"uptime_ms"` // since serving
 	OpenFDs      int64 `json:"open_fds"`  // -1 when unknown, and MaxFDs
@@ -56,6 +68,7 @@ type Status struct {
 	SyncedNonVotingFollowers int   `json:"synced_non_voting_followers"`
 	SyncedObservers          int   `json:"synced_observers"`
 	PendingSyncs             int   `json:"pending_syncs"`
+	LeaderUptimeMillis       int64 `json:"leader_uptime_ms"`
 	ProposalSizeLast         int64 `json:"proposal_size_last"` // bytes; -1 before any, as the next two
 	ProposalSizeMin          int64 `json:"proposal_size_min"`
 	ProposalSizeMax          int64 `json:"proposal_size_max"`
@@ -84,19 +97,4 @@ type PeerStatus struct {
 	Connected bool            `json:"connected"`
 	Vote      zabcompat.Vote  `json:"vote"` // as last told
 	State     zabcompat.State `json:"state"`
-}
-
-// ConnInfo is one client connection, for the words stat and cons.
-type ConnInfo struct {
-	Remote         string // as Java prints it: /127.0.0.1:57482
-	Queued         int    // requests under way
-	Received, Sent int64  // packets
-}
-
-// StatusSource is asked anew for every answer. Its methods may be called by
-// many goroutines at once and should not take long.
-type StatusSource interface {
-	Status() Status
-	// Connections lists the open client connections, oldest first.
-	Connections() []ConnInfo
 }

@@ -1,9 +1,6 @@
 package admin
 
 import (
-	"fmt"
-	"math"
-	"strconv"
 	"strings"
 )
 
@@ -11,25 +8,27 @@ import (
 // this one has no quorum.
 const notServing = "This ZooKeeper instance is not currently serving requests\n"
 
-// words holds what makes each answer; nil stands for a word of ZooKeeper's that this
-// release does not have.
-var words = map[string]func(StatusSource) string{
-	"conf": nil, "cons": nil, "crst": nil, "dirs": nil, "dump": nil, "envi": nil,
-	"gtmk": nil, "hash": nil, "isro": isro, "mntr": mntr, "ruok": ruok,
-	"srst": nil, "srvr": srvr, "stat": stat, "stmk": nil,
-	"wchc": nil, "wchp": nil, "wchs": nil,
+// words holds what makes each answer.
+var words = map[string]func(Source) string{
+	"conf": conf, "cons": cons, "crst": crst, "dirs": dirs, "dump": dump, "envi": envi,
+	"gtmk": gtmk, "hash": hash, "isro": isro, "mntr": mntr, "ruok": ruok,
+	"srst": srst, "srvr": srvr, "stat": stat, "stmk": stmk,
+	"wchc": wchc, "wchp": wchp, "wchs": wchs,
 }
+
+// unserved are the words that are answered while the server is not serving.
+var unserved = map[string]bool{"ruok": true, "isro": true, "envi": true, "gtmk": true, "stmk": true}
 
 // Words answers four-letter words.
 type Words struct {
-	source  StatusSource
+	source  Source
 	all     bool
 	allowed map[string]bool
 }
 
 // New makes Words that answer what whitelist names (4lw.commands.whitelist): "*"
 // stands for all, names that are no words are ignored.
-func New(source StatusSource, whitelist []string) *Words {
+func New(source Source, whitelist []string) *Words {
 	w := &Words{source: source, allowed: make(map[string]bool)}
 	for _, name := range whitelist {
 		name = strings.TrimSpace(name)
@@ -51,125 +50,43 @@ func (w *Words) Answer(word string) (answer string, known bool) {
 		return "", false
 	case !w.all && !w.allowed[word]:
 		return word + " is not executed because it is not in the whitelist.\n", true
-	case render == nil:
-		return word + " is not supported by this release.\n", true
+	case !unserved[word] && !w.source.Serving():
+		if word == "hash" {
+			return strings.TrimSuffix(notServing, "\n"), true // as ZooKeeper does
+		}
+		return notServing, true
 	}
 	return render(w.source), true
 }
 
 // ruok says that the process answers, and nothing of what it can do.
-func ruok(StatusSource) string { return "imok" }
+func ruok(Source) string { return "imok" }
 
-func isro(src StatusSource) string {
-	if st := src.Status(); !st.Serving {
+func isro(src Source) string {
+	st := src.Status()
+	switch {
+	case !st.Serving:
 		return "null"
+	case st.ReadOnly:
+		return "ro"
 	}
 	return "rw"
 }
 
-func srvr(src StatusSource) string {
-	st := src.Status()
-	if !st.Serving {
-		return notServing
-	}
-	var b strings.Builder
-	appendVersion(&b, &st)
-	appendServer(&b, &st)
-	return b.String()
+// crst and srst begin the figures of the connections, and of the server, anew.
+func crst(src Source) string {
+	src.ResetConnectionStats()
+	return "Connection stats reset.\n"
 }
 
-// stat is srvr with the clients between the version and the figures.
-func stat(src StatusSource) string {
-	st := src.Status()
-	if !st.Serving {
-		return notServing
-	}
-	var b strings.Builder
-	appendVersion(&b, &st)
-	b.WriteString("Clients:\n")
-	for _, c := range src.Connections() {
-		// 1 is the interest in reading that ZooKeeper prints for a connection at
-		// rest.
-		fmt.Fprintf(&b, " %s[1](queued=%d,recved=%d,sent=%d)\n", c.Remote, c.Queued, c.Received, c.Sent)
-	}
-	b.WriteByte('\n')
-	appendServer(&b, &st)
-	return b.String()
+func srst(src Source) string {
+	src.ResetServerStats()
+	return "Server stats reset.\n"
 }
 
-func appendVersion(b *strings.Builder, st *Status) {
-	fmt.Fprintf(b, "Zookeeper version: %s\n", st.Version)
-}
+// gtmk and stmk are about the trace mask of ZooKeeper's log, which has no
+// counterpart here: it is always the default, and setting it changes nothing.
+func gtmk(Source) string { return traceMask }
+func stmk(Source) string { return traceMask }
 
-func appendServer(b *strings.Builder, st *Status) {
-	fmt.Fprintf(b, "Latency min/avg/max: %d/%s/%d\n", st.LatencyMin, javaDouble(st.LatencyAvg), st.LatencyMax)
-	fmt.Fprintf(b, "Received: %d\n", st.PacketsReceived)
-	fmt.Fprintf(b, "Sent: %d\n", st.PacketsSent)
-	fmt.Fprintf(b, "Connections: %d\n", st.Connections)
-	fmt.Fprintf(b, "Outstanding: %d\n", st.Outstanding)
-	fmt.Fprintf(b, "Zxid: %v\n", st.Zxid)
-	fmt.Fprintf(b, "Mode: %s\n", st.ServerState)
-	fmt.Fprintf(b, "Node count: %d\n", st.NodeCount)
-	if st.ServerState == StateLeader {
-		fmt.Fprintf(b, "Proposal sizes last/min/max: %d/%d/%d\n", st.ProposalSizeLast, st.ProposalSizeMin, st.ProposalSizeMax)
-	}
-}
-
-// mntr prints one "zk_KEY<tab>VALUE" a line. What scrapers look for comes
-// first: some read no more than 2 KiB. No line may hold anything but word
-// characters in its key, or telegraf drops the whole answer.
-func mntr(src StatusSource) string {
-	st := src.Status()
-	if !st.Serving {
-		return notServing
-	}
-	var b strings.Builder
-	line := func(key string, value any) { fmt.Fprintf(&b, "zk_%s\t%v\n", key, value) }
-	line("version", st.Version)
-	line("server_state", st.ServerState)
-	quorum := st.ServerState != StateStandalone
-	if quorum {
-		line("peer_state", st.PeerState)
-	}
-	line("avg_latency", javaDouble(st.LatencyAvg))
-	line("max_latency", st.LatencyMax)
-	line("min_latency", st.LatencyMin)
-	line("packets_received", st.PacketsReceived)
-	line("packets_sent", st.PacketsSent)
-	line("num_alive_connections", st.Connections)
-	line("outstanding_requests", st.Outstanding)
-	line("znode_count", st.NodeCount)
-	line("watch_count", st.WatchCount)
-	line("ephemerals_count", st.EphemeralsCount)
-	line("approximate_data_size", st.ApproximateDataSize)
-	line("open_file_descriptor_count", st.OpenFDs)
-	line("max_file_descriptor_count", st.MaxFDs)
-	if st.ServerState == StateLeader {
-		line("learners", st.Learners)
-		line("followers", st.Learners) // the name up to 3.5, which metricbeat reads
-		line("synced_followers", st.SyncedFollowers)
-		line("synced_non_voting_followers", st.SyncedNonVotingFollowers)
-		line("synced_observers", st.SyncedObservers)
-		line("pending_syncs", st.PendingSyncs)
-		line("last_proposal_size", st.ProposalSizeLast)
-		line("min_proposal_size", st.ProposalSizeMin)
-		line("max_proposal_size", st.ProposalSizeMax)
-	}
-	if quorum {
-		line("quorum_size", st.QuorumSize)
-	}
-	line("global_sessions", st.GlobalSessions)
-	line("local_sessions", 0)
-	line("uptime", st.UptimeMillis)
-	return b.String()
-}
-
-// javaDouble prints a figure as ZooKeeper prints averages: up to four decimals,
-// at least one.
-func javaDouble(v float64) string {
-	s := strconv.FormatFloat(math.Round(v*10000)/10000, 'f', -1, 64)
-	if !strings.Contains(s, ".") {
-		s += ".0"
-	}
-	return s
-}
+const traceMask = "306"

@@ -21,6 +21,7 @@ func (c *conn) auth(xid int32, body []byte) bool {
 	}
 	c.outOfBand()
 	if !c.authenticate(&p) {
+		c.srv.authFailures.Add(1)
 		c.srv.log.Info("Authentication failed for scheme", "scheme", printable(p.Scheme), "client", c.name())
 		c.replyNow(xid, protocol.ErrAuthFailed, nil)
 		c.out.finish()

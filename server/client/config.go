@@ -6,6 +6,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/fsm/watch"
 	"zooraft/protocol"
+	"zooraft/zabcompat/metrics"
 )
 
 // Limits that no configuration key governs.
@@ -73,6 +74,8 @@ type Config struct {
 	SuperDigest string
 	// Options are what the configuration says of writes, and SkipACL of reads too.
 	Options fsm.Options
+	// Metrics takes the figures; nil means that nobody looks at them.
+	Metrics *metrics.Metrics
 	// Words answers four-letter words. known is false for what is none, which
 	// is then taken for a frame's length; an empty answer closes the
 	// connection without a byte. It is called by many goroutines, without

@@ -72,6 +72,8 @@ type conn struct {
 	resume   chan struct{} // one slot: what readLoop waits for may have come
 	farewell bool          // owned by readLoop: the outbox is finished before the end
 	counts   counts
+	seen     seen
+	asking   atomic.Bool // it has sent a four-letter word
 
 	out    outbox
 	listed atomic.Bool // on its way to the flushers
@@ -92,6 +94,7 @@ func newConn(s *Server, nc net.Conn, remote netip.AddrPort, number uint64) *conn
 	c.in.init(nc, c.raw, s.cfg.JuteMaxBuffer)
 	c.filledAt = s.now()
 	c.lastIO.Store(c.filledAt)
+	c.seen.reset()
 	ids := []protocol.ID{{Scheme: "ip", ID: acl.IPText(remote.Addr())}}
 	c.ids.Store(&ids)
 	return c

@@ -197,8 +197,13 @@ func (c *conn) Complete(v fsm.View, r *fsm.Result) {
 		c.kill(causeMoved)
 	default:
 		it := c.pipe.front()
-		sc.b = appendWriteReply(sc.b, v, it, r)
-		sc.made(it)
+		zxid := r.Zxid
+		if zxid <= 0 {
+			zxid = v.LastZxid()
+		}
+		before := len(sc.b)
+		sc.b = appendWriteReply(sc.b, zxid, it, r)
+		sc.replied(it, zxid, len(sc.b)-before)
 		c.popLocked()
 		c.runLocked(v, sc)
 		c.queueLocked(sc)

@@ -29,9 +29,7 @@ type scratch struct {
 	told   int64  // events in the buffer
 	closes bool   // the last reply is the connection's last
 
-	replies     int64 // in the buffer
-	first, last int64 // the earliest and the latest arrival of their requests
-	sum         int64 // of all arrivals
+	made made // the replies in the buffer
 }
 
 func (s *Server) getScratch() *scratch {
@@ -47,7 +45,9 @@ func (s *Server) putScratch(sc *scratch) {
 	if b != nil && cap(b.b) > keepBuffer {
 		b.b = nil
 	}
+	runs := sc.made.runs[:0]
 	*sc = scratch{buffer: b}
+	sc.made.runs = runs
 	s.scratch.Put(sc)
 }
 
@@ -57,26 +57,20 @@ func (sc *scratch) Notify(ev *watch.Event) {
 	sc.told++
 }
 
-// made counts the reply to it.
-func (sc *scratch) made(it *item) {
-	if sc.replies == 0 {
-		sc.first, sc.last = it.at, it.at
-	}
-	sc.replies++
-	sc.first, sc.last, sc.sum = min(sc.first, it.at), max(sc.last, it.at), sc.sum+it.at
+// replied counts the reply to it, which carries zxid and has size bytes.
+func (sc *scratch) replied(it *item, zxid int64, size int) {
+	sc.made.add(it, zxid, size)
 	sc.closes = sc.closes || it.closes
 }
 
 // queue puts what is in sc into the outbox. REQUIRES: the state lock, held in
 // any way.
 func (c *conn) queue(sc *scratch) {
-	if sc.replies == 0 {
+	if sc.made.n == 0 {
 		return
 	}
-	now := c.srv.now()
-	c.srv.latencies.note(sc.replies*now-sc.sum, now-sc.first, now-sc.last)
-	c.counts.replies.Add(sc.replies)
-	c.counts.sent.Add(sc.replies + sc.told)
+	c.counts.sent.Add(sc.made.n + sc.told)
+	c.note(&sc.made, len(sc.b))
 	taken, backlog := c.out.hand(sc.buffer)
 	if taken {
 		sc.buffer = nil
@@ -119,22 +113,20 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 		b = append(b, it.body...)
 	}
 	b = protocol.EndFrame(b, mark)
+	size := len(b) - mark
 	if len(sc.events) > 0 { // they come before the reply
 		b = slices.Insert(b, mark, sc.events...)
 		sc.events = sc.events[:0]
 	}
 	sc.b = b
-	sc.made(it)
+	sc.replied(it, h.Zxid, size)
 }
 
 // appendWriteReply appends the reply to a write, as ZooKeeper's
 // FinalRequestProcessor makes it.
-func appendWriteReply(b []byte, v fsm.View, it *item, r *fsm.Result) []byte {
+func appendWriteReply(b []byte, zxid int64, it *item, r *fsm.Result) []byte {
 	b, mark := protocol.BeginFrame(b)
-	h := protocol.ReplyHeader{Xid: it.xid, Zxid: r.Zxid, Err: r.Err}
-	if h.Zxid <= 0 {
-		h.Zxid = v.LastZxid()
-	}
+	h := protocol.ReplyHeader{Xid: it.xid, Zxid: zxid, Err: r.Err}
 	b = h.Append(b)
 	if r.Err == protocol.ErrOK {
 		if it.op == protocol.OpMulti {

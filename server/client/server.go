@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"zooraft/protocol"
+	"zooraft/zabcompat/metrics"
 )
 
 // Server is the client port of one process. Its methods may be called from any
@@ -27,6 +28,11 @@ type Server struct {
 	ids       sessionIDs
 	start     time.Time // epoch of now
 	latencies latencies
+	sizes     sizes
+	base      counts // what had been counted when the figures began anew
+
+	authFailures   atomic.Int64
+	local, distant atomic.Int64 // connections taken from this host, from others
 
 	serving     atomic.Bool
 	outstanding atomic.Int64 // requests in all pipelines
@@ -59,6 +65,9 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 	}
 	if cfg.MaxOutboxBytes <= 0 {
 		cfg.MaxOutboxBytes = DefaultMaxOutboxBytes
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = new(metrics.Metrics)
 	}
 	s := &Server{
 		cfg: cfg, deps: deps, log: log, state: deps.State,
@@ -215,6 +224,11 @@ func (s *Server) admit(nc net.Conn) {
 		refusal = fmt.Sprintf("Too many connections from %s - max is %d", host[:len(host)-len(":0")], s.cfg.MaxClientCnxns)
 	default:
 		s.lastConn++
+		if remote.Addr().IsLoopback() {
+			s.local.Add(1)
+		} else {
+			s.distant.Add(1)
+		}
 		c := newConn(s, nc, remote, s.lastConn)
 		s.conns[c] = struct{}{}
 		s.perAddr[remote.Addr()] = own + 1
@@ -227,6 +241,7 @@ func (s *Server) admit(nc net.Conn) {
 		return
 	}
 	nc.Close()
+	s.cfg.Metrics.ConnectionsRejected.Inc()
 	if !closed && s.mayWarn(warnTooMany) {
 		s.log.Warn(refusal)
 	}

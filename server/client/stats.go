@@ -2,6 +2,8 @@ package client
 
 import (
 	"cmp"
+	"iter"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,70 +16,238 @@ import (
 // request.
 type counts struct {
 	received, sent atomic.Int64 // packets
-	replies        atomic.Int64 // those sent that answered a request
 }
 
 func (n *counts) add(m *counts) {
 	n.received.Add(m.received.Load())
 	n.sent.Add(m.sent.Load())
-	n.replies.Add(m.replies.Load())
 }
 
-// latencies are those of all requests so far, from the arrival of a request to
-// the making of its reply, in whole ms as in ZooKeeper: nearly all are 0, and
-// add nothing.
+// reset takes what has been counted out, and returns it.
+func (n *counts) reset() (received, sent int64) { return n.received.Swap(0), n.sent.Swap(0) }
+
+// latencies are from the arrival of a request to the making of its reply, in
+// whole ms as in ZooKeeper: nearly all are 0, and add nothing.
 type latencies struct {
+	count    atomic.Int64
 	sum, max atomic.Int64
 	min      atomic.Int64 // plus one; 0 before any
 }
 
-// note adds replies whose latencies, in ns, have this sum, maximum and minimum.
-func (s *latencies) note(sum, most, least int64) {
-	const ms = int64(time.Millisecond)
-	if most >= ms {
-		s.sum.Add(sum / ms)
+const nsPerMs = int64(time.Millisecond)
+
+// note adds n replies whose latencies, in ns, have this sum, maximum and minimum.
+func (s *latencies) note(n, sum, most, least int64) {
+	s.count.Add(n)
+	if most >= nsPerMs {
+		s.sum.Add(sum / nsPerMs)
 	}
 	for {
-		if old := s.max.Load(); most/ms <= old || s.max.CompareAndSwap(old, most/ms) {
+		if old := s.max.Load(); most/nsPerMs <= old || s.max.CompareAndSwap(old, most/nsPerMs) {
 			break
 		}
 	}
 	for {
-		if old := s.min.Load(); old != 0 && least/ms+1 >= old || s.min.CompareAndSwap(old, least/ms+1) {
+		if old := s.min.Load(); old != 0 && least/nsPerMs+1 >= old || s.min.CompareAndSwap(old, least/nsPerMs+1) {
 			break
 		}
 	}
 }
 
-// Stats are the client port's figures since it was made.
+func (s *latencies) reset() {
+	s.count.Store(0)
+	s.sum.Store(0)
+	s.max.Store(0)
+	s.min.Store(0)
+}
+
+// figures returns minimum, average and maximum in ms, 0 before any.
+func (s *latencies) figures() (least int64, avg float64, most int64) {
+	if n := s.count.Load(); n > 0 {
+		avg = float64(s.sum.Load()) / float64(n)
+	}
+	return max(s.min.Load()-1, 0), avg, s.max.Load()
+}
+
+// made are replies that have been made and not been noted, and the last of them.
+type made struct {
+	n    int64
+	runs []run // in order
+	op   protocol.OpCode
+	xid  int32
+	zxid int64
+	size int64 // bytes
+
+	most, least int64 // bytes of the largest and the smallest of them
+}
+
+// run is a number of replies of one kind to requests that came in together.
+type run struct {
+	at    int64 // arrival, ns on the server's clock
+	n     int64
+	write bool
+}
+
+func (m *made) add(it *item, zxid int64, size int) {
+	m.n++
+	m.op, m.xid, m.zxid, m.size = it.op, it.xid, zxid, int64(size)
+	m.most = max(m.most, m.size)
+	if m.least == 0 || m.size < m.least {
+		m.least = m.size
+	}
+	write := it.kind == kindWrite
+	if k := len(m.runs); k > 0 && m.runs[k-1].at == it.at && m.runs[k-1].write == write {
+		m.runs[k-1].n++
+		return
+	}
+	m.runs = append(m.runs, run{it.at, 1, write})
+}
+
+// seen is what a connection has been answered.
+type seen struct {
+	latencies
+	last atomic.Int64 // latency of the last reply, ms
+	op   atomic.Int32 // of the last reply
+	xid  atomic.Int64 // of the last reply to a request of the client's own; -1 before any
+	zxid atomic.Int64 // of the last reply; -1 before any
+	at   atomic.Int64 // when the last reply was made, ns on the server's clock; 0 before any
+}
+
+func (s *seen) reset() {
+	s.latencies.reset()
+	s.last.Store(0)
+	s.op.Store(opNone)
+	s.xid.Store(-1)
+	s.zxid.Store(-1)
+	s.at.Store(0)
+}
+
+// opNone stands for no operation: it is none of the protocol's.
+const opNone = 1 << 30
+
+// note takes the replies in m into the figures of the connection and the server,
+// and empties m. bytes is their length.
+func (c *conn) note(m *made, bytes int) {
+	now := c.srv.now()
+	mx := c.srv.cfg.Metrics
+	sum, most, least := int64(0), int64(0), int64(math.MaxInt64)
+	for _, r := range m.runs {
+		d := now - r.at
+		sum += r.n * d
+		most, least = max(most, d), min(least, d)
+		if r.write {
+			mx.UpdateLatency.TimeN(time.Duration(d), r.n)
+		} else {
+			mx.ReadLatency.TimeN(time.Duration(d), r.n)
+		}
+	}
+	c.srv.latencies.note(m.n, sum, most, least)
+	mx.ResponseBytes.Add(int64(bytes))
+	c.srv.sizes.note(m.size, m.most, m.least)
+
+	c.seen.latencies.note(m.n, sum, most, least)
+	c.seen.last.Store((now - m.runs[len(m.runs)-1].at) / nsPerMs)
+	c.seen.op.Store(int32(m.op))
+	if m.xid >= 0 {
+		c.seen.xid.Store(int64(m.xid))
+	}
+	c.seen.zxid.Store(m.zxid)
+	c.seen.at.Store(now)
+	*m = made{runs: m.runs[:0]}
+}
+
+// sizes are those of replies in bytes, frame and all.
+type sizes struct {
+	last, max atomic.Int64
+	min       atomic.Int64 // 0 before any: no reply is empty
+}
+
+func (s *sizes) note(last, most, least int64) {
+	s.last.Store(last)
+	for {
+		if old := s.max.Load(); most <= old || s.max.CompareAndSwap(old, most) {
+			break
+		}
+	}
+	for {
+		if old := s.min.Load(); old != 0 && least >= old || s.min.CompareAndSwap(old, least) {
+			break
+		}
+	}
+}
+
+func (s *sizes) reset() {
+	s.last.Store(0)
+	s.max.Store(0)
+	s.min.Store(0)
+}
+
+// figure is a size as it is shown: -1 before any.
+func figure(n int64) int64 {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+// Stats are the client port's figures since it was made, or since ResetStats.
 type Stats struct {
 	PacketsReceived, PacketsSent int64
 	LatencyMin, LatencyMax       int64   // ms
 	LatencyAvg                   float64 // ms
 	Connections                  int     // open sockets, those without a session included
 	Outstanding                  int64   // requests received and not answered
+	SizeLast, SizeMin, SizeMax   int64   // of replies, in bytes; -1 before any
+	AuthFailures                 int64
+	Local, Remote                int64 // connections taken so far from this host and from others
 }
 
 // Stats returns the figures as they are now.
 func (s *Server) Stats() Stats {
 	st := Stats{
-		LatencyMin:  max(s.latencies.min.Load()-1, 0),
-		LatencyMax:  s.latencies.max.Load(),
 		Outstanding: max(s.outstanding.Load(), 0),
+		SizeLast:    figure(s.sizes.last.Load()), SizeMin: figure(s.sizes.min.Load()), SizeMax: figure(s.sizes.max.Load()),
+		AuthFailures: s.authFailures.Load(), Local: s.local.Load(), Remote: s.distant.Load(),
 	}
+	st.LatencyMin, st.LatencyAvg, st.LatencyMax = s.latencies.figures()
+	received, sent, n := s.packets()
+	st.Connections = n
+	st.PacketsReceived, st.PacketsSent = received-s.base.received.Load(), sent-s.base.sent.Load()
+	return st
+}
+
+// packets are those of all connections there have been; n is how many are open.
+func (s *Server) packets() (received, sent int64, n int) {
 	var all counts
 	s.mu.Lock()
-	st.Connections = len(s.conns)
+	defer s.mu.Unlock()
 	all.add(&s.gone)
 	for c := range s.conns {
 		all.add(&c.counts)
 	}
-	s.mu.Unlock()
-	st.PacketsReceived, st.PacketsSent = all.received.Load(), all.sent.Load()
-	if n := all.replies.Load(); n > 0 {
-		st.LatencyAvg = float64(s.latencies.sum.Load()) / float64(n)
+	return all.received.Load(), all.sent.Load(), len(s.conns)
+}
+
+// ResetStats begins latencies, sizes and packet counts anew, as the word srst does.
+func (s *Server) ResetStats() {
+	received, sent, _ := s.packets()
+	s.base.received.Store(received)
+	s.base.sent.Store(sent)
+	s.latencies.reset()
+	s.sizes.reset()
+}
+
+// ResetConnections begins the figures of each connection anew, as the word crst
+// does, and leaves the server's.
+func (s *Server) ResetConnections() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		received, sent := c.counts.reset()
+		s.gone.received.Add(received)
+		s.gone.sent.Add(sent)
+		c.seen.reset()
 	}
-	return st
 }
 
 // ConnInfo describes one connection, for the words stat and cons.
@@ -87,8 +257,22 @@ type ConnInfo struct {
 	HasSession     bool
 	Timeout        time.Duration // negotiated; 0 without a session
 	Established    time.Time     // when the socket was accepted
+	Expires        time.Time     // when it ends if nothing more is heard
 	Queued         int           // requests under way
 	Received, Sent int64         // packets
+	Asking         bool          // it has sent a four-letter word
+
+	// Of the last reply; Replied says that there was one, and LastZxid is -1 before. HasXid: LastXid is
+	// of the last one to a request that the client numbered itself.
+	Op        protocol.OpCode
+	Replied   bool
+	LastXid   int32
+	HasXid    bool
+	LastZxid  int64
+	LastReply time.Time
+	// Latencies of its replies in ms.
+	LatencyLast, LatencyMin, LatencyMax int64
+	LatencyAvg                          float64
 }
 
 // Connections describes all open connections, oldest first.
@@ -102,13 +286,44 @@ func (s *Server) Connections() []ConnInfo {
 	slices.SortFunc(all, func(a, b *conn) int { return cmp.Compare(a.number, b.number) })
 	infos := make([]ConnInfo, len(all))
 	for i, c := range all {
-		infos[i] = ConnInfo{
-			Remote: c.name(), Established: c.since, Queued: int(c.pending.Load()),
-			Received: c.counts.received.Load(), Sent: c.counts.sent.Load(),
-		}
-		if c.settled.Load() == settledOK {
-			infos[i].Session, infos[i].HasSession, infos[i].Timeout = c.session, true, c.timeout
-		}
+		infos[i] = c.info()
 	}
 	return infos
+}
+
+func (c *conn) info() ConnInfo {
+	info := ConnInfo{
+		Remote: c.name(), Established: c.since, Queued: int(c.pending.Load()), Asking: c.asking.Load(),
+		Received: c.counts.received.Load(), Sent: c.counts.sent.Load(),
+		LastZxid: c.seen.zxid.Load(), LatencyLast: c.seen.last.Load(),
+	}
+	alive := c.srv.handshakeTimeout
+	if c.settled.Load() == settledOK {
+		info.Session, info.HasSession, info.Timeout = c.session, true, c.timeout
+		alive = c.timeout
+	}
+	info.Expires = c.srv.start.Add(time.Duration(c.lastIO.Load()) + alive)
+	if op := c.seen.op.Load(); op != opNone {
+		info.Op, info.Replied = protocol.OpCode(op), true
+		info.LastReply = c.srv.start.Add(time.Duration(c.seen.at.Load()))
+	}
+	if xid := c.seen.xid.Load(); xid >= 0 {
+		info.LastXid, info.HasXid = int32(xid), true
+	}
+	info.LatencyMin, info.LatencyAvg, info.LatencyMax = c.seen.figures()
+	return info
+}
+
+// Watches lists the data watches of all connections: session and path. It stops
+// writes for as long as it copies them.
+func (s *Server) Watches() iter.Seq2[protocol.SessionID, string] {
+	return func(yield func(protocol.SessionID, string) bool) {
+		for path, sinks := range s.state.Watches().DataWatches() {
+			for _, sink := range sinks {
+				if c, ok := sink.(*conn); ok && !yield(c.session, path) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -31,6 +31,7 @@ func (c *conn) fourLetters() bool {
 	if c.srv.cfg.Words == nil {
 		return false
 	}
+	c.asking.Store(true)
 	c.counts.received.Add(1) // before the answer, which counts it
 	answer, known := c.srv.cfg.Words(word)
 	if !known {

@@ -33,14 +33,19 @@ const (
 type buckets [nBucket]atomic.Int64
 
 // Observe records a number of things; a negative one counts as none.
-func (s *Summary) Observe(n int64) { s.observe(min(max(n, 0), math.MaxInt64/scale) * scale) }
+func (s *Summary) Observe(n int64) { s.observe(min(max(n, 0), math.MaxInt64/scale)*scale, 1) }
 
 // Time records a duration, in milliseconds.
-func (s *Summary) Time(d time.Duration) { s.observe(max(int64(d/(time.Millisecond/scale)), 0)) }
+func (s *Summary) Time(d time.Duration) { s.TimeN(d, 1) }
 
-func (s *Summary) observe(v int64) {
-	s.count.Add(1)
-	s.sum.Add(v)
+// TimeN records the same duration n times.
+func (s *Summary) TimeN(d time.Duration, n int64) {
+	s.observe(max(int64(d/(time.Millisecond/scale)), 0), n)
+}
+
+func (s *Summary) observe(v, n int64) {
+	s.count.Add(n)
+	s.sum.Add(v * n)
 	for {
 		if high := s.high.Load(); v <= high || s.high.CompareAndSwap(high, v) {
 			break
@@ -58,7 +63,7 @@ func (s *Summary) observe(v int64) {
 			b = s.buckets.Load()
 		}
 	}
-	b[bucketOf(v)].Add(1)
+	b[bucketOf(v)].Add(n)
 }
 
 // bucketOf is the index of the bucket that counts v.

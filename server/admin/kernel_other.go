@@ -1,0 +1,5 @@
+//go:build !unix
+
+package admin
+
+func kernel() string { return "" }

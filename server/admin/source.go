@@ -1,0 +1,114 @@
+package admin
+
+import (
+	"time"
+
+	"zooraft/zabcompat/metrics"
+)
+
+// Source is the server that is asked. Its methods may be called by many
+// goroutines at once; each answer is taken anew.
+type Source interface {
+	Status() Status
+	// Serving is what Status says of it, without the work.
+	Serving() bool
+	// Connections lists the open client connections, oldest first.
+	Connections() []ConnInfo
+	// Sessions lists the sessions that this server knows. It takes the state lock
+	// for as long as it copies them.
+	Sessions() Sessions
+	// Watches lists the data watches, those of exists included, in no order. It
+	// stops writes for as long as it copies them.
+	Watches() []Watch
+	// WatchSummary counts them without copying.
+	WatchSummary() WatchSummary
+	// Settings are the configuration in effect.
+	Settings() Settings
+	// DirSizes are the bytes of the snapshots and of the log, files walked.
+	DirSizes() (data, log int64)
+	// Digest is a hash of the tree as it is, which servers of an ensemble share at
+	// the same zxid. It reads the whole tree.
+	Digest() (zxid int64, digest uint64)
+	Metrics() *metrics.Metrics
+	// ResetServerStats begins latencies, packet counts and metrics anew,
+	// ResetConnectionStats those of each connection.
+	ResetServerStats()
+	ResetConnectionStats()
+}
+
+// ConnInfo is one client connection.
+type ConnInfo struct {
+	Remote         string // as Java prints it: /127.0.0.1:57482
+	Queued         int    // requests under way
+	Received, Sent int64  // packets
+	Asking         bool   // it has sent the word that is being answered
+
+	HasSession  bool // and with it what follows
+	Session     int64
+	Timeout     time.Duration // negotiated
+	Established time.Time
+	Last        string // the last operation, in four or so letters: GETD; NA before any
+	LastXid     int32  // of the last request; HasXid: there was one
+	HasXid      bool
+	LastZxid    int64     // that a reply carried; -1 before any
+	LastReply   time.Time // zero before any
+	// Latencies in ms.
+	LatencyLast, LatencyMin, LatencyMax int64
+	LatencyAvg                          float64
+	// Expires is when the connection ends if nothing is heard of it.
+	Expires time.Time
+}
+
+// Sessions is what a server knows of sessions.
+type Sessions struct {
+	// Tracked: this server watches over the sessions, being alone or the leader, and
+	// knows when they expire.
+	Tracked bool
+	Global  []SessionInfo // by id
+	Local   []SessionInfo // by id
+	// LocalEnabled: there may be local sessions.
+	LocalEnabled bool
+	Ephemerals   []Ephemerals // by session id
+}
+
+// SessionInfo is one session.
+type SessionInfo struct {
+	ID      int64
+	Timeout time.Duration
+	Expires time.Time // zero if that is another server's to know
+}
+
+// Ephemerals are the ephemeral znodes of one session, in order.
+type Ephemerals struct {
+	Session int64
+	Paths   []string
+}
+
+// Watch is one session's interest in one path.
+type Watch struct {
+	Session int64
+	Path    string
+}
+
+// WatchSummary counts data watches.
+type WatchSummary struct{ Connections, Paths, Watches int }
+
+// Settings are the configuration in effect, as the word conf shows it.
+type Settings struct {
+	ClientPort, SecureClientPort int // -1: none
+	DataDir, DataLogDir          string
+	TickTime                     time.Duration
+	MaxClientCnxns               int
+	MinSessionTimeout            time.Duration
+	MaxSessionTimeout            time.Duration
+	ListenBacklog                int // -1: the system's
+	SID                          int64
+
+	// Ensemble: the rest means something.
+	Ensemble                 bool
+	InitLimit, SyncLimit     int // ticks
+	ElectionPort, QuorumPort int
+	Observer                 bool
+	// Membership is the text of /zookeeper/config, its version included.
+	Membership string
+}

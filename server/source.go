@@ -1,0 +1,156 @@
+package server
+
+import (
+	"cmp"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"zooraft/fsm"
+	"zooraft/protocol"
+	"zooraft/server/admin"
+	"zooraft/server/client"
+	"zooraft/zabcompat/metrics"
+)
+
+// source answers for the words and the admin server.
+type source struct{ s *Server }
+
+func (a source) Status() Status            { return a.s.Status() }
+func (a source) Serving() bool             { return a.s.servingSince.Load() != 0 }
+func (a source) Metrics() *metrics.Metrics { return a.s.metrics }
+func (a source) ResetConnectionStats()     { a.s.clients.ResetConnections() }
+
+func (a source) ResetServerStats() {
+	a.s.clients.ResetStats()
+	a.s.metrics.Reset()
+}
+
+func (a source) Connections() []admin.ConnInfo {
+	all := a.s.clients.Connections()
+	infos := make([]admin.ConnInfo, len(all))
+	for i := range all {
+		infos[i] = connInfo(&all[i])
+	}
+	return infos
+}
+
+func connInfo(c *client.ConnInfo) admin.ConnInfo {
+	return admin.ConnInfo{
+		Remote: c.Remote, Queued: c.Queued, Received: c.Received, Sent: c.Sent, Asking: c.Asking,
+		HasSession: c.HasSession, Session: int64(c.Session), Timeout: c.Timeout, Established: c.Established, Expires: c.Expires,
+		Last: shortName(c), LastXid: c.LastXid, HasXid: c.HasXid, LastZxid: c.LastZxid, LastReply: c.LastReply,
+		LatencyLast: c.LatencyLast, LatencyMin: c.LatencyMin, LatencyAvg: c.LatencyAvg, LatencyMax: c.LatencyMax,
+	}
+}
+
+// shortName is what the words call the operation that was answered last
+// (org.apache.zookeeper.server.FinalRequestProcessor).
+func shortName(c *client.ConnInfo) string {
+	if !c.Replied {
+		if c.HasSession {
+			return "SESS"
+		}
+		return "NA"
+	}
+	if name, ok := shortNames[c.Op]; ok {
+		return name
+	}
+	return "UNKN"
+}
+
+var shortNames = map[protocol.OpCode]string{
+	protocol.OpCreate: "CREA", protocol.OpCreate2: "CREA", protocol.OpCreateTTL: "CREA", protocol.OpCreateContainer: "CREA",
+	protocol.OpDelete: "DELE", protocol.OpDeleteContainer: "DELE", protocol.OpExists: "EXIS", protocol.OpGetData: "GETD",
+	protocol.OpSetData: "SETD", protocol.OpGetACL: "GETA", protocol.OpSetACL: "SETA", protocol.OpGetChildren: "GETC",
+	protocol.OpGetChildren2: "GETC", protocol.OpSync: "SYNC", protocol.OpPing: "PING", protocol.OpCheck: "CHEC",
+	protocol.OpMulti: "MULT", protocol.OpMultiRead: "MLTR", protocol.OpReconfig: "RECO", protocol.OpCheckWatches: "CHKW",
+	protocol.OpRemoveWatches: "REMW", protocol.OpSetWatches: "SETW", protocol.OpSetWatches2: "STW2", protocol.OpAddWatch: "ADDW",
+	protocol.OpGetEphemerals: "GETE", protocol.OpGetAllChildrenNumber: "GETACN", protocol.OpWhoAmI: "HOMI",
+	protocol.OpCloseSession: "CLOS",
+}
+
+func (a source) Sessions() admin.Sessions {
+	var out admin.Sessions
+	a.s.fsm.View(func(v fsm.View) {
+		for id, timeout := range v.Sessions() {
+			out.Global = append(out.Global, admin.SessionInfo{ID: int64(id), Timeout: millis(timeout)})
+		}
+		for id, paths := range v.Ephemerals() {
+			slices.Sort(paths)
+			out.Ephemerals = append(out.Ephemerals, admin.Ephemerals{Session: int64(id), Paths: paths})
+		}
+	})
+	deadlines := a.s.expirer.Deadlines()
+	out.Tracked = deadlines != nil
+	for i := range out.Global {
+		out.Global[i].Expires = deadlines[protocol.SessionID(out.Global[i].ID)]
+	}
+	slices.SortFunc(out.Global, func(x, y admin.SessionInfo) int { return cmp.Compare(x.ID, y.ID) })
+	slices.SortFunc(out.Ephemerals, func(x, y admin.Ephemerals) int { return cmp.Compare(x.Session, y.Session) })
+	return out
+}
+
+func (a source) Watches() []admin.Watch {
+	var all []admin.Watch
+	for id, path := range a.s.clients.Watches() {
+		all = append(all, admin.Watch{Session: int64(id), Path: path})
+	}
+	return all
+}
+
+func (a source) WatchSummary() admin.WatchSummary {
+	t := a.s.fsm.Watches()
+	return admin.WatchSummary{Connections: t.NumWatchers(), Paths: t.NumPaths(), Watches: t.NumDataWatches()}
+}
+
+func (a source) Settings() admin.Settings {
+	c := &a.s.cfg
+	set := admin.Settings{
+		ClientPort: c.ClientPort, SecureClientPort: -1,
+		DataDir: filepath.Join(absolute(c.DataDir), "raft"), DataLogDir: filepath.Join(absolute(c.LogDir()), "raft"),
+		TickTime: c.TickTime, MaxClientCnxns: c.MaxClientCnxns,
+		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,
+		ListenBacklog: -1,
+	}
+	if c.Standalone() {
+		return set
+	}
+	set.SID, set.Ensemble, set.InitLimit, set.SyncLimit = int64(c.SID), true, c.InitLimit, c.SyncLimit
+	if self, ok := c.Self(); ok {
+		set.ElectionPort, set.QuorumPort, set.Observer = self.ElectionPort, self.QuorumPort, self.Observer
+	}
+	return set
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// DirSizes walks the directories. A file that goes meanwhile counts as none.
+func (a source) DirSizes() (data, log int64) {
+	set := a.Settings()
+	return treeSize(filepath.Join(set.DataDir, "snapshots")), treeSize(set.DataLogDir) - treeSize(filepath.Join(set.DataLogDir, "snapshots"))
+}
+
+func treeSize(dir string) (bytes int64) {
+	filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			if info, err := e.Info(); err == nil {
+				bytes += info.Size()
+			}
+		}
+		return nil
+	})
+	return bytes
+}
+
+func (a source) Digest() (zxid int64, digest uint64) {
+	a.s.fsm.View(func(v fsm.View) { zxid, digest = v.LastZxid(), v.Digest() })
+	return zxid, digest
+}
+
+var _ admin.Source = source{}
