@@ -101,6 +101,7 @@ type FSM struct {
 	watches *watch.Table
 
 	requests, bytes atomic.Uint64 // applied since the start
+	snapshotZxid    atomic.Int64  // of the last snapshot written or restored; -1 before any
 
 	// Scratch of the apply goroutine.
 	result  Result
@@ -114,7 +115,7 @@ var _ raft.BatchingFSM = (*FSM)(nil)
 // New makes an empty state machine for the server with the given id. obs may be
 // nil until Observe is called.
 func New(local int64, log hclog.Logger) *FSM {
-	return &FSM{
+	f := &FSM{
 		log:      log,
 		local:    local,
 		tree:     tree.New(),
@@ -122,6 +123,8 @@ func New(local int64, log hclog.Logger) *FSM {
 		servers:  make(map[int64]*server),
 		watches:  watch.NewTable(),
 	}
+	f.snapshotZxid.Store(-1)
+	return f
 }
 
 // Observe sets the observer. It must be called before Raft starts.
@@ -155,6 +158,9 @@ func (f *FSM) Clock() (clock zabcompat.Clock, applied uint64) {
 // Work is how much has been applied since the process started: requests, and
 // bytes of log entries. It takes no lock.
 func (f *FSM) Work() (requests, bytes uint64) { return f.requests.Load(), f.bytes.Load() }
+
+// SnapshotZxid is the zxid of the last snapshot written or restored, -1 before any.
+func (f *FSM) SnapshotZxid() int64 { return f.snapshotZxid.Load() }
 
 // Epoch is the epoch that requests of a Raft term belong to.
 func (f *FSM) Epoch(term uint64) uint32 {

@@ -37,6 +37,7 @@ type snapshot struct {
 	f    *FSM
 	head []byte
 	tree *tree.Snapshot
+	zxid int64
 }
 
 // Snapshot implements raft.FSM. Raft applies nothing while it runs, so it only
@@ -48,7 +49,7 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pin the tree: %w", err)
 	}
-	return &snapshot{f: f, head: f.appendHead(nil), tree: t}, nil
+	return &snapshot{f: f, head: f.appendHead(nil), tree: t, zxid: int64(f.clock.Last())}, nil
 }
 
 // Persist implements raft.FSMSnapshot.
@@ -56,7 +57,11 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	if err := s.write(sink); err != nil {
 		return errors.Join(fmt.Errorf("write snapshot: %w", err), sink.Cancel())
 	}
-	return sink.Close()
+	if err := sink.Close(); err != nil {
+		return err
+	}
+	s.f.snapshotZxid.Store(s.zxid)
+	return nil
 }
 
 func (s *snapshot) write(out io.Writer) error {
@@ -163,6 +168,7 @@ func (f *FSM) Restore(rc io.ReadCloser) error {
 	defer f.mu.Unlock()
 	f.tree, f.sessions, f.servers = fresh.tree, fresh.sessions, fresh.servers
 	f.clock, f.now, f.cluster, f.applied = fresh.clock, fresh.now, fresh.cluster, fresh.applied
+	f.snapshotZxid.Store(int64(f.clock.Last()))
 	if f.obs != nil {
 		f.obs.Restored(View{f})
 	}

@@ -120,6 +120,33 @@ type Config struct {
 	// FourLetterWords lists the four-letter words that are answered; "*"
 	// stands for all (key 4lw.commands.whitelist, default "srvr").
 	FourLetterWords []string
+	// AdminEnabled runs the admin server (key admin.enableServer, default true).
+	AdminEnabled bool
+	// AdminAddress and AdminPort are where it listens (keys admin.serverAddress and
+	// admin.serverPort, default 8080). The default address is the loopback's, where
+	// ZooKeeper's is every one: it tells of all sessions and znodes' paths.
+	AdminAddress string
+	AdminPort    int
+	// AdminPortSet says that the port was asked for, so that a server alone ends if
+	// it is not to be had, as ZooKeeper's does.
+	AdminPortSet bool
+	// AdminCommandURL is the path of its commands (key admin.commandURL, default
+	// "/commands").
+	AdminCommandURL string
+	// AdminIdleTimeout ends its idle connections (key admin.idleTimeout, default 30 s).
+	AdminIdleTimeout time.Duration
+	// AdminProfiling serves Go's profiles (key admin.pprof, default false).
+	AdminProfiling bool
+	// MetricsEnabled exports metrics for Prometheus (key metricsProvider.className
+	// names ZooKeeper's provider for it; default false).
+	MetricsEnabled bool
+	// MetricsHost and MetricsPort are where (keys metricsProvider.httpHost, default
+	// every address, and metricsProvider.httpPort, default 7000).
+	MetricsHost string
+	MetricsPort int
+	// MetricsRuntime exports figures of the process and the Go runtime too (key
+	// metricsProvider.exportJvmInfo, default true).
+	MetricsRuntime bool
 	// SuperDigest is the digest id that passes every ACL, as
 	// "super:BASE64(SHA1(super:password))" (key
 	// DigestAuthenticationProvider.superDigest). Empty (default): nobody. It
@@ -138,6 +165,8 @@ type Config struct {
 	// ConfigFile is the path of the zoo.cfg this was read from, as it was
 	// given; empty for the built-in defaults.
 	ConfigFile string
+	// ConfigText is what the file held, empty without one.
+	ConfigText string
 }
 
 // DefaultConfig returns the configuration of a standalone server on client port
@@ -164,6 +193,14 @@ func DefaultConfig() Config {
 		ContainerCheckInterval: time.Minute,
 		ContainerMaxPerMinute:  10000,
 		FourLetterWords:        []string{"srvr"},
+		AdminEnabled:           true,
+		AdminAddress:           "127.0.0.1",
+		AdminPort:              8080,
+		AdminCommandURL:        "/commands",
+		AdminIdleTimeout:       30 * time.Second,
+		MetricsHost:            "0.0.0.0",
+		MetricsPort:            7000,
+		MetricsRuntime:         true,
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -29,6 +30,8 @@ var (
 	ErrDataDir = store.ErrDataDir
 	// ErrElectionBind reports that the quorum or election port is not to be had.
 	ErrElectionBind = quorum.ErrElectionBind
+	// ErrAdminBind reports that the admin server's port is not to be had.
+	ErrAdminBind = errors.New("unable to start the admin server")
 )
 
 // heartbeat is how long a leader may be silent before Raft's timers elect
@@ -48,6 +51,8 @@ type Server struct {
 	expirer *session.Expirer
 	touches session.Touches
 	metrics *metrics.Metrics
+	admin   *admin.Page // nil without
+	scrapes *admin.Page // nil without
 
 	servingOnce sync.Once
 	serving     chan struct{}
@@ -150,6 +155,9 @@ func (s *Server) Start() error {
 		return fmt.Errorf("client port: %w", err)
 	}
 	s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()))
+	if err := s.startAdmin(); err != nil {
+		return err
+	}
 	s.node.Start()
 	s.wg.Add(1)
 	go s.tick()
@@ -186,6 +194,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		close(s.stop)
 		s.wg.Wait()
 		s.expirer.Close()
+		s.stopAdmin()
 		err = s.node.Close()
 	})
 	return err

@@ -3,8 +3,13 @@ package server
 import (
 	"cmp"
 	"io/fs"
+	"maps"
+	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"zooraft/fsm"
 	"zooraft/protocol"
@@ -111,7 +116,7 @@ func (a source) Settings() admin.Settings {
 		DataDir: filepath.Join(absolute(c.DataDir), "raft"), DataLogDir: filepath.Join(absolute(c.LogDir()), "raft"),
 		TickTime: c.TickTime, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,
-		ListenBacklog: -1,
+		ListenBacklog: -1, Properties: masked(c.Properties), Initial: maskedText(c.ConfigText),
 	}
 	if c.Standalone() {
 		return set
@@ -121,6 +126,54 @@ func (a source) Settings() admin.Settings {
 		set.ElectionPort, set.QuorumPort, set.Observer = self.ElectionPort, self.QuorumPort, self.Observer
 	}
 	return set
+}
+
+func (a source) Members() []admin.Member {
+	if a.s.cfg.Standalone() {
+		return nil
+	}
+	var all []admin.Member
+	for _, m := range a.s.cfg.Servers {
+		client := net.JoinHostPort(m.ClientHost, strconv.Itoa(m.ClientPort))
+		if m.ClientPort == 0 {
+			client = ""
+		}
+		all = append(all, admin.Member{
+			SID: int64(m.ID), Host: m.Host, QuorumAddr: m.QuorumAddr(), ElectionAddr: m.ElectionAddr(), ClientAddr: client, Observer: m.Observer,
+		})
+	}
+	return all
+}
+
+func (a source) LastSnapshot() (zxid int64, at time.Time) { return a.s.node.LastSnapshot() }
+
+// secret says whether the value of a key is not to be shown.
+func secret(key string) bool {
+	key = strings.ToLower(key)
+	return strings.Contains(key, "superdigest") || strings.Contains(key, "password")
+}
+
+const maskText = "********"
+
+func masked(props map[string]string) map[string]string {
+	shown := maps.Clone(props)
+	for key := range shown {
+		if secret(key) {
+			shown[key] = maskText
+		}
+	}
+	return shown
+}
+
+// maskedText masks the lines of a configuration file that hold a secret.
+func maskedText(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if key := strings.TrimLeft(line, " \t"); !strings.HasPrefix(key, "#") && secret(key[:strings.IndexAny(key+"=", "=: \t")]) {
+			lines[i] = line[:strings.IndexAny(line+"=", "=:")] + "=" + maskText
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func absolute(path string) string {

@@ -69,7 +69,7 @@ func (s *Server) addQuorum(st *Status) {
 			continue
 		}
 		st.Peers = append(st.Peers, admin.PeerStatus{
-			SID: v.SID, Addr: s.peerAddr(v.SID), Connected: v.Connected, Vote: v.Vote, State: v.State,
+			SID: v.SID, Addr: s.peerAddr(v.SID), Connected: v.Connected, Observing: v.State == zabcompat.Observing, Vote: v.Vote, State: v.State,
 		})
 		if st.LeaderSID == st.SID && v.Connected && v.Leader == st.SID {
 			st.Learners++

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -86,6 +87,15 @@ func (v *validation) timing(c *Config) {
 
 func (v *validation) limits(c *Config) {
 	v.port("clientPort", "port", 0, c.ClientPort)
+	if c.AdminEnabled {
+		v.port("admin.serverPort", "port", 0, c.AdminPort)
+		if !strings.HasPrefix(c.AdminCommandURL, "/") {
+			v.fault("admin.commandURL", "%q is no path; begin it with a slash, for example /commands", c.AdminCommandURL)
+		}
+	}
+	if c.MetricsEnabled {
+		v.port("metricsProvider.httpPort", "port", 0, c.MetricsPort)
+	}
 	v.atLeast("snapCount", 2, c.SnapCount)
 	v.atLeast("autopurge.snapRetainCount", 1, c.SnapRetainCount)
 	v.atLeast("maxClientCnxns", 0, c.MaxClientCnxns)

@@ -44,6 +44,19 @@ var keys = map[string]func(*loader, setting){
 	"dynamicConfigFile":         func(*loader, setting) {}, // read before the keys are looked at
 	"DigestAuthenticationProvider.superDigest": func(l *loader, s setting) { l.cfg.SuperDigest = s.value },
 
+	"admin.enableServer":  func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminEnabled) },
+	"admin.serverAddress": func(l *loader, s setting) { l.cfg.AdminAddress = s.value },
+	"admin.serverPort": func(l *loader, s setting) {
+		l.cfg.AdminPortSet = l.number(s, "a port", "8080", &l.cfg.AdminPort)
+	},
+	"admin.commandURL":              func(l *loader, s setting) { l.cfg.AdminCommandURL = s.value },
+	"admin.idleTimeout":             func(l *loader, s setting) { l.millis(s, "30000", &l.cfg.AdminIdleTimeout) },
+	"admin.pprof":                   func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminProfiling) },
+	"metricsProvider.className":     metricsClass,
+	"metricsProvider.httpHost":      func(l *loader, s setting) { l.cfg.MetricsHost = s.value },
+	"metricsProvider.httpPort":      func(l *loader, s setting) { l.number(s, "a port", "7000", &l.cfg.MetricsPort) },
+	"metricsProvider.exportJvmInfo": func(l *loader, s setting) { l.boolean(s, &l.cfg.MetricsRuntime) },
+
 	"electionAlg": func(l *loader, s setting) {
 		if s.value != "3" {
 			l.fault(s, "%q is not supported; the only election algorithm is 3, so remove the line", s.value)
@@ -196,6 +209,18 @@ func skipACL(l *loader, s setting) {
 	l.cfg.SkipACL = s.value == "yes"
 	if s.value != "yes" && s.value != "no" {
 		l.warn("%s: skipACL: %q counts as no; only yes turns the checks off", s.where, s.value)
+	}
+}
+
+// metricsClass turns the exporter on by the name of ZooKeeper's class.
+func metricsClass(l *loader, s setting) {
+	switch s.value[strings.LastIndexByte(s.value, '.')+1:] {
+	case "PrometheusMetricsProvider":
+		l.cfg.MetricsEnabled = true
+	case "DefaultMetricsProvider", "NullMetricsProvider":
+		l.cfg.MetricsEnabled = false
+	default:
+		l.fault(s, "%q is no provider that exists here; for Prometheus give org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider", s.value)
 	}
 }
 

@@ -135,7 +135,7 @@ func (l *loader) file() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	l.cfg.ConfigFile = l.path
+	l.cfg.ConfigFile, l.cfg.ConfigText = l.path, string(data)
 	l.cfg.DataDir = ""
 	l.cfg.TickTime = tickTimeUnset
 	l.cfg.InitLimit, l.cfg.SyncLimit = 0, 0

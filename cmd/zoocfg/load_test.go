@@ -67,49 +67,40 @@ zookeeper.extendedTypesEnabled=true
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := server.Config{
-		SID: 2,
-		Servers: []server.ServerSpec{
-			{ID: 1, Host: "zk1", QuorumPort: 2888, ElectionPort: 3888},
-			{ID: 2, Host: "zk2", QuorumPort: 2888, ElectionPort: 3888, Observer: true, ClientHost: "10.0.0.2", ClientPort: 2182},
-			{ID: 3, Host: "zk3", QuorumPort: 2888, ElectionPort: 3888},
-			{ID: 10, Host: "zk10", QuorumPort: 2888, ElectionPort: 3888},
-		},
-		PeerType:               "observer",
-		StandaloneEnabled:      false,
-		QuorumListenOnAllIPs:   true,
-		TickTime:               2500 * time.Millisecond,
-		InitLimit:              12,
-		SyncLimit:              6,
-		DataDir:                "/var/zk",
-		DataLogDir:             "/var/zklog",
-		SnapCount:              6000,
-		SnapRetainCount:        4,
-		LogStore:               "boltdb",
-		ClientPort:             2182,
-		ClientPortAddress:      "10.0.0.2",
-		MinSessionTimeout:      time.Second,
-		MaxSessionTimeout:      50 * time.Second,
-		MaxClientCnxns:         0,
-		MaxCnxns:               7,
-		GlobalOutstandingLimit: 500,
-		JuteMaxBuffer:          0x200000,
-		ContainerCheckInterval: 1500 * time.Millisecond,
-		ContainerMaxPerMinute:  90,
-		FourLetterWords:        []string{"srvr", "ruok", "mntr"},
-		SuperDigest:            "super:AbC=",
-		SkipACL:                true,
-		Properties: map[string]string{
-			"zookeeper.sslQuorum":            "false",
-			"zookeeper.admin.enableServer":   "false",
-			"zookeeper.extendedTypesEnabled": "true",
-		},
-		ConfigFile: "/z/zoo.cfg",
+	want := server.DefaultConfig()
+	want.SID = 2
+	want.Servers = []server.ServerSpec{
+		{ID: 1, Host: "zk1", QuorumPort: 2888, ElectionPort: 3888},
+		{ID: 2, Host: "zk2", QuorumPort: 2888, ElectionPort: 3888, Observer: true, ClientHost: "10.0.0.2", ClientPort: 2182},
+		{ID: 3, Host: "zk3", QuorumPort: 2888, ElectionPort: 3888},
+		{ID: 10, Host: "zk10", QuorumPort: 2888, ElectionPort: 3888},
 	}
+	want.PeerType = "observer"
+	want.StandaloneEnabled = false
+	want.QuorumListenOnAllIPs = true
+	want.TickTime = 2500 * time.Millisecond
+	want.InitLimit, want.SyncLimit = 12, 6
+	want.DataDir, want.DataLogDir = "/var/zk", "/var/zklog"
+	want.SnapCount, want.SnapRetainCount = 6000, 4
+	want.LogStore = "boltdb"
+	want.ClientPort, want.ClientPortAddress = 2182, "10.0.0.2"
+	want.MinSessionTimeout, want.MaxSessionTimeout = time.Second, 50*time.Second
+	want.MaxClientCnxns, want.MaxCnxns = 0, 7
+	want.GlobalOutstandingLimit = 500
+	want.JuteMaxBuffer = 0x200000
+	want.ContainerCheckInterval, want.ContainerMaxPerMinute = 1500*time.Millisecond, 90
+	want.FourLetterWords = []string{"srvr", "ruok", "mntr"}
+	want.AdminEnabled = false
+	want.SuperDigest, want.SkipACL = "super:AbC=", true
+	want.Properties = map[string]string{
+		"zookeeper.sslQuorum":            "false",
+		"zookeeper.extendedTypesEnabled": "true",
+	}
+	want.ConfigFile, want.ConfigText = "/z/zoo.cfg", text
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
 	}
-	wantWarnings := []string{"/z/zoo.cfg: kept, but without effect in this version: admin.enableServer, extendedTypesEnabled"}
+	wantWarnings := []string{"/z/zoo.cfg: kept, but without effect in this version: extendedTypesEnabled"}
 	if !slices.Equal(warnings, wantWarnings) {
 		t.Errorf("warnings: got %q, want %q", warnings, wantWarnings)
 	}
@@ -121,7 +112,8 @@ func TestLoadStandalone(t *testing.T) {
 		t.Fatalf("got warnings %q and %v, want none", warnings, err)
 	}
 	want := server.DefaultConfig()
-	want.DataDir, want.DataLogDir, want.ConfigFile = "/d", "/d", "/zoo.cfg"
+	want.DataDir, want.DataLogDir = "/d", "/d"
+	want.ConfigFile, want.ConfigText = "/zoo.cfg", "dataDir=/d\nclientPort=2181\n"
 	want.TickTime, want.MinSessionTimeout, want.MaxSessionTimeout = 3*time.Second, 6*time.Second, 60*time.Second
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)

@@ -16,6 +16,7 @@ const (
 	exitUnexpected   = 1
 	exitInvalid      = 2 // invocation or configuration
 	exitDataDir      = 3
+	exitAdmin        = 4 // the admin server of a server alone
 	exitElectionBind = 14
 )
 
@@ -39,6 +40,8 @@ func exitCode(err error) int {
 		return exitInvalid
 	case errors.Is(err, errDataDir), errors.Is(err, server.ErrDataDir):
 		return exitDataDir
+	case errors.Is(err, server.ErrAdminBind):
+		return exitAdmin
 	case errors.Is(err, server.ErrElectionBind):
 		return exitElectionBind
 	}
@@ -60,6 +63,8 @@ func complain(w io.Writer, err error) {
 		fmt.Fprintln(w, "Invalid config, exiting abnormally")
 	case code == exitDataDir:
 		fmt.Fprintln(w, "Unable to access datadir, exiting abnormally")
+	case code == exitAdmin:
+		fmt.Fprintln(w, "Unable to start AdminServer, exiting abnormally")
 	}
 }
 

@@ -45,7 +45,8 @@ It keeps below nine tenths of the memory that its cgroup may use, or below
 GOMEMLIMIT. GOGC sets another pace of collecting garbage than the server's own.
 
 Exit codes: 0 stopped as told, 1 something unexpected, 2 wrong configuration or
-usage, 3 the data directory cannot be used, 14 the election port cannot be bound.`,
+usage, 3 the data directory cannot be used, 4 the admin port that was asked for cannot
+be bound (one server), 14 the election port cannot be bound.`,
 		Example: `  zooraft server
   zooraft server /etc/zookeeper/zoo.cfg
   zooraft server -D clientPort=2182 -D dataDir=/tmp/zk2`,

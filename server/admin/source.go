@@ -29,6 +29,15 @@ type Source interface {
 	// Digest is a hash of the tree as it is, which servers of an ensemble share at
 	// the same zxid. It reads the whole tree.
 	Digest() (zxid int64, digest uint64)
+	// Members lists the ensemble by id; none of a server alone.
+	Members() []Member
+	// LastSnapshot is the newest snapshot: its zxid and when it was made; -1 and the
+	// zero Unix time when there is none.
+	LastSnapshot() (zxid int64, at time.Time)
+	// Ready is nil if clients should be sent here, SafeToStop if the ensemble keeps its
+	// quorum when this server stops; else they say why not.
+	Ready() error
+	SafeToStop() error
 	Metrics() *metrics.Metrics
 	// ResetServerStats begins latencies, packet counts and metrics anew,
 	// ResetConnectionStats those of each connection.
@@ -93,6 +102,14 @@ type Watch struct {
 // WatchSummary counts data watches.
 type WatchSummary struct{ Connections, Paths, Watches int }
 
+// Member is a server of the ensemble. The addresses are host:port.
+type Member struct {
+	SID                                  int64
+	Host                                 string
+	QuorumAddr, ElectionAddr, ClientAddr string
+	Observer                             bool
+}
+
 // Settings are the configuration in effect, as the word conf shows it.
 type Settings struct {
 	ClientPort, SecureClientPort int // -1: none
@@ -103,6 +120,8 @@ type Settings struct {
 	MaxSessionTimeout            time.Duration
 	ListenBacklog                int // -1: the system's
 	SID                          int64
+	Initial                      string            // the configuration file as it was read
+	Properties                   map[string]string // everything that was set, zookeeper.KEY
 
 	// Ensemble: the rest means something.
 	Ensemble                 bool

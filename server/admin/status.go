@@ -56,8 +56,9 @@ type Status struct {
 	GlobalSessions      int            `json:"global_sessions"`
 	LocalSessions       int            `json:"local_sessions"`
 
-	UptimeMillis int64 `json:"uptime_ms"` // since serving
-	OpenFDs      int64 `json:"open_fds"`  // -1 when unknown, and MaxFDs
+	SlowSyncs    int64 `json:"slow_syncs"` // over fsync.warningthresholdms
+	UptimeMillis int64 `json:"uptime_ms"`  // since serving
+	OpenFDs      int64 `json:"open_fds"`   // -1 when unknown, and MaxFDs
 	MaxFDs       int64 `json:"max_fds"`
 
 	// The ensemble. The figures from Learners to ProposalSizeMax are the
@@ -95,6 +96,7 @@ type PeerStatus struct {
 	SID       int64           `json:"sid"`
 	Addr      string          `json:"addr"`
 	Connected bool            `json:"connected"`
+	Observing bool            `json:"observing,omitempty"`
 	Vote      zabcompat.Vote  `json:"vote"` // as last told
 	State     zabcompat.State `json:"state"`
 }

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // notServing is the answer of every word that describes a working server while
@@ -84,9 +86,12 @@ func srst(src Source) string {
 	return "Server stats reset.\n"
 }
 
-// gtmk and stmk are about the trace mask of ZooKeeper's log, which has no
-// counterpart here: it is always the default, and setting it changes nothing.
-func gtmk(Source) string { return traceMask }
-func stmk(Source) string { return traceMask }
+// gtmk and stmk tell the trace mask of ZooKeeper's log, which has no counterpart
+// here: a number of the process that changes nothing. It is set by the admin
+// server's command; the eight bytes behind the word stmk are not read.
+func gtmk(Source) string { return strconv.FormatInt(traceMask.Load(), 10) }
+func stmk(Source) string { return strconv.FormatInt(traceMask.Load(), 10) }
 
-const traceMask = "306"
+var traceMask atomic.Int64
+
+func init() { traceMask.Store(0b100110010) } // ZooKeeper's default, 306

@@ -19,6 +19,8 @@ type source struct {
 	watches  []Watch
 	settings Settings
 	metrics  metrics.Metrics
+	members  []Member
+	problem  error
 	resets   string
 }
 
@@ -30,12 +32,16 @@ func (s *source) Watches() []Watch        { return s.watches }
 func (s *source) WatchSummary() WatchSummary {
 	return WatchSummary{Connections: 2, Paths: 2, Watches: 3}
 }
-func (s *source) Settings() Settings        { return s.settings }
-func (s *source) DirSizes() (int64, int64)  { return 67109416, 67108880 }
-func (s *source) Digest() (int64, uint64)   { return 0x100000080, 282795745659 }
-func (s *source) Metrics() *metrics.Metrics { return &s.metrics }
-func (s *source) ResetServerStats()         { s.resets += "server " }
-func (s *source) ResetConnectionStats()     { s.resets += "connections " }
+func (s *source) Settings() Settings               { return s.settings }
+func (s *source) DirSizes() (int64, int64)         { return 67109416, 67108880 }
+func (s *source) Digest() (int64, uint64)          { return 0x100000080, 282795745659 }
+func (s *source) Members() []Member                { return s.members }
+func (s *source) LastSnapshot() (int64, time.Time) { return 0x100000005, time.Unix(1795314298, 0) }
+func (s *source) Ready() error                     { return s.problem }
+func (s *source) SafeToStop() error                { return s.problem }
+func (s *source) Metrics() *metrics.Metrics        { return &s.metrics }
+func (s *source) ResetServerStats()                { s.resets += "server " }
+func (s *source) ResetConnectionStats()            { s.resets += "connections " }
 
 func sample(state string) *source {
 	return &source{

@@ -3,6 +3,8 @@ package quorum
 import (
 	"errors"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,4 +102,16 @@ func (n *Node) reload(r *raft.Raft, change func(*raft.ReloadableConfig)) {
 	if err := r.ReloadConfig(c); err != nil {
 		n.log.Error("cannot change raft's configuration", "error", err)
 	}
+}
+
+// LastSnapshot returns the zxid and the time of the newest snapshot, -1 and the
+// Unix epoch if there is none.
+func (n *Node) LastSnapshot() (zxid int64, at time.Time) {
+	list, err := n.stores.Snapshots.List()
+	if err != nil || len(list) == 0 {
+		return -1, time.Unix(0, 0)
+	}
+	// Raft's names end in the time, in ms.
+	ms, _ := strconv.ParseInt(list[0].ID[strings.LastIndexByte(list[0].ID, '-')+1:], 10, 64)
+	return n.fsm.SnapshotZxid(), time.UnixMilli(ms)
 }

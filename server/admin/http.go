@@ -1,0 +1,203 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// HTTPConfig says how the admin server behaves. The keys are those of
+// "ZooKeeper Administrator's Guide, AdminServer configuration", zookeeper.admin.*.
+type HTTPConfig struct {
+	// Addr is host:port to listen on (serverAddress, serverPort).
+	Addr string
+	// CommandURL is the path below which the commands stand (commandURL).
+	CommandURL string
+	// IdleTimeout ends connections that are silent for so long (idleTimeout).
+	IdleTimeout time.Duration
+	// Profiling serves net/http/pprof below /debug/pprof/.
+	Profiling bool
+}
+
+// Page serves one port. It is made by NewHTTP or NewExporter and does not listen
+// before Listen.
+type Page struct {
+	addr    string
+	started string // the log line, with address and port to be filled in
+	log     hclog.Logger
+	srv     http.Server
+	ln      net.Listener
+	end     chan struct{} // closed when the server's goroutine has ended
+}
+
+func newPage(addr, started string, handler http.Handler, idle time.Duration, log hclog.Logger) *Page {
+	return &Page{addr: addr, started: started, log: log, srv: http.Server{
+		Handler:           noTrace(handler),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       idle,
+		ErrorLog:          log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}}
+}
+
+// commander answers ZooKeeper's commands as JSON, and what probes ask.
+type commander struct {
+	base string // path of the commands, without a slash at its end
+	src  Source
+}
+
+// NewHTTP makes the admin server.
+func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
+	h := &commander{base: strings.TrimSuffix(cfg.CommandURL, "/"), src: src}
+	base := h.base
+	mux := http.NewServeMux()
+	mux.HandleFunc(base, h.index)
+	mux.HandleFunc(base+"/{$}", h.index)
+	mux.HandleFunc(base+"/{name}", h.command)
+	mux.HandleFunc("GET /livez", h.live)
+	mux.HandleFunc("GET /readyz", h.ready)
+	mux.HandleFunc("GET /safe-to-stop", h.safeToStop)
+	if cfg.Profiling {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	started := "Started AdminServer on address %s, port %s and command URL " + strings.ReplaceAll(cfg.CommandURL, "%", "%%")
+	return newPage(cfg.Addr, started, mux, cfg.IdleTimeout, log)
+}
+
+// noTrace refuses TRACE, which would send a caller's credentials back.
+func noTrace(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodTrace {
+			http.Error(w, "Forbidden", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Listen binds the port and serves in the background.
+func (p *Page) Listen() error {
+	ln, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		return err
+	}
+	p.ln, p.end = ln, make(chan struct{})
+	host, port, _ := net.SplitHostPort(ln.Addr().String())
+	p.log.Info(fmt.Sprintf(p.started, host, port))
+	go func() {
+		defer close(p.end)
+		if err := p.srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			p.log.Error("page has ended", "address", p.addr, "error", err)
+		}
+	}()
+	return nil
+}
+
+// Addr is the address bound by Listen, nil before.
+func (p *Page) Addr() net.Addr {
+	if p.ln == nil {
+		return nil
+	}
+	return p.ln.Addr()
+}
+
+// Close ends the server, requests under way included, and waits. It may be called
+// twice.
+func (p *Page) Close() {
+	if p.ln == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if p.srv.Shutdown(ctx) != nil {
+		p.srv.Close()
+	}
+	<-p.end
+}
+
+// index lists the commands with links.
+func (h *commander) index(w http.ResponseWriter, _ *http.Request) {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.names[0])
+	}
+	slices.Sort(names)
+	w.Header().Set("Content-Type", "text/html;charset=utf-8")
+	for _, name := range names {
+		fmt.Fprintf(w, "<a href=\"%s/%s\">%s</a>\n<br/>\n", h.base, name, name)
+	}
+}
+
+// command answers one command. ZooKeeper's status is 200 whatever the error, which
+// stands in the body.
+func (h *commander) command(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	c := lookup(name)
+	switch {
+	case c == nil:
+		refuse(w, http.StatusOK, name, "Unknown command: "+name)
+		return
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", http.MethodGet)
+		refuse(w, http.StatusMethodNotAllowed, name, "this command is asked with GET")
+		return
+	case !c.unserved && !h.src.Serving():
+		refuse(w, http.StatusOK, name, errNotServing.Error())
+		return
+	}
+	o, err := c.run(h.src, r.URL.Query())
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		w.Write(appendJSON(nil, object{{"error", err.Error()}, {"command", c.names[0]}}, 0))
+		return
+	}
+	w.Write(render(c.names[0], o))
+}
+
+// refuse answers a command that has not been run, under the name it was asked by.
+func refuse(w http.ResponseWriter, status int, name, problem string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(appendJSON(nil, object{{"command", name}, {"error", problem}}, 0))
+}
+
+func lookup(name string) *command {
+	for i := range commands {
+		if slices.Contains(commands[i].names, name) {
+			return &commands[i]
+		}
+	}
+	return nil
+}
+
+// live says that the process answers.
+func (h *commander) live(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, "ok")
+}
+
+// ready says whether clients should be sent here: it serves, and has applied
+// nearly all that the leader has committed.
+func (h *commander) ready(w http.ResponseWriter, _ *http.Request) { say(w, h.src.Ready()) }
+
+// safeToStop says whether the ensemble keeps its quorum without this member.
+func (h *commander) safeToStop(w http.ResponseWriter, _ *http.Request) { say(w, h.src.SafeToStop()) }
+
+// say answers a probe: 200, or 503 with the reason.
+func say(w http.ResponseWriter, problem error) {
+	if problem != nil {
+		http.Error(w, problem.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+
+	"zooraft/server/admin"
+)
+
+// startAdmin opens the admin server's port and the exporter's. Where ZooKeeper's
+// admin server cannot start, a server alone ends; a member of an ensemble goes on
+// without one. Here a server alone ends only if the port was asked for: several may
+// run on one host with the default.
+func (s *Server) startAdmin() error {
+	if s.cfg.AdminEnabled {
+		h := admin.NewHTTP(admin.HTTPConfig{
+			Addr:        net.JoinHostPort(s.cfg.AdminAddress, strconv.Itoa(s.cfg.AdminPort)),
+			CommandURL:  s.cfg.AdminCommandURL,
+			IdleTimeout: s.cfg.AdminIdleTimeout,
+			Profiling:   s.cfg.AdminProfiling,
+		}, source{s}, s.log.Named("admin"))
+		switch err := h.Listen(); {
+		case err == nil:
+			s.admin = h
+		case s.cfg.Standalone() && s.cfg.AdminPortSet:
+			return fmt.Errorf("%w: %w", ErrAdminBind, err)
+		default:
+			s.log.Warn("Problem starting AdminServer", "error", err)
+		}
+	}
+	if s.cfg.MetricsEnabled {
+		addr := net.JoinHostPort(s.cfg.MetricsHost, strconv.Itoa(s.cfg.MetricsPort))
+		h := admin.NewExporter(addr, source{s}, s.cfg.MetricsRuntime, s.log.Named("metrics"))
+		if err := h.Listen(); err != nil {
+			return fmt.Errorf("metrics exporter: %w", err)
+		}
+		s.scrapes = h
+	}
+	return nil
+}
+
+func (s *Server) stopAdmin() {
+	for _, h := range []*admin.Page{s.admin, s.scrapes} {
+		if h != nil {
+			h.Close()
+		}
+	}
+}
+
+// AdminAddr is the address of the admin server, nil without one.
+func (s *Server) AdminAddr() net.Addr {
+	if s.admin == nil {
+		return nil
+	}
+	return s.admin.Addr()
+}

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// catchingUp is how many log entries a server may be behind and still count as
+// one that has caught up: what is under way at full load.
+const catchingUp = 2000
+
+// Ready is nil if clients should be sent to this server: it serves, and has
+// applied nearly all that it knows to be committed.
+func (a source) Ready() error {
+	if !a.Serving() {
+		return errors.New("not serving: no quorum")
+	}
+	p := a.s.node.Progress()
+	if p.Applied+catchingUp < p.Committed {
+		return fmt.Errorf("catching up: applied %d of %d", p.Applied, p.Committed)
+	}
+	return nil
+}
+
+// SafeToStop is nil if the others are a quorum that works without this server: it
+// asks each of them, and blocks for a few seconds at most. A server alone is never
+// safe to stop, for nobody serves then.
+func (a source) SafeToStop() error {
+	if a.s.cfg.Standalone() {
+		return errors.New("there is no other server")
+	}
+	if err := a.Ready(); err != nil {
+		return err
+	}
+	self := a.Status()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	voters, good := 0, 0
+	var problems []error
+	for _, m := range a.s.cfg.Servers {
+		if !m.Observer {
+			voters++
+		}
+		if int64(m.ID) == self.SID {
+			continue
+		}
+		wg.Go(func() {
+			err := follows(m, &self)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case m.Observer:
+			case err != nil:
+				problems = append(problems, err)
+			default:
+				good++
+			}
+		})
+	}
+	wg.Wait()
+	if need := voters/2 + 1; good < need {
+		return fmt.Errorf("without this server %d of %d voters are fit and %d are needed: %w", good, voters, need, errors.Join(problems...))
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("a member is catching up or gone: %w", errors.Join(problems...))
+	}
+	return nil
+}
+
+// follows is nil if a member follows the leader that self knows and is up to date.
+func follows(m ServerSpec, self *Status) error {
+	st, err := QueryStatus(m)
+	switch {
+	case err != nil:
+		return fmt.Errorf("server %d: %w", m.ID, err)
+	case !st.Serving || st.ReadOnly:
+		return fmt.Errorf("server %d does not serve", m.ID)
+	case st.LeaderSID != self.LeaderSID:
+		return fmt.Errorf("server %d follows %d and not %d", m.ID, st.LeaderSID, self.LeaderSID)
+	case st.RaftAppliedIndex+catchingUp < self.RaftCommitIndex:
+		return fmt.Errorf("server %d is catching up: applied %d of %d", m.ID, st.RaftAppliedIndex, self.RaftCommitIndex)
+	}
+	return nil
+}
