@@ -18,6 +18,9 @@ type View struct{ f *FSM }
 // LastZxid is the zxid of the last request applied.
 func (v View) LastZxid() int64 { return int64(v.f.clock.Last()) }
 
+// Now is the leader's clock in the last entry applied, in ms since 1970.
+func (v View) Now() int64 { return v.f.now }
+
 // AppliedIndex is the Raft index of the last command applied.
 func (v View) AppliedIndex() uint64 { return v.f.applied }
 

@@ -125,6 +125,7 @@ func (s *Server) quorumConfig() quorum.Config {
 		SyncLimit: time.Duration(s.cfg.SyncLimit) * s.cfg.TickTime,
 		Heartbeat: heartbeat,
 		SnapCount: s.cfg.SnapCount,
+		Metrics:   s.metrics,
 		Log:       s.log.Named("quorum"),
 		Store: store.Config{
 			DataDir:    s.cfg.DataDir,
@@ -374,6 +375,9 @@ func (o observer) Restored(v fsm.View) {
 }
 
 func (o observer) Applied(v fsm.View, index, term uint64) {
+	// The clock is the leader's, and where it differs from this one's, so does the
+	// figure, as in ZooKeeper.
+	o.s.metrics.Propagation.Time(time.Duration(time.Now().UnixMilli()-v.Now()) * time.Millisecond)
 	o.s.node.Applied(v, index, term)
 }
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"io/fs"
 	"maps"
 	"net"
 	"path/filepath"
@@ -183,23 +182,7 @@ func absolute(path string) string {
 	return path
 }
 
-// DirSizes walks the directories. A file that goes meanwhile counts as none.
-func (a source) DirSizes() (data, log int64) {
-	set := a.Settings()
-	return treeSize(filepath.Join(set.DataDir, "snapshots")), treeSize(set.DataLogDir) - treeSize(filepath.Join(set.DataLogDir, "snapshots"))
-}
-
-func treeSize(dir string) (bytes int64) {
-	filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() {
-			if info, err := e.Info(); err == nil {
-				bytes += info.Size()
-			}
-		}
-		return nil
-	})
-	return bytes
-}
+func (a source) DirSizes() (data, log int64) { return a.s.node.DirSizes() }
 
 func (a source) Digest() (zxid int64, digest uint64) {
 	a.s.fsm.View(func(v fsm.View) { zxid, digest = v.LastZxid(), v.Digest() })

@@ -33,6 +33,7 @@ func (s *Server) Status() Status {
 		Outstanding: c.Outstanding,
 		WatchCount:  s.fsm.Watches().NumWatches(),
 	}
+	st.SlowSyncs = s.node.SlowSyncs()
 	st.OpenFDs, st.MaxFDs = fileDescriptors()
 	s.fsm.View(func(v fsm.View) {
 		st.Zxid = zabcompat.Zxid(v.LastZxid())

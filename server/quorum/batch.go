@@ -41,6 +41,8 @@ type batcher struct {
 	handed  int                // entries that Raft was given and has not stored
 	futures []raft.ApplyFuture // theirs, behind some that are stored
 	since   time.Time          // when the oldest of them came to be so
+	began   time.Time          // when the oldest entry that is not applied was handed to Raft
+	waiting time.Time          // when the oldest request in queue came
 	stored  uint64             // index of the last entry stored
 	at      time.Time          // when it was
 	done    uint64             // index of the last entry applied
@@ -66,13 +68,20 @@ func newBatcher(n *Node) *batcher {
 func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 	b.mu.Lock()
 	if b.bytes < maxBatched {
-		b.queue = append(b.queue, queued{from, seq, payload})
-		b.bytes += len(payload)
+		b.pushLocked(queued{from, seq, payload})
 	} else {
 		b.dropped = true
 	}
 	b.kickIfDueLocked()
 	b.mu.Unlock()
+}
+
+func (b *batcher) pushLocked(q queued) {
+	if len(b.queue) == 0 {
+		b.waiting = time.Now()
+	}
+	b.queue = append(b.queue, q)
+	b.bytes += len(q.payload)
 }
 
 // holdLocked says whether the queue waits until what is stored is committed. An
@@ -106,8 +115,7 @@ func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte) bool {
 		b.add(from, seq, payload)
 		return false
 	}
-	b.queue = append(b.queue, queued{from, seq, payload})
-	b.bytes += len(payload)
+	b.pushLocked(queued{from, seq, payload})
 	b.busy = true
 	b.mu.Unlock()
 	return true
@@ -125,6 +133,11 @@ func (b *batcher) proposeAlone() {
 // REQUIRES: b.busy, set by the caller.
 func (b *batcher) proposeLocked() {
 	batch, dropped := b.queue, b.dropped
+	m := b.n.cfg.Metrics
+	m.PrepQueued.Add(int64(len(batch)))
+	if len(batch) > 0 {
+		m.PrepQueueTime.Time(time.Since(b.waiting))
+	}
 	b.queue, b.spare, b.bytes, b.dropped = b.spare[:0], nil, 0, false
 	b.mu.Unlock()
 	b.propose(batch)
@@ -203,6 +216,8 @@ func (b *batcher) propose(batch []queued) {
 		fsm.SetEntryCount(entry, count)
 		b.hand(r, entry)
 		b.sizes.note(len(entry))
+		b.n.cfg.Metrics.Proposals.Add(int64(count))
+		b.n.cfg.Metrics.BatchSize.Observe(int64(count))
 		batch = batch[count:]
 	}
 }
@@ -214,6 +229,9 @@ func (b *batcher) hand(r *raft.Raft, entry []byte) {
 	if b.handed == 0 {
 		clear(b.futures)
 		b.futures, b.since = b.futures[:0], time.Now()
+		if b.done >= b.stored {
+			b.began = b.since
+		}
 	}
 	b.handed++
 	b.mu.Unlock()
@@ -247,7 +265,10 @@ func (b *batcher) noteStored(logs []*raft.Log) {
 func (b *batcher) noteApplied(index uint64) {
 	b.mu.Lock()
 	if b.done < b.stored && index >= b.stored {
-		average(&b.committing, time.Since(b.at))
+		now := time.Now()
+		average(&b.committing, now.Sub(b.at))
+		b.n.cfg.Metrics.QuorumAckLatency.Time(now.Sub(b.began))
+		b.began = now
 	}
 	b.done = index
 	b.kickIfDueLocked()

@@ -7,12 +7,13 @@ import (
 	"github.com/hashicorp/raft"
 
 	"zooraft/fsm"
+	"zooraft/zabcompat/metrics"
 )
 
 // TestBatchHolds: the next batch waits for the commit of the one before, unless
 // that is far behind the disk or the batch is full.
 func TestBatchHolds(t *testing.T) {
-	b := newBatcher(&Node{})
+	b := newBatcher(&Node{cfg: Config{Metrics: new(metrics.Metrics)}})
 	holds := func(want bool, when string) {
 		t.Helper()
 		b.mu.Lock()

@@ -21,6 +21,7 @@ import (
 	"zooraft/server/peer"
 	"zooraft/server/quorum/store"
 	"zooraft/zabcompat"
+	"zooraft/zabcompat/metrics"
 )
 
 // Errors of the package.
@@ -66,7 +67,9 @@ type Config struct {
 	// a leader that is silent but whose connections stand.
 	Heartbeat time.Duration
 	SnapCount int // log entries between snapshots
-	Log       hclog.Logger
+	// Metrics takes the figures; nil means that nobody looks at them.
+	Metrics *metrics.Metrics
+	Log     hclog.Logger
 }
 
 // Completion takes the outcome of a request.
@@ -154,6 +157,10 @@ type Node struct {
 // New opens the stores, restores the newest snapshot into f and binds the
 // ports. It joins nothing before Start.
 func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
+	if cfg.Metrics == nil {
+		cfg.Metrics = new(metrics.Metrics)
+	}
+	cfg.Store.Metrics = cfg.Metrics
 	n := &Node{
 		cfg:     cfg,
 		log:     cfg.Log,
@@ -195,9 +202,11 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	}
 	binary.BigEndian.PutUint64(n.nonce[:], boots)
 	rand.Read(n.nonce[8:])
+	start := time.Now()
 	if _, err = n.stores.Restore(f); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
 	}
+	cfg.Metrics.StartSnapshotTime.Time(time.Since(start))
 	_, applied := f.Clock()
 	n.applied.Store(applied)
 	n.noteSnapshot()
@@ -548,6 +557,12 @@ func (n *Node) Progress() Progress {
 	}
 	return Progress{Term: r.CurrentTerm(), Last: r.LastIndex(), Committed: r.CommitIndex(), Applied: n.applied.Load()}
 }
+
+// SlowSyncs counts the writes of the log that took longer than the threshold.
+func (n *Node) SlowSyncs() int64 { return int64(n.stores.SyncStats().Slow) }
+
+// DirSizes returns the bytes of snapshots and log. It walks the files.
+func (n *Node) DirSizes() (snapshots, log int64) { return n.stores.Sizes() }
 
 // lastLogged returns Raft's last log position.
 func (n *Node) lastLogged() (term, index uint64) {

@@ -142,6 +142,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	if err := s.admit(logs); err != nil {
 		return err
 	}
+	s.watch.cfg.Metrics.LogQueued.Add(int64(len(logs)))
 	for len(logs) > 0 {
 		n, size := 0, 0
 		for n < len(logs) && (n == 0 || size+entryLen(logs[n]) <= maxBatchBytes) {

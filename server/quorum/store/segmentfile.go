@@ -4,20 +4,24 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	walfs "github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
+
+	"zooraft/zabcompat/metrics"
 )
 
 // segmentFS is raft-wal's file system, but for the files it writes to: the
 // table has made them, and a write needs no more than its data on the disk.
 type segmentFS struct {
 	*walfs.FS
-	spare *spare // hears of each write; may be nil
+	spare   *spare // hears of each write; may be nil
+	metrics *metrics.Metrics
 }
 
-func newSegmentFS(s *spare) segmentFS { return segmentFS{walfs.New(), s} }
+func newSegmentFS(s *spare, m *metrics.Metrics) segmentFS { return segmentFS{walfs.New(), s, m} }
 
 // Create implements types.VFS. It opens what the table made.
 func (v segmentFS) Create(dir, name string, _ uint64) (types.WritableFile, error) {
@@ -30,14 +34,15 @@ func (v segmentFS) OpenWriter(dir, name string) (types.WritableFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &segmentFile{File: f, spare: v.spare}, nil
+	return &segmentFile{File: f, spare: v.spare, metrics: v.metrics}, nil
 }
 
 // segmentFile is a segment that is written to. Its name and its size are
 // durable since it was made. Only one goroutine at a time may write and sync.
 type segmentFile struct {
 	*os.File
-	spare *spare
+	spare   *spare
+	metrics *metrics.Metrics
 	// written is how much came since the last sync, and end where it ends.
 	written, end int64
 }
@@ -54,9 +59,11 @@ func (f *segmentFile) WriteAt(b []byte, offset int64) (int, error) {
 // What reading needs is durable with the data, a last write that ends behind
 // the size the file was made with included: fdatasync(2) has it so.
 func (f *segmentFile) Sync() error {
+	start := time.Now()
 	if err := dataSync(f.File); err != nil {
 		return err
 	}
+	f.metrics.FsyncTime.Time(time.Since(start))
 	if f.spare != nil {
 		f.spare.grew(f.written, f.end)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"zooraft/zabcompat/metrics"
 )
 
 // The names that raft.FileSnapshotStore uses.
@@ -37,8 +39,9 @@ const (
 //   - It never removes what an interrupted snapshot leaves.
 type snapshots struct {
 	*raft.FileSnapshotStore
-	dir    string
-	logger hclog.Logger
+	dir     string
+	logger  hclog.Logger
+	metrics *metrics.Metrics
 	// newest is the newest snapshot that was there when the store was opened,
 	// nil if there was none.
 	newest *raft.SnapshotMeta
@@ -50,8 +53,8 @@ type fileMeta struct {
 	CRC []byte
 }
 
-func openSnapshots(base string, retain int, logger hclog.Logger) (*snapshots, error) {
-	s := &snapshots{dir: filepath.Join(base, snapshotsDir), logger: logger}
+func openSnapshots(base string, retain int, m *metrics.Metrics, logger hclog.Logger) (*snapshots, error) {
+	s := &snapshots{dir: filepath.Join(base, snapshotsDir), logger: logger, metrics: m}
 	if err := makeDir(s.dir); err != nil {
 		return nil, err
 	}
@@ -169,6 +172,8 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, con
 	}
 	return &sealedSink{
 		SnapshotSink: sink,
+		start:        time.Now(),
+		metrics:      s.metrics,
 		dir:          filepath.Join(s.dir, sink.ID()+tmpSuffix),
 		meta: raft.SnapshotMeta{Version: version, ID: sink.ID(), Index: index, Term: term,
 			Configuration: conf.Clone(), ConfigurationIndex: confIndex},
@@ -183,6 +188,9 @@ type sealedSink struct {
 	meta   raft.SnapshotMeta
 	blocks blockSums
 	closed bool
+
+	start   time.Time
+	metrics *metrics.Metrics
 
 	state  *os.File // the file that Write fills, opened again
 	synced int64    // how much of it is on the disk
@@ -228,7 +236,11 @@ func (s *sealedSink) Close() error {
 	if err := s.seal(); err != nil {
 		return errors.Join(fmt.Errorf("seal snapshot: %w", err), s.SnapshotSink.Cancel())
 	}
-	return s.SnapshotSink.Close()
+	if err := s.SnapshotSink.Close(); err != nil {
+		return err
+	}
+	s.metrics.SnapshotTime.Time(time.Since(s.start))
+	return nil
 }
 
 func (s *sealedSink) seal() error {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"zooraft/zabcompat/metrics"
 )
 
 // The kinds of log store.
@@ -40,6 +42,8 @@ type Config struct {
 	SID int64
 	// SnapRetain is how many snapshots are kept. Default 3, at least 1.
 	SnapRetain int
+	// Metrics takes the durations of syncs, writes and snapshots. Default: nobody.
+	Metrics *metrics.Metrics
 	// Log takes all messages. Default: none.
 	Log hclog.Logger
 	// SlowSync is the duration from which a write is warned about, ZooKeeper's
@@ -95,6 +99,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
+	}
+	if c.Metrics == nil {
+		c.Metrics = new(metrics.Metrics)
 	}
 	if c.SlowSync <= 0 {
 		c.SlowSync = time.Second
@@ -161,7 +168,7 @@ func open(cfg Config) (_ *Stores, err error) {
 		return nil, err
 	}
 	s.watch = newWatch(cfg)
-	if s.snaps, err = openSnapshots(filepath.Join(cfg.DataDir, raftDir), cfg.SnapRetain, s.logger); err != nil {
+	if s.snaps, err = openSnapshots(filepath.Join(cfg.DataDir, raftDir), cfg.SnapRetain, cfg.Metrics, s.logger); err != nil {
 		return nil, err
 	}
 	if s.stable, err = openStable(s.stablePath(), s.watch); err != nil {

@@ -75,6 +75,12 @@ func (w *watch) do(kind int, f func() error) error {
 	err := f()
 	d := time.Since(op.start)
 	slow := d >= w.cfg.SlowSync
+	if kind == writeLog {
+		w.cfg.Metrics.FlushTime.Time(d)
+		if w.cfg.Kind == KindBoltDB { // whose syncs are not seen one by one
+			w.cfg.Metrics.FsyncTime.Time(d)
+		}
+	}
 	w.mu.Lock()
 	delete(w.running, op)
 	c := &w.counts[kind]
