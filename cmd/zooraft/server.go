@@ -23,7 +23,7 @@ func newServerCommand(start startFunc) *cobra.Command {
 	var (
 		overrides []string
 		logLevel  string
-		logJSON   bool
+		logFormat string
 	)
 	cmd := &cobra.Command{
 		Use:   "server [zoo.cfg] [-D key=value]...",
@@ -64,12 +64,10 @@ be bound (one server), 14 the election port cannot be bound.`,
 			if level == hclog.NoLevel {
 				return usageError(cmd, fmt.Errorf("log level %q is unknown; choose trace, debug, info, warn, error or off", logLevel))
 			}
-			log := hclog.New(&hclog.LoggerOptions{
-				Name:       "zooraft",
-				Level:      level,
-				Output:     cmd.ErrOrStderr(),
-				JSONFormat: logJSON,
-			})
+			log, named, err := newLog(logFormat, level, cmd.ErrOrStderr())
+			if err != nil {
+				return usageError(cmd, err)
+			}
 
 			path := ""
 			if len(args) == 1 {
@@ -80,6 +78,9 @@ be bound (one server), 14 the election port cannot be bound.`,
 				return err
 			}
 
+			if !cfg.Standalone() {
+				named(cfg.SID)
+			}
 			heap.Limit(log)
 			pace := heap.Start(log)
 			defer pace.Close()
@@ -101,7 +102,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&overrides, "define", "D", nil, "set a key of zoo.cfg, as `key=value`; may be repeated")
 	flags.StringVar(&logLevel, "log-level", "info", "trace, debug, info, warn, error or off; ZOO_LOG_LEVEL gives another default")
-	flags.BoolVar(&logJSON, "log-json", false, "write the log as JSON lines")
+	flags.StringVar(&logFormat, "log-format", logText, "text, json, or zookeeper for the layout of ZooKeeper's log")
 	return cmd
 }
 

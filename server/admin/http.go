@@ -51,11 +51,12 @@ func newPage(addr, started string, handler http.Handler, idle time.Duration, log
 type commander struct {
 	base string // path of the commands, without a slash at its end
 	src  Source
+	log  hclog.Logger
 }
 
 // NewHTTP makes the admin server.
 func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
-	h := &commander{base: strings.TrimSuffix(cfg.CommandURL, "/"), src: src}
+	h := &commander{base: strings.TrimSuffix(cfg.CommandURL, "/"), src: src, log: log}
 	base := h.base
 	mux := http.NewServeMux()
 	mux.HandleFunc(base, h.index)
@@ -64,6 +65,8 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 	mux.HandleFunc("GET /livez", h.live)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.HandleFunc("GET /safe-to-stop", h.safeToStop)
+	mux.HandleFunc("GET /log-level", h.logLevel)
+	mux.HandleFunc("PUT /log-level", h.setLogLevel)
 	if cfg.Profiling {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
@@ -200,4 +203,21 @@ func say(w http.ResponseWriter, problem error) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// logLevel tells how much is logged, setLogLevel changes it for the life of the
+// process: PUT /log-level?level=debug.
+func (h *commander) logLevel(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, h.log.GetLevel())
+}
+
+func (h *commander) setLogLevel(w http.ResponseWriter, r *http.Request) {
+	level := hclog.LevelFromString(r.URL.Query().Get("level"))
+	if level == hclog.NoLevel {
+		http.Error(w, "give level=trace, debug, info, warn, error or off", http.StatusBadRequest)
+		return
+	}
+	h.log.SetLevel(level)
+	h.log.Info("log level is set", "level", level, "client", r.RemoteAddr)
+	fmt.Fprintln(w, level)
 }

@@ -192,3 +192,21 @@ func TestPrometheus(t *testing.T) {
 		t.Error("the runtime's figures were not asked for")
 	}
 }
+
+func TestLogLevel(t *testing.T) {
+	root := hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: io.Discard})
+	other := root.Named("other")
+	h := NewHTTP(HTTPConfig{CommandURL: "/commands"}, sample(StateStandalone), root.Named("admin")).srv.Handler
+	if code, got := get(t, h, "GET", "/log-level"); code != 200 || got != "info\n" {
+		t.Errorf("at first %d %q", code, got)
+	}
+	if code, got := get(t, h, "PUT", "/log-level?level=debug"); code != 200 || got != "debug\n" || !other.IsDebug() {
+		t.Errorf("set: %d %q, and others are at %v", code, got, other.GetLevel())
+	}
+	if code, _ := get(t, h, "PUT", "/log-level?level=loud"); code != http.StatusBadRequest {
+		t.Errorf("an unknown level: %d", code)
+	}
+	if code, _ := get(t, h, "POST", "/log-level?level=info"); code != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d", code)
+	}
+}

@@ -313,11 +313,11 @@ func TestZooraftCommand(t *testing.T) {
 	}
 	t.Setenv("ZOORAFT_BIN", self)
 	s := &Server{Config: "/x/zoo.cfg"}
-	cmd, err := zooraft.command(s, &Options{Defines: []string{"snapCount=5", "skipACL=yes"}, Args: []string{"--log-json"}})
+	cmd, err := zooraft.command(s, &Options{Defines: []string{"snapCount=5", "skipACL=yes"}, Args: []string{"--log-format=json"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{self, "server", "/x/zoo.cfg", "-D", "snapCount=5", "-D", "skipACL=yes", "--log-json"}
+	want := []string{self, "server", "/x/zoo.cfg", "-D", "snapCount=5", "-D", "skipACL=yes", "--log-format=json"}
 	if !slices.Equal(cmd.Args, want) {
 		t.Errorf("command: got %q, want %q", cmd.Args, want)
 	}
