@@ -167,7 +167,7 @@ func TestHTTPListens(t *testing.T) {
 }
 
 func TestPrometheus(t *testing.T) {
-	src := sample(StateLeader)
+	src := ensembleSample()
 	src.metrics.AckLatency.For("2").Time(1500 * time.Microsecond)
 	src.metrics.Looking.Inc()
 	code, body := get(t, NewExporter("", src, true, hclog.NewNullLogger()).srv.Handler, "GET", "/metrics")
@@ -178,6 +178,7 @@ func TestPrometheus(t *testing.T) {
 		"looking_count 1", "looking_count_total 1", "# TYPE looking_count counter", "znode_count 10", "# TYPE znode_count gauge",
 		`ack_latency{key="2",quantile="0.5"} 1.5`, `ack_latency_sum{key="2"} 1.5`, `ack_latency_count{key="2"} 1`,
 		"# TYPE fsynctime summary", "fsynctime_count 0", "learners 2", "avg_latency 1.57143",
+		"zooraft_serving 1", "zooraft_leading 1", "zooraft_leader_sid 1", `zooraft_peer_connected{sid="2"} 1`, "zooraft_raft_term 0",
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("no line %q", line)

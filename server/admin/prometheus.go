@@ -3,6 +3,7 @@ package admin
 import (
 	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -50,6 +51,7 @@ func (e exporter) Collect(to chan<- prometheus.Metric) {
 		}
 		to <- prometheus.MustNewConstMetric(desc(name, ""), prometheus.GaugeValue, v)
 	}
+	ownFigures(&st, to)
 	m := e.src.Metrics()
 	for id, n := range m.Counters() {
 		for _, name := range []string{id.Name, id.Name + "_total"} {
@@ -59,6 +61,35 @@ func (e exporter) Collect(to chan<- prometheus.Metric) {
 	for id, s := range m.Summaries() {
 		to <- summaryMetric(id, s)
 	}
+}
+
+// ownFigures are of what ZooKeeper has not: Raft, and the other members as this one
+// sees them.
+func ownFigures(st *Status, to chan<- prometheus.Metric) {
+	gauge := func(name, help string, v float64) {
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, v)
+	}
+	bit := func(b bool) float64 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	gauge("zooraft_serving", "1 while clients are served.", bit(st.Serving))
+	gauge("zooraft_read_only", "1 while only readers are served, without a quorum.", bit(st.ReadOnly))
+	gauge("zooraft_leading", "1 on the leader.", bit(st.ServerState == StateLeader))
+	gauge("zooraft_leader_sid", "Server id of the leader, 0 when none is known.", float64(st.LeaderSID))
+	gauge("zooraft_raft_term", "Term of Raft.", float64(st.RaftTerm))
+	gauge("zooraft_raft_last_index", "Index of the last entry in the log.", float64(st.RaftLastIndex))
+	gauge("zooraft_raft_commit_index", "Index of the last entry known to be committed.", float64(st.RaftCommitIndex))
+	gauge("zooraft_raft_applied_index", "Index of the last entry applied.", float64(st.RaftAppliedIndex))
+	gauge("zooraft_slow_syncs", "Writes of the log that took longer than fsync.warningthresholdms, since the start.", float64(st.SlowSyncs))
+	connected := prometheus.NewDesc("zooraft_peer_connected", "1 while the member is connected to this one.", []string{"sid"}, nil)
+	for _, p := range st.Peers {
+		to <- prometheus.MustNewConstMetric(connected, prometheus.GaugeValue, bit(p.Connected), strconv.FormatInt(p.SID, 10))
+	}
+	build := prometheus.NewDesc("zooraft_build_info", "1, with the version as a label.", []string{"version"}, nil)
+	to <- prometheus.MustNewConstMetric(build, prometheus.GaugeValue, 1, st.Version)
 }
 
 func counter(id metrics.ID, n int64) prometheus.Metric {
