@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"zooraft/server"
+)
+
+func newSnapshotCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "snapshot",
+		Short: "Look at the snapshots of a data directory",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newInspectCommand(), newVerifyCommand())
+	return cmd
+}
+
+func newInspectCommand() *cobra.Command {
+	var (
+		asJSON bool
+		top    int
+	)
+	cmd := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Say what is in a snapshot: znodes, sessions, the largest subtrees",
+		Long: `Read a snapshot to its end, its checksum included, and say what is in it. FILE is
+the state.bin of a snapshot or the directory it stands in, below
+dataDir/raft/snapshots. Servers that are at the same zxid show the same digest.`,
+		Example: "  zooraft snapshot inspect /var/lib/zookeeper/raft/snapshots/2-1200-1795314298123",
+		Args:    oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rep, err := inspect(cmd, args[0], top)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(rep)
+			}
+			return printReport(cmd.OutOrStdout(), &rep)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().IntVar(&top, "top", 10, "how many of the largest subtrees to name")
+	return cmd
+}
+
+func newVerifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Check that a snapshot is whole",
+		Long: `Read a snapshot to its end and check it. The exit code is 0 if it can be restored,
+1 if it cannot; what is wrong and at which byte is then said.`,
+		Args: oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rep, err := inspect(cmd, args[0], 0)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: whole, zxid %v, %d znodes, %d bytes\n", rep.File, rep.Zxid, rep.Znodes, rep.Bytes)
+			return nil
+		},
+	}
+}
+
+func oneFile(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError(cmd, fmt.Errorf("give one snapshot, not %d arguments", len(args)))
+	}
+	return nil
+}
+
+// inspect shows how far it is, on a terminal and if it takes long.
+func inspect(cmd *cobra.Command, path string, top int) (server.SnapshotReport, error) {
+	return server.InspectSnapshot(path, max(top, 0), progressLine(cmd.ErrOrStderr(), time.Now))
+}
+
+// progressEvery is how often a line of progress is drawn, and how long it takes until
+// the first.
+const progressEvery = 500 * time.Millisecond
+
+// progressLine draws a line of progress over itself; nil if out is no terminal.
+func progressLine(out io.Writer, now func() time.Time) func(done, all int64) {
+	f, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	drawn := now()
+	shown := false
+	return func(done, all int64) {
+		if done >= all && shown {
+			fmt.Fprint(f, "\r\033[K")
+			shown = false
+			return
+		}
+		if at := now(); at.Sub(drawn) >= progressEvery {
+			fmt.Fprintf(f, "\r%3d %% of %s", 100*done/max(all, 1), bytesText(all))
+			drawn, shown = at, true
+		}
+	}
+}
+
+func printReport(out io.Writer, rep *server.SnapshotReport) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(key string, value any) { fmt.Fprintf(w, "%s\t%v\n", key, value) }
+	line("file", rep.File)
+	line("size", bytesText(rep.Bytes))
+	line("zxid", rep.Zxid)
+	line("raft index", rep.RaftIndex)
+	line("ensemble", rep.ClusterID)
+	line("znodes", fmt.Sprintf("%d, %d of them ephemeral", rep.Znodes, rep.Ephemerals))
+	line("data and paths", bytesText(rep.DataBytes))
+	line("sessions", rep.Sessions)
+	line("digest", rep.Digest)
+	if err := w.Flush(); err != nil || len(rep.LargestSubtree) == 0 {
+		return err
+	}
+	fmt.Fprintln(out)
+	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "data\tznodes\t  largest subtrees")
+	for _, s := range rep.LargestSubtree {
+		fmt.Fprintf(w, "%s\t%d\t  %s\n", bytesText(s.Bytes), s.Znodes, printable(s.Path))
+	}
+	return w.Flush()
+}
+
+// bytesText prints a number of bytes with a unit.
+func bytesText(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	v, i := float64(n), 0
+	for v >= 1024 && i < len(units)-1 {
+		v /= 1024
+		i++
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}
+
+// printable escapes what would not stay on a line.
+func printable(path string) string {
+	q := fmt.Sprintf("%+q", path)
+	if q == `"`+path+`"` {
+		return path
+	}
+	return q
+}
