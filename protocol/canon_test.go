@@ -147,9 +147,9 @@ func canonicalMulti(in []byte, reads bool) (out []byte, used int, ok bool) {
 			nullACL := int32(binary.BigEndian.Uint32(rest[beforeACL:])) == -1
 			flags := int32(binary.BigEndian.Uint32(rest[beforeFlags:]))
 			switch {
-			case nullACL || flags < 0 || flags > 6 || flags > 4 && typ != 21:
+			case typ != 21 && (nullACL || flags < 0 || flags > 4):
 				return nil, 0, false
-			case flags <= 4 && typ == 21: // no TTL mode, no TTL
+			case flags != 5 && flags != 6 && typ == 21: // no TTL mode, no TTL
 				typ = 1
 				body = body[:len(body)-8]
 			}

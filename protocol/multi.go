@@ -49,8 +49,8 @@ type MultiOp struct {
 // DecodeMulti reads the body of a multi, up to and with its end mark. Any error
 // fails the request as a whole, with [ErrMarshalling]; besides the errors of the
 // Decoder that is [ErrMultiOp] for a sub-operation other than create, create2,
-// createContainer, createTTL, delete, setData and check, for flags that are no
-// create mode, for TTL flags without createTTL and for a null ACL.
+// createContainer, createTTL, delete, setData and check, and, other than in
+// createTTL, for flags that are no create mode, TTL flags and a null ACL.
 //
 // Types come out as ZooKeeper executes them (org.apache.zookeeper.
 // MultiOperationRecord): createTTL without a TTL mode is a plain create, its TTL
@@ -113,7 +113,7 @@ func (op *MultiOp) decodeWrite(d *Decoder) {
 		return
 	}
 	flags := op.Create.Flags
-	if !ValidCreateMode(flags) || op.Create.ACLNull || (HasTTL(flags) && op.Type != OpCreateTTL) {
+	if op.Type != OpCreateTTL && (!ValidCreateMode(flags) || op.Create.ACLNull || HasTTL(flags)) {
 		d.fail(ErrMultiOp)
 		return
 	}
