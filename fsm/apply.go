@@ -6,7 +6,6 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"zooraft/fsm/tree"
 	"zooraft/protocol"
 )
 
@@ -169,30 +168,6 @@ func (f *FSM) expire(term uint64, p *payloadReader) error {
 		}
 	}
 	return nil
-}
-
-// reap removes the containers that the leader of term found empty, each unless
-// it is none by now or has a child again. One that never had a child stays.
-func (f *FSM) reap(term uint64, p *payloadReader) error {
-	var r Reap
-	if err := r.decode(p); err != nil {
-		return err
-	}
-	if r.Term != term {
-		return nil
-	}
-	for _, path := range r.Paths {
-		if node := f.tree.Lookup(path); node != tree.None && f.emptied(node) {
-			f.deleteNode(path, node, int64(f.clock.Next(term)))
-			f.fireEvents()
-		}
-	}
-	return nil
-}
-
-// emptied says whether a node is a container that had children and has none.
-func (f *FSM) emptied(node tree.Ref) bool {
-	return f.tree.Owner(node) == tree.ContainerOwner && f.tree.NumChildren(node) == 0 && f.tree.NextSequence(node) > 0
 }
 
 // checkOwner says whether a request of conn may act for the session.

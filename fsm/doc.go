@@ -11,7 +11,10 @@
 //   - The same log gives the same state on every server and at every replay.
 //     Apply looks at its state and the entry alone: no clock, no configuration,
 //     no randomness, no map order that reaches a result. Time, limits and
-//     identities travel in the request.
+//     identities travel in the request, and so does what the configuration of the
+//     server that took it says of it (Options): whether ACLs are checked and which
+//     schemes there are, whether quotas are enforced, which kinds of nodes may be
+//     made. So two servers may be configured differently, and still agree.
 //   - Raft's FSM goroutine is the only writer. It holds the state lock while it
 //     changes the tree, fires watches and completes requests; readers share the
 //     lock. So an event is queued before any reply that shows what it announces.

@@ -58,6 +58,9 @@ type Observer interface {
 	// SessionClosed reports the end of a session. If it ended by its client's
 	// wish, it is reported before the request completes.
 	SessionClosed(id protocol.SessionID, expired bool)
+	// OverQuota reports a write that goes beyond a limit of a quota, or would if it
+	// was not refused. x is valid during the call. Every server is told.
+	OverQuota(x *Excess)
 	// Restored reports that the whole state was replaced by a snapshot.
 	Restored(v View)
 	// Applied reports the end of a batch: everything up to the Raft index is in
@@ -107,6 +110,7 @@ type FSM struct {
 	result  Result
 	client  ClientRequest
 	events  []event
+	quotas  quotaImage
 	answers []interface{} // to Raft: nils, for nothing travels back
 }
 

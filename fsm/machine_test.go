@@ -26,6 +26,7 @@ type machine struct {
 	closed    []protocol.SessionID
 	attached  []Owner
 	registers []uint64
+	over      []Excess
 	applied   uint64
 	restored  int
 }
@@ -55,6 +56,7 @@ func (m *machine) SessionAttached(_ protocol.SessionID, _ int32, o Owner) {
 }
 func (m *machine) SessionClosed(id protocol.SessionID, _ bool) { m.closed = append(m.closed, id) }
 func (m *machine) Led(uint64)                                  {}
+func (m *machine) OverQuota(x *Excess)                         { m.over = append(m.over, *x) }
 func (m *machine) Restored(View)                               { m.restored++ }
 func (m *machine) Applied(_ View, index, _ uint64)             { m.applied = index }
 func (m *machine) Flush()                                      {}

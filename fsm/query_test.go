@@ -213,7 +213,7 @@ func TestContainers(t *testing.T) {
 	emptied := func(want ...string) {
 		t.Helper()
 		var got []string
-		m.f.View(func(v View) { got = v.EmptiedContainers(10) })
+		m.f.View(func(v View) { got, _ = v.Spent(nil, &Look{}, m.now, 0, 1000, 10) })
 		if !slices.Equal(got, want) {
 			t.Errorf("emptied containers: %q, want %q", got, want)
 		}
@@ -245,7 +245,7 @@ func TestContainers(t *testing.T) {
 		t.Errorf("after the removal: exists %v, events %+v; want one of zxid %#x", m.exists("/c/s-0000000000"), s.events, before+1)
 	}
 	emptied("/c") // the outer one goes in the next round
-	if got := (View{m.snapshot().f}).EmptiedContainers(10); !slices.Equal(got, []string{"/c"}) {
+	if got, _ := (View{m.snapshot().f}).Spent(nil, &Look{}, m.now, 0, 1000, 10); !slices.Equal(got, []string{"/c"}) {
 		t.Errorf("emptied containers after a restore: %q, want /c", got)
 	}
 	container("/new", protocol.CreateModeContainer)

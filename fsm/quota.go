@@ -11,15 +11,15 @@ import (
 
 // A quota on the znode X is a pair of znodes below /zookeeper/quota + X that
 // clients make: one holds its limits, the other what is used, kept up to date
-// here (ZooKeeper Programmer's Guide, Quotas; DataTree.updateQuotaStat). The
-// limits are not enforced, which is ZooKeeper's default.
+// here (ZooKeeper Programmer's Guide, Quotas; DataTree.updateQuotaStat). Whether
+// limits bind is in quota_limit.go.
 //
 // Which quotas there are is read from the tree each time, so there is nothing to
 // undo with a multi, nor to rebuild from a snapshot.
 
-// usage is the text of the znode that says how much of a quota is used.
+// usage is the text of either znode: what is used, or the limits.
 type usage struct {
-	count, bytes int64            // -1: not known
+	count, bytes int64            // -1: not known, or no limit
 	others       map[string]int64 // nil if none
 }
 
@@ -75,8 +75,11 @@ func (u usage) String() string {
 
 // used notes that what is stored at path has grown, in the one quota that
 // counts it: the deepest on path or above it. A quota without a readable
-// znode for what is used counts nothing.
+// znode for what is used counts nothing, where ZooKeeper breaks down.
 func (f *FSM) used(path string, count, bytes int64) {
+	if f.tree.NumChildren(f.tree.Quota()) == 0 {
+		return
+	}
 	stats := f.quotaStats(path)
 	if stats == tree.None {
 		return
@@ -84,18 +87,23 @@ func (f *FSM) used(path string, count, bytes int64) {
 	if u, ok := parseUsage(string(f.tree.Data(stats))); ok {
 		u.count += count
 		u.bytes += bytes
-		f.tree.ReplaceData(stats, []byte(u.String()))
+		f.setStats(stats, u)
 	}
+}
+
+// setStats puts what is used into the znode that says so.
+func (f *FSM) setStats(node tree.Ref, u usage) {
+	if f.quotas.keeps() {
+		f.quotas.keep(f.tree, f.tree.Path(node))
+	}
+	f.tree.ReplaceData(node, []byte(u.String()))
 }
 
 // quotaStats finds the znode that says what is used of the deepest quota on
 // path or above it, if there is one. The root can have no quota.
 func (f *FSM) quotaStats(path string) tree.Ref {
 	t := f.tree
-	at, stats := t.Lookup(tree.QuotaPath), tree.None
-	if t.NumChildren(at) == 0 {
-		return tree.None
-	}
+	at, stats := t.Quota(), tree.None
 	for rest := path[1:]; rest != "" && at != tree.None; {
 		var name string
 		name, rest, _ = strings.Cut(rest, "/")
@@ -120,5 +128,5 @@ func (f *FSM) recount(path string, node tree.Ref) {
 	if top := f.tree.Lookup("/" + covered); top != tree.None {
 		u.count, u.bytes = f.tree.Usage(top)
 	}
-	f.tree.ReplaceData(node, []byte(u.String()))
+	f.setStats(node, u)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"zooraft/fsm/acl"
 	"zooraft/protocol"
 )
 
@@ -45,12 +46,37 @@ const (
 	EnforceQuota                      // enforceQuota: what goes beyond a hard limit is refused
 	Reconfig                          // reconfigEnabled: the membership may be changed
 	LocalSession                      // no key: the session is known to its server alone
+	NoDigest                          // DigestAuthenticationProvider.enabled=false: the scheme digest is not there
+	X509                              // authProvider.N: the scheme x509 is there
+	SASL                              // authProvider.N: the scheme sasl is there
 
-	knownOptions = LocalSession<<1 - 1
+	knownOptions = SASL<<1 - 1
 )
 
 // Has says whether all of want are set.
 func (o Options) Has(want Options) bool { return o&want == want }
+
+// Schemes are the ACL schemes that the options tell of.
+func (o Options) Schemes() (s acl.Schemes) {
+	if o&(NoDigest|X509|SASL) == 0 {
+		return 0
+	}
+	if o.Has(NoDigest) {
+		s |= acl.NoDigest
+	}
+	if o.Has(X509) {
+		s |= acl.X509
+	}
+	if o.Has(SASL) {
+		s |= acl.SASL
+	}
+	return s
+}
+
+// Allowed says whether a holder of ids may do any of what need stands for.
+func (o Options) Allowed(list []protocol.ACL, need int32, ids []protocol.ID) bool {
+	return o.Has(SkipACL) || acl.Check(list, need, ids, o.Schemes())
+}
 
 // ClientRequest is a client's write on its way through the log. Body is the
 // request record as the client sent it, so there is one codec, ZooKeeper's.
@@ -175,12 +201,14 @@ func (r *Expire) Append(b []byte) []byte {
 	return b
 }
 
-// Reap removes containers whose last child is gone. Like Expire it stands outside
-// any sequence and counts only in the term that it was decided in; a container
-// that has children again by then stays.
+// Reap removes containers that have emptied or were never used, and znodes that
+// have outlived their time. Like Expire it stands outside any sequence and counts
+// only in the term that it was decided in; each path is looked at again when it
+// is applied, against the time of the entry, and may stay.
 type Reap struct {
-	Term  uint64
-	Paths []string
+	Term      uint64
+	Paths     []string
+	NeverUsed int64 // ms after which a container that never had a child goes; 0: never
 }
 
 // Append encodes the request.
@@ -191,7 +219,7 @@ func (r *Reap) Append(b []byte) []byte {
 	for _, path := range r.Paths {
 		b = appendBytes(b, path)
 	}
-	return b
+	return binary.AppendUvarint(b, uint64(r.NeverUsed))
 }
 
 // Lead is what a leader proposes first: it begins the epoch. Cluster is an id for
@@ -381,6 +409,10 @@ func (r *Reap) decode(p *payloadReader) error {
 	r.Paths = nil
 	for n := p.uvarint(); n > 0 && !p.bad; n-- {
 		r.Paths = append(r.Paths, string(p.bytes()))
+	}
+	r.NeverUsed = 0
+	if len(p.b) > 0 { // not of a release that knew of emptied ones only
+		r.NeverUsed = int64(p.uvarint())
 	}
 	return p.err("reap")
 }

@@ -84,24 +84,11 @@ func (v View) EphemeralCount() int { return v.f.tree.EphemeralCount() }
 // ApproximateDataSize is the sum of path lengths and data in bytes.
 func (v View) ApproximateDataSize() int64 { return v.f.tree.ApproximateDataSize() }
 
-// EmptiedContainers returns the paths of containers that had children and have
-// none, oldest first, limit of them at most.
-func (v View) EmptiedContainers(limit int) []string {
-	var paths []string
-	v.f.tree.EachContainer(func(node tree.Ref) bool {
-		if len(paths) < limit && v.f.emptied(node) {
-			paths = append(paths, v.f.tree.Path(node))
-		}
-		return len(paths) < limit
-	})
-	return paths
-}
-
 // Reader is what a read needs to know of its connection.
 type Reader struct {
 	Session protocol.SessionID
 	IDs     []protocol.ID
-	SkipACL bool
+	Options Options        // of the server that it is connected to
 	Watcher *watch.Watcher // takes the watches that the read sets
 	Sink    watch.Sink     // takes the catch-up events of setWatches
 }
@@ -256,7 +243,7 @@ func (v View) lookup(path string) tree.Ref {
 }
 
 func (r *Reader) allowed(list []protocol.ACL, need int32) bool {
-	return r.SkipACL || acl.Check(list, need, r.IDs)
+	return r.Options.Allowed(list, need, r.IDs)
 }
 
 // getACL shows the list to whoever may read or administer the node; without

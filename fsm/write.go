@@ -54,13 +54,13 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 		var c protocol.CreateRequest
 		c.Decode(&d)
 		if d.Err() == nil {
-			sub = w.create(r.Op, &c)
+			sub = w.create(r.Op, &c, 0)
 		}
 	case protocol.OpCreateTTL:
 		var c protocol.CreateTTLRequest
 		c.Decode(&d)
 		if d.Err() == nil {
-			sub = w.create(r.Op, &c.CreateRequest)
+			sub = w.create(r.Op, &c.CreateRequest, c.TTL)
 		}
 	case protocol.OpDelete:
 		var c protocol.DeleteRequest
@@ -105,7 +105,7 @@ type write struct {
 }
 
 func (w *write) allowed(list []protocol.ACL, need int32) bool {
-	return w.req.Options.Has(SkipACL) || acl.Check(list, need, w.req.IDs)
+	return w.req.Options.Allowed(list, need, w.req.IDs)
 }
 
 func fail(code protocol.ErrCode) SubResult { return SubResult{Err: code} }
@@ -123,27 +123,30 @@ func parentOf(path string) (parent string, ok bool) {
 	return path[:i], true
 }
 
-func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest) SubResult {
+// create makes a znode; ttl, in ms, is createTTL's.
+func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest, ttl int64) SubResult {
 	t := w.f.tree
 	mode := r.Flags
+	timed := protocol.HasTTL(mode)
 	switch {
-	case mode < protocol.CreateModePersistent || mode > protocol.CreateModePersistentSequentialTTL:
+	case !protocol.ValidCreateMode(mode):
 		return fail(protocol.ErrBadArguments)
-	case mode == protocol.CreateModePersistentTTL || mode == protocol.CreateModePersistentSequentialTTL:
-		return fail(protocol.ErrUnimplemented) // extended types are off
-	case op == protocol.OpCreateTTL:
-		return fail(protocol.ErrBadArguments) // a TTL for a node that takes none
+	case timed && !w.req.Options.Has(ExtendedTypes):
+		return fail(protocol.ErrUnimplemented)
+	case timed != (op == protocol.OpCreateTTL), timed && (ttl < 1 || ttl > tree.MaxTTL):
+		// A TTL for a node that takes none, a node without its TTL, or one out of
+		// bounds. ZooKeeper lets a negative TTL for a node that takes none pass
+		// here, and cannot apply it.
+		return fail(protocol.ErrBadArguments)
 	case w.session != protocol.ErrOK:
 		return fail(w.session)
 	}
-	ephemeral := mode == protocol.CreateModeEphemeral || mode == protocol.CreateModeEphemeralSequential
-	sequential := mode == protocol.CreateModePersistentSequential || mode == protocol.CreateModeEphemeralSequential
 
 	parentPath, ok := parentOf(r.Path)
 	if !ok {
 		return fail(protocol.ErrBadArguments)
 	}
-	list, code := acl.Resolve(r.ACL, r.ACLNull, w.req.IDs)
+	list, code := acl.Resolve(r.ACL, r.ACLNull, w.req.IDs, w.req.Options.Schemes())
 	if code != protocol.ErrOK {
 		return fail(code)
 	}
@@ -155,7 +158,7 @@ func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest) SubResult 
 		return fail(protocol.ErrNoAuth)
 	}
 	path := r.Path
-	if sequential {
+	if protocol.Sequential(mode) {
 		path = fmt.Sprintf("%s%010d", path, t.NextSequence(parent))
 	}
 	switch {
@@ -166,14 +169,20 @@ func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest) SubResult 
 	case tree.IsEphemeralOwner(t.Owner(parent)):
 		return fail(protocol.ErrNoChildrenForEphemerals)
 	}
+	if code := w.overQuota(path, 1, int64(len(r.Data))); code != protocol.ErrOK {
+		return fail(code)
+	}
 	var owner int64
 	switch {
 	case op == protocol.OpCreateContainer: // whatever the flags say
 		owner = tree.ContainerOwner
-	case ephemeral:
+	case timed:
+		owner = tree.TTLOwner(ttl)
+	case protocol.Ephemeral(mode):
 		owner = int64(w.req.Session)
 	}
 	name := path[strings.LastIndexByte(path, '/')+1:]
+	w.f.quotas.keep(w.f.tree, path)
 	node := t.Create(parent, name, r.Data, list, owner, w.zxid, w.f.now)
 	w.f.events = append(w.f.events, event{protocol.EventNodeCreated, path, w.zxid, list, t.ACL(parent)})
 	done := SubResult{Path: path, Stat: t.Stat(node)}
@@ -216,6 +225,7 @@ func (f *FSM) deleteNode(path string, node tree.Ref, zxid int64) {
 	parent := f.tree.Parent(node)
 	f.events = append(f.events, event{protocol.EventNodeDeleted, path, zxid, f.tree.ACL(node), f.tree.ACL(parent)})
 	size := int64(len(f.tree.Data(node)))
+	f.quotas.keep(f.tree, path)
 	f.tree.Delete(node, zxid)
 	f.used(path, -1, -size)
 }
@@ -226,10 +236,14 @@ func (w *write) setData(r *protocol.SetDataRequest) SubResult {
 	if code != protocol.ErrOK {
 		return fail(code)
 	}
+	growth := int64(len(r.Data)) - int64(len(t.Data(node)))
+	if code := w.overQuota(r.Path, 0, growth); code != protocol.ErrOK {
+		return fail(code)
+	}
 	if !versionMatches(r.Version, t.Stat(node).Version) {
 		return fail(protocol.ErrBadVersion)
 	}
-	growth := int64(len(r.Data)) - int64(len(t.Data(node)))
+	w.f.quotas.keep(t, r.Path)
 	t.SetData(node, r.Data, w.zxid, w.f.now)
 	w.f.used(r.Path, 0, growth)
 	w.f.events = append(w.f.events, event{protocol.EventNodeDataChanged, r.Path, w.zxid, t.ACL(node), nil})
@@ -244,7 +258,7 @@ func (w *write) setACL(r *protocol.SetACLRequest) SubResult {
 	if tree.ValidatePath(r.Path) != nil {
 		return fail(protocol.ErrBadArguments)
 	}
-	list, code := acl.Resolve(r.ACL, r.ACLNull, w.req.IDs)
+	list, code := acl.Resolve(r.ACL, r.ACLNull, w.req.IDs, w.req.Options.Schemes())
 	if code != protocol.ErrOK {
 		return fail(code)
 	}
@@ -302,6 +316,7 @@ func (w *write) multi(res *Result) {
 	}
 	t := w.f.tree
 	t.Begin()
+	w.f.quotas.begin(w.req.Options.Has(EnforceQuota))
 	failed := -1
 	for i := range ops {
 		sub := w.sub(&ops[i])
@@ -312,6 +327,7 @@ func (w *write) multi(res *Result) {
 			break
 		}
 	}
+	w.f.quotas.end()
 	if failed < 0 {
 		t.Commit()
 		w.f.fireEvents()
@@ -321,6 +337,12 @@ func (w *write) multi(res *Result) {
 	w.f.events = w.f.events[:0]
 	code := res.Multi[failed].Err
 	res.Multi = res.Multi[:0]
+	if code == protocol.ErrMarshalling {
+		// What ZooKeeper stumbles over, such as a null id or garbage for limits,
+		// fails the request and not the operation.
+		res.Err = code
+		return
+	}
 	for i := range ops {
 		sub := SubResult{Op: protocol.OpError}
 		switch {
@@ -336,7 +358,7 @@ func (w *write) multi(res *Result) {
 func (w *write) sub(op *protocol.MultiOp) SubResult {
 	switch op.Type {
 	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer, protocol.OpCreateTTL:
-		return w.create(op.Type, &op.Create)
+		return w.create(op.Type, &op.Create, op.TTL)
 	case protocol.OpDelete:
 		return w.delete(&op.Delete)
 	case protocol.OpSetData:

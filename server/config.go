@@ -2,9 +2,11 @@ package server
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 
 	"zooraft/fsm"
+	"zooraft/fsm/acl"
 )
 
 // DefaultClientPort is the port ZooKeeper's clients try when they are given
@@ -15,10 +17,21 @@ const DefaultClientPort = 2181
 // that a server hands out, so it has to fit into one.
 const MaxSID = 255
 
+// maxExtendedSID is the largest one where nodes may have a TTL: the owner of
+// such a node begins with 255, where that of an ephemeral has the server's id.
+const maxExtendedSID = 254
+
 // Peer types, the values of [Config.PeerType].
 const (
 	PeerParticipant = "participant" // votes
 	PeerObserver    = "observer"    // follows, never votes
+)
+
+// Authentication schemes that are there only on request, the values of
+// [Config.AuthProviders].
+const (
+	SchemeSASL = "sasl"
+	SchemeX509 = "x509"
 )
 
 // Log stores, the values of [Config.LogStore].
@@ -110,12 +123,27 @@ type Config struct {
 	// (key jute.maxbuffer, default 1048575).
 	JuteMaxBuffer int
 
-	// ContainerCheckInterval is how often the leader looks for containers to
-	// remove (key znode.container.checkIntervalMs, default one minute).
+	// ContainerCheckInterval is how often the leader looks for containers and
+	// nodes with a TTL to remove (key znode.container.checkIntervalMs, default
+	// one minute).
 	ContainerCheckInterval time.Duration
-	// ContainerMaxPerMinute is how many containers it removes in a minute at
-	// most (key znode.container.maxPerMinute, default 10000).
+	// ContainerMaxPerMinute is how many of them it removes in a minute at most
+	// (key znode.container.maxPerMinute, default 10000).
 	ContainerMaxPerMinute int
+	// ContainerMaxNeverUsed is how long a container without a child ever may
+	// stay (key znode.container.maxNeverUsedIntervalMs, default 0, for ever).
+	ContainerMaxNeverUsed time.Duration
+
+	// ExtendedTypes lets clients make nodes with a TTL (key
+	// extendedTypesEnabled, default false). No server id may be above 254 then.
+	ExtendedTypes bool
+	// EnforceQuota refuses what goes beyond a quota's hard limits, and says in
+	// the log what goes beyond the soft ones (key enforceQuota, default false).
+	EnforceQuota bool
+	// EagerACLCheck refuses writes that the ACLs forbid before they go into the
+	// log (key enableEagerACLCheck, default false). It has no effect on a
+	// server without a quorum, as in ZooKeeper.
+	EagerACLCheck bool
 
 	// FourLetterWords lists the four-letter words that are answered; "*"
 	// stands for all (key 4lw.commands.whitelist, default "srvr").
@@ -152,6 +180,20 @@ type Config struct {
 	// DigestAuthenticationProvider.superDigest). Empty (default): nobody. It
 	// is a secret and is never logged.
 	SuperDigest string
+	// NoDigestAuth takes the scheme digest away (key
+	// DigestAuthenticationProvider.enabled, default true, for having it).
+	NoDigestAuth bool
+	// DigestAlg is the hash function of digest ids, by its name in Java (key
+	// DigestAuthenticationProvider.digestAlg, default SHA1).
+	DigestAlg string
+	// AuthProviders names the authentication schemes that are there besides ip
+	// and digest: [SchemeSASL], [SchemeX509] (keys authProvider.N, which name
+	// ZooKeeper's classes).
+	AuthProviders []string
+	// X509SuperUser is the subject of the client certificate whose holder passes
+	// every ACL (key X509AuthenticationProvider.superUser). Empty (default):
+	// nobody.
+	X509SuperUser string
 	// SkipACL turns all ACL checks off (key skipACL, "yes" or "no", default
 	// no).
 	SkipACL bool
@@ -201,15 +243,34 @@ func DefaultConfig() Config {
 		MetricsHost:            "0.0.0.0",
 		MetricsPort:            7000,
 		MetricsRuntime:         true,
+		DigestAlg:              "SHA1",
 	}
 }
 
 // requestOptions is what travels with the writes of this server's clients.
 func (c *Config) requestOptions() (o fsm.Options) {
-	if c.SkipACL {
-		o |= fsm.SkipACL
+	for _, set := range [...]struct {
+		on     bool
+		option fsm.Options
+	}{
+		{c.SkipACL, fsm.SkipACL},
+		{c.ExtendedTypes, fsm.ExtendedTypes},
+		{c.EnforceQuota, fsm.EnforceQuota},
+		{c.NoDigestAuth, fsm.NoDigest},
+		{slices.Contains(c.AuthProviders, SchemeX509), fsm.X509},
+		{slices.Contains(c.AuthProviders, SchemeSASL), fsm.SASL},
+	} {
+		if set.on {
+			o |= set.option
+		}
 	}
 	return o
+}
+
+// digest is the hash function that DigestAlg names.
+func (c *Config) digest() acl.Digest {
+	d, _ := acl.NewDigest(c.DigestAlg)
+	return d
 }
 
 // Standalone reports whether the server runs without a quorum: fewer than two

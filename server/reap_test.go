@@ -19,7 +19,12 @@ func TestReaper(t *testing.T) {
 	tick := func(step time.Duration, term uint64) {
 		now = now.Add(step)
 		got = nil
-		r.tick(now, term, func() []string { looks++; return empty }, func(q fsm.Reap) {
+		r.tick(now, term, func(limit int) []string {
+			if looks++; limit != 7200 {
+				t.Errorf("%d are looked for, want 7200, what goes in an interval", limit)
+			}
+			return empty
+		}, func(q fsm.Reap) {
 			if q.Term != term {
 				t.Errorf("removal in term %d, want %d", q.Term, term)
 			}

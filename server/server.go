@@ -53,6 +53,7 @@ type Server struct {
 	metrics *metrics.Metrics
 	admin   *admin.Page // nil without
 	scrapes *admin.Page // nil without
+	excess  excessLog
 
 	servingOnce sync.Once
 	serving     chan struct{}
@@ -90,6 +91,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 	}
 	s.fsm = fsm.New(int64(cfg.SID), log.Named("fsm"))
 	s.fsm.Observe(observer{s})
+	s.excess = newExcessLog(log.Named("fsm"))
 	s.expirer = session.New(session.Config{
 		TickTime: cfg.TickTime,
 		Expire:   s.expire,
@@ -106,6 +108,8 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		GlobalOutstandingLimit: cfg.GlobalOutstandingLimit,
 		JuteMaxBuffer:          cfg.JuteMaxBuffer,
 		SuperDigest:            cfg.SuperDigest,
+		Digest:                 cfg.digest(),
+		EagerACLCheck:          cfg.EagerACLCheck && !cfg.Standalone(),
 		Options:                cfg.requestOptions(),
 		Metrics:                s.metrics,
 		Words:                  words.Answer,
@@ -218,7 +222,7 @@ const frameTouch = quorum.FrameUser
 
 // tick tells the leader every half tick which sessions this server has heard
 // from, as ZooKeeper's followers do with its pings. While this server leads, it
-// also removes containers.
+// also removes what has run its course.
 func (s *Server) tick() {
 	defer s.wg.Done()
 	period := s.cfg.TickTime / 2
@@ -233,16 +237,8 @@ func (s *Server) tick() {
 		}
 		s.reportTouches()
 		s.retryExpiries()
-		reap.tick(time.Now(), s.node.LeadTerm(), s.emptiedContainers, func(r fsm.Reap) { s.node.Duty(r.Append(nil)) })
+		reap.tick(time.Now(), s.node.LeadTerm(), s.spentNodes, s.remove)
 	}
-}
-
-// emptiedContainers lists the containers to remove, as many as may go until the
-// next look.
-func (s *Server) emptiedContainers() (paths []string) {
-	limit := int(float64(s.cfg.ContainerMaxPerMinute) * s.cfg.ContainerCheckInterval.Minutes())
-	s.fsm.View(func(v fsm.View) { paths = v.EmptiedContainers(max(limit, 1)) })
-	return paths
 }
 
 func (s *Server) reportTouches() {
@@ -349,6 +345,12 @@ func (o observer) Registered(sid int64, incarnation uint64, nonce [16]byte) {
 }
 
 func (o observer) Led(term uint64) { o.s.node.Led(term) }
+
+func (o observer) OverQuota(x *fsm.Excess) {
+	if o.s.node != nil && o.s.node.LeadTerm() != 0 {
+		o.s.excess.note(x)
+	}
+}
 
 func (o observer) SessionOpened(id protocol.SessionID, timeout int32, _ fsm.Owner) {
 	o.s.expirer.Opened(id, millis(timeout))

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"zooraft/fsm/acl"
 )
 
 // Fault is one thing wrong with a [Config].
@@ -29,6 +31,7 @@ func (c *Config) Validate() error {
 	v.timing(c)
 	v.limits(c)
 	v.ensemble(c)
+	v.data(c)
 	return errors.Join(v.faults...)
 }
 
@@ -107,6 +110,26 @@ func (v *validation) limits(c *Config) {
 	}
 	v.atLeast("znode.container.checkIntervalMs", 1, int(c.ContainerCheckInterval/time.Millisecond))
 	v.atLeast("znode.container.maxPerMinute", 1, c.ContainerMaxPerMinute)
+	v.atLeast("znode.container.maxNeverUsedIntervalMs", 0, int(c.ContainerMaxNeverUsed/time.Millisecond))
+}
+
+// data checks what the data model and access control need.
+func (v *validation) data(c *Config) {
+	if c.ExtendedTypes {
+		highest := c.SID
+		for _, s := range c.Servers {
+			highest = max(highest, s.ID)
+		}
+		if highest > maxExtendedSID {
+			v.fault("extendedTypesEnabled", "server id %d is too large for nodes with a TTL; give ids up to %d", highest, maxExtendedSID)
+		}
+	}
+	for _, p := range c.AuthProviders {
+		v.oneOf("authProvider", p, SchemeSASL, SchemeX509)
+	}
+	if _, ok := acl.NewDigest(c.DigestAlg); !ok {
+		v.fault("DigestAuthenticationProvider.digestAlg", "%q is unknown; give for example SHA1, SHA-256 or SHA3-256", c.DigestAlg)
+	}
 }
 
 // ensemble checks the server lines and what an ensemble needs besides.

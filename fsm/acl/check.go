@@ -11,15 +11,15 @@ import (
 // list grants everything to everyone, and so does an identity of the scheme
 // super whatever the list (ZooKeeperServer.checkACL).
 //
-// Each entry is matched by itself and by its own scheme's rule: world:anyone
-// matches everybody, digest by equality, ip by its network prefix. Check does
-// not allocate.
-func Check(list []protocol.ACL, need int32, ids []protocol.ID) bool {
+// Each entry is matched by itself and by its own scheme's rule, if the scheme is
+// there: world:anyone matches everybody, digest and x509 by equality, ip by its
+// network prefix, sasl as saslMatches says. Check does not allocate.
+func Check(list []protocol.ACL, need int32, ids []protocol.ID, schemes Schemes) bool {
 	if len(list) == 0 {
 		return true
 	}
 	for i := range list {
-		if e := &list[i]; e.Perms&need != 0 && grants(e, ids) {
+		if e := &list[i]; e.Perms&need != 0 && grants(e, ids, schemes) {
 			return true
 		}
 	}
@@ -32,16 +32,26 @@ func Check(list []protocol.ACL, need int32, ids []protocol.ID) bool {
 }
 
 // grants reports whether the entry means a holder of these identities.
-func grants(e *protocol.ACL, ids []protocol.ID) bool {
+func grants(e *protocol.ACL, ids []protocol.ID, schemes Schemes) bool {
 	if e.NullID {
 		return false
 	}
-	switch e.Scheme {
-	case schemeWorld:
+	if e.Scheme == schemeWorld {
 		return e.ID == anyone
-	case schemeDigest:
+	}
+	if !schemes.has(e.Scheme) {
+		return false
+	}
+	switch e.Scheme {
+	case schemeDigest, schemeX509:
 		for i := range ids {
-			if ids[i].Scheme == schemeDigest && ids[i].ID == e.ID {
+			if ids[i].Scheme == e.Scheme && ids[i].ID == e.ID {
+				return true
+			}
+		}
+	case schemeSASL:
+		for i := range ids {
+			if ids[i].Scheme == schemeSASL && saslMatches(ids[i].ID, e.ID) {
 				return true
 			}
 		}

@@ -56,7 +56,7 @@ func TestCheck(t *testing.T) {
 		{"null id", []protocol.ACL{{Perms: read, Scheme: "digest", NullID: true}}, read, ids("digest", ""), false},
 	}
 	for _, tt := range tests {
-		if got := Check(tt.list, tt.need, tt.ids); got != tt.want {
+		if got := Check(tt.list, tt.need, tt.ids, 0); got != tt.want {
 			t.Errorf("%s: Check(%v, %d, %v) = %v, want %v", tt.name, tt.list, tt.need, tt.ids, got, tt.want)
 		}
 	}
@@ -66,8 +66,8 @@ func TestCheckDoesNotAllocate(t *testing.T) {
 	list := []protocol.ACL{entry(protocol.PermRead, "ip", "10.0.0.0/8"), entry(protocol.PermRead, "ip", "2001:db8::/32"), entry(protocol.PermAll, "digest", "a:b")}
 	who := ids("ip", "2001:db9:0:0:0:0:0:1", "digest", "bob:hash")
 	if n := testing.AllocsPerRun(100, func() {
-		Check(protocol.OpenACL, protocol.PermRead, who)
-		Check(list, protocol.PermRead, who)
+		Check(protocol.OpenACL, protocol.PermRead, who, 0)
+		Check(list, protocol.PermRead, who, 0)
 	}); n != 0 {
 		t.Errorf("Check allocates %v times", n)
 	}
@@ -107,7 +107,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(bm.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if !Check(bm.list, protocol.PermRead, who) {
+				if !Check(bm.list, protocol.PermRead, who, 0) {
 					b.Fatal("refused")
 				}
 			}

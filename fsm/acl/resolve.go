@@ -8,7 +8,8 @@ import (
 )
 
 // Resolve turns the list of a create or setACL request into the one to store,
-// for a connection with these identities (PrepRequestProcessor.fixupACL):
+// for a connection with these identities to a server with these schemes
+// (PrepRequestProcessor.fixupACL):
 // exact duplicates are dropped, each auth entry is replaced by one entry for
 // each authenticated identity, and ids are checked by their scheme. The order
 // is kept otherwise, and duplicates that the expansion makes stay.
@@ -18,13 +19,13 @@ import (
 // identity; or ErrMarshalling for a null id where one is needed. The list is
 // nil unless the code is ErrOK. The argument is not changed, but may be the
 // result.
-func Resolve(list []protocol.ACL, isNull bool, ids []protocol.ID) ([]protocol.ACL, protocol.ErrCode) {
+func Resolve(list []protocol.ACL, isNull bool, ids []protocol.ID, schemes Schemes) ([]protocol.ACL, protocol.ErrCode) {
 	if isNull || len(list) == 0 {
 		return nil, protocol.ErrInvalidACL
 	}
 	list = unique(list)
 	for i := range list {
-		if code := valid(&list[i], ids); code != protocol.ErrOK {
+		if code := valid(&list[i], ids, schemes); code != protocol.ErrOK {
 			return nil, code
 		}
 	}
@@ -39,7 +40,7 @@ func Resolve(list []protocol.ACL, isNull bool, ids []protocol.ID) ([]protocol.AC
 			continue
 		}
 		for _, id := range ids {
-			if authenticated(id) {
+			if schemes.authenticated(id.Scheme) {
 				stored = append(stored, protocol.ACL{Perms: e.Perms, Scheme: id.Scheme, ID: id.ID})
 			}
 		}
@@ -48,12 +49,15 @@ func Resolve(list []protocol.ACL, isNull bool, ids []protocol.ID) ([]protocol.AC
 }
 
 // valid says whether one entry may stand in a request.
-func valid(e *protocol.ACL, ids []protocol.ID) protocol.ErrCode {
+func valid(e *protocol.ACL, ids []protocol.ID, schemes Schemes) protocol.ErrCode {
 	var ok bool
 	switch e.Scheme {
 	case schemeAuth: // the id, null or not, means nothing
-		ok = slices.ContainsFunc(ids, authenticated)
-	case schemeWorld, schemeDigest, schemeIP:
+		ok = slices.ContainsFunc(ids, func(id protocol.ID) bool { return schemes.authenticated(id.Scheme) })
+	case schemeWorld, schemeDigest, schemeIP, schemeX509, schemeSASL:
+		if e.Scheme != schemeWorld && !schemes.has(e.Scheme) {
+			break
+		}
 		if e.NullID {
 			return protocol.ErrMarshalling // a null pointer in ZooKeeper, which answers so
 		}
@@ -64,6 +68,10 @@ func valid(e *protocol.ACL, ids []protocol.ID) protocol.ErrCode {
 			ok = validDigest(e.ID)
 		case schemeIP:
 			_, ok = parseIP(e.ID)
+		case schemeX509:
+			ok = validX500(e.ID)
+		case schemeSASL:
+			ok = validSASL(e.ID)
 		}
 	}
 	if !ok {
@@ -71,10 +79,6 @@ func valid(e *protocol.ACL, ids []protocol.ID) protocol.ErrCode {
 	}
 	return protocol.ErrOK
 }
-
-// authenticated reports whether the identity proves who its holder is: an
-// address does not, and super is no identity that a list could name.
-func authenticated(id protocol.ID) bool { return id.Scheme == schemeDigest }
 
 // validDigest reports whether id has two parts with a colon between. Colons at
 // the end do not count, as Java's String.split drops trailing empty parts; the

@@ -53,7 +53,7 @@ func TestResolve(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := slices.Clone(tt.list)
-			got, code := Resolve(tt.list, tt.isNull, tt.ids)
+			got, code := Resolve(tt.list, tt.isNull, tt.ids, 0)
 			if code != tt.code || !slices.Equal(got, tt.want) {
 				t.Errorf("Resolve = %v, %v, want %v, %v", got, code, tt.want, tt.code)
 			}
@@ -69,7 +69,7 @@ func TestResolveDigestIDs(t *testing.T) {
 		"u:h": true, ":h": true, "a:b:": true, "a:b:::": true, "u": false, "": false, ":": false, "::": false,
 		"a:": false, "a::": false, "a:b:c": false, "::h": false, "a::b": false,
 	} {
-		_, code := Resolve([]protocol.ACL{entry(1, "digest", id)}, false, nil)
+		_, code := Resolve([]protocol.ACL{entry(1, "digest", id)}, false, nil, 0)
 		if got := code == protocol.ErrOK; got != want {
 			t.Errorf("digest id %q accepted: %v, want %v", id, got, want)
 		}
@@ -114,8 +114,8 @@ func TestDigestID(t *testing.T) {
 	// An id that the server makes must be one that it accepts in a list and
 	// that then matches its owner.
 	me := protocol.ID{Scheme: "digest", ID: DigestID([]byte("bob:pw:with:colons"))}
-	list, code := Resolve([]protocol.ACL{entry(protocol.PermRead, "auth", "")}, false, []protocol.ID{me})
-	if code != protocol.ErrOK || !Check(list, protocol.PermRead, []protocol.ID{me}) {
+	list, code := Resolve([]protocol.ACL{entry(protocol.PermRead, "auth", "")}, false, []protocol.ID{me}, 0)
+	if code != protocol.ErrOK || !Check(list, protocol.PermRead, []protocol.ID{me}, 0) {
 		t.Errorf("auth list %v (%v) does not admit %v", list, code, me)
 	}
 	if !reflect.DeepEqual(list, []protocol.ACL{entry(protocol.PermRead, "digest", me.ID)}) {

@@ -139,14 +139,28 @@ func (t *Tree) EphemeralSessions() []int64 {
 
 // EachContainer calls fn for each container znode, oldest first, until fn
 // returns false. fn must not change the tree.
-func (t *Tree) EachContainer(fn func(Ref) bool) { t.eachOwned(ContainerOwner, fn) }
+func (t *Tree) EachContainer(fn func(Ref) bool) { t.eachOwned(ContainerOwner, None, fn) }
+
+// EachContainerFrom is EachContainer for from and those after it. If from is no
+// container, or None, it begins with the oldest.
+func (t *Tree) EachContainerFrom(from Ref, fn func(Ref) bool) { t.eachOwned(ContainerOwner, from, fn) }
 
 // EachTTL calls fn for each znode with a time to live, oldest first, until fn
 // returns false. fn must not change the tree.
-func (t *Tree) EachTTL(fn func(Ref) bool) { t.eachOwned(ttlMark, fn) }
+func (t *Tree) EachTTL(fn func(Ref) bool) { t.eachOwned(ttlMark, None, fn) }
 
-func (t *Tree) eachOwned(key int64, fn func(Ref) bool) {
-	for r := t.owners[key].first; r != None; r = t.at(r).ownerNext {
+// EachTTLFrom is EachTTL for from and those after it. If from has no time to live,
+// or is None, it begins with the oldest.
+func (t *Tree) EachTTLFrom(from Ref, fn func(Ref) bool) { t.eachOwned(ttlMark, from, fn) }
+
+func (t *Tree) eachOwned(key int64, from Ref, fn func(Ref) bool) {
+	r := t.owners[key].first
+	if from != None && t.used.has(uint32(from)) {
+		if owner := t.at(from).owner; owner != 0 && ownerKey(owner) == key {
+			r = from
+		}
+	}
+	for ; r != None; r = t.at(r).ownerNext {
 		if !fn(r) {
 			return
 		}

@@ -43,7 +43,8 @@ func Read(r io.Reader) (*Tree, error) {
 		}
 		return nil, fmt.Errorf("%w: node %d at byte %d: %w", ErrCorrupt, r, offset, err)
 	}
-	if t.Lookup(ConfigPath) == None || t.Lookup(QuotaPath) == None {
+	t.quota = t.Lookup(QuotaPath)
+	if t.Lookup(ConfigPath) == None || t.quota == None {
 		return nil, fmt.Errorf("%w: before byte %d: %s or %s is missing", ErrCorrupt, d.offset, ConfigPath, QuotaPath)
 	}
 	return t, nil

@@ -21,6 +21,7 @@ type Tree struct {
 	acls   aclTable
 	owners map[int64]ownerList
 	counts counts
+	quota  Ref // QuotaPath
 
 	undo     undoLog
 	snapshot *Snapshot // the open one, or nil
@@ -54,7 +55,7 @@ func newHashed(mask uint32) *Tree {
 	t.hashMask = mask
 	t.born(None, "", openACL)
 	system := t.born(Root, "zookeeper", openACL)
-	t.born(system, "quota", openACL)
+	t.quota = t.born(system, "quota", openACL)
 	config := t.born(system, "config", t.acls.intern([]protocol.ACL{{Perms: protocol.PermRead, Scheme: "world", ID: "anyone"}}))
 	t.at(config).aversion = -1
 	return t
@@ -186,6 +187,12 @@ func (t *Tree) Stat(r Ref) protocol.Stat {
 	}
 	return s
 }
+
+// Mtime returns when the data of r was last set, in ms since 1970.
+func (t *Tree) Mtime(r Ref) int64 { return t.at(r).mtime }
+
+// Quota returns QuotaPath, which is always there.
+func (t *Tree) Quota() Ref { return t.quota }
 
 // NumChildren returns how many children r has.
 func (t *Tree) NumChildren(r Ref) int { return int(t.at(r).children) }

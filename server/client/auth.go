@@ -3,7 +3,7 @@ package client
 import (
 	"slices"
 
-	"zooraft/fsm/acl"
+	"zooraft/fsm"
 	"zooraft/protocol"
 )
 
@@ -38,10 +38,10 @@ func (c *conn) authenticate(p *protocol.AuthPacket) bool {
 	case "ip":
 		return true
 	case "digest":
-		if p.Auth == nil {
+		if p.Auth == nil || c.srv.cfg.Options.Has(fsm.NoDigest) {
 			return false
 		}
-		id := acl.DigestID(p.Auth)
+		id := c.srv.cfg.Digest.ID(p.Auth)
 		if id == c.srv.cfg.SuperDigest {
 			if !c.addIdentity(superID) {
 				return false

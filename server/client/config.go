@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zooraft/fsm"
+	"zooraft/fsm/acl"
 	"zooraft/fsm/watch"
 	"zooraft/protocol"
 	"zooraft/zabcompat/metrics"
@@ -72,10 +73,16 @@ type Config struct {
 	// SuperDigest is the digest id that passes every ACL; empty for nobody
 	// (DigestAuthenticationProvider.superDigest).
 	SuperDigest string
-	// Options are what the configuration says of writes, and SkipACL of reads too.
+	// Digest makes digest ids (DigestAuthenticationProvider.digestAlg).
+	Digest acl.Digest
+	// Options are what the configuration says of writes, and of reads and events
+	// as far as access goes.
 	Options fsm.Options
 	// Metrics takes the figures; nil means that nobody looks at them.
 	Metrics *metrics.Metrics
+	// EagerACLCheck refuses a write that the ACLs forbid as they are here and now,
+	// before it is proposed (enableEagerACLCheck).
+	EagerACLCheck bool
 	// Words answers four-letter words. known is false for what is none, which
 	// is then taken for a frame's length; an empty answer closes the
 	// connection without a byte. It is called by many goroutines, without

@@ -310,7 +310,7 @@ func (c *conn) serve() {
 
 // Notify implements watch.Sink. The receiver's right to know is checked here.
 func (c *conn) Notify(ev *watch.Event) {
-	if c.isDead() || !c.srv.cfg.Options.Has(fsm.SkipACL) && !acl.Check(ev.ACL, protocol.PermRead, c.identities()) {
+	if c.isDead() || !c.srv.cfg.Options.Allowed(ev.ACL, protocol.PermRead, c.identities()) {
 		return
 	}
 	if ev.Frame == nil {

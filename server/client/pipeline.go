@@ -22,6 +22,7 @@ type item struct {
 	kind   kind
 	caught bool // kindSync: caught up
 	closes bool // the connection ends after the reply
+	eager  bool // kindFixed: refused without a look at the log
 	xid    int32
 	op     protocol.OpCode
 	err    protocol.ErrCode // kindFixed

@@ -93,7 +93,10 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 	if it.op == protocol.OpPing {
 		h.Xid = protocol.XidPing
 	}
-	if it.kind == kindFixed && it.closes {
+	switch {
+	case it.eager:
+		h.Zxid = 0
+	case it.kind == kindFixed && it.closes:
 		h.Zxid = noZxid
 	}
 	b = h.Append(b)
@@ -103,7 +106,7 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 		if ids == nil {
 			ids = c.identities()
 		}
-		sc.reader = fsm.Reader{Session: c.session, IDs: ids, SkipACL: c.srv.cfg.Options.Has(fsm.SkipACL), Watcher: c.watcher, Sink: sc}
+		sc.reader = fsm.Reader{Session: c.session, IDs: ids, Options: c.srv.cfg.Options, Watcher: c.watcher, Sink: sc}
 		var code protocol.ErrCode
 		b, code = v.Read(b, it.op, it.body, &sc.reader)
 		if code != protocol.ErrOK {

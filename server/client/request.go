@@ -44,6 +44,9 @@ func (c *conn) request(frame []byte) bool {
 	}
 	switch writable(h.Op, &d) {
 	case protocol.ErrOK:
+		if c.srv.cfg.EagerACLCheck && c.forbidden(&it) {
+			return c.ordered(it)
+		}
 		return c.write(item{kind: kindWrite, xid: h.Xid, op: h.Op, at: it.at}, c.clientRequest(h.Op, body))
 	case protocol.ErrMarshalling:
 		return c.refuse(it, protocol.ErrMarshalling)

@@ -35,6 +35,7 @@ func (s *testServer) Registered(sid int64, inc uint64, nonce [16]byte) {
 	s.node.Registered(sid, inc, nonce)
 }
 func (s *testServer) Led(term uint64)                                      { s.node.Led(term) }
+func (s *testServer) OverQuota(*fsm.Excess)                                {}
 func (s *testServer) SessionOpened(protocol.SessionID, int32, fsm.Owner)   {}
 func (s *testServer) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (s *testServer) SessionClosed(protocol.SessionID, bool)               {}
@@ -310,7 +311,7 @@ func TestSync(t *testing.T) {
 		path := w.do(creates[round%3]("/s")).Path
 		seen := make(chan bool, 1)
 		r.node.Sync(func(v fsm.View, err error) {
-			_, code := v.Read(nil, protocol.OpExists, (&protocol.PathWatchRequest{Path: path}).Append(nil), &fsm.Reader{SkipACL: true})
+			_, code := v.Read(nil, protocol.OpExists, (&protocol.PathWatchRequest{Path: path}).Append(nil), &fsm.Reader{Options: fsm.SkipACL})
 			seen <- err == nil && code == protocol.ErrOK
 		})
 		if !await(t, seen, "sync") {
