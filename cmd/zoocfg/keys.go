@@ -32,6 +32,16 @@ var keys = map[string]func(*loader, setting){
 	"znode.container.maxPerMinute": func(l *loader, s setting) {
 		l.number(s, "the number of containers", "10000", &l.cfg.ContainerMaxPerMinute)
 	},
+	"znode.container.maxNeverUsedIntervalMs": func(l *loader, s setting) { l.millis(s, "300000", &l.cfg.ContainerMaxNeverUsed) },
+	"extendedTypesEnabled":                   func(l *loader, s setting) { l.boolean(s, &l.cfg.ExtendedTypes) },
+	"emulate353TTLNodes":                     emulate353TTLNodes,
+	"enforceQuota":                           func(l *loader, s setting) { l.boolean(s, &l.cfg.EnforceQuota) },
+	"enableEagerACLCheck":                    func(l *loader, s setting) { l.boolean(s, &l.cfg.EagerACLCheck) },
+
+	"DigestAuthenticationProvider.enabled":   digestEnabled,
+	"DigestAuthenticationProvider.digestAlg": func(l *loader, s setting) { l.cfg.DigestAlg = s.value },
+	"X509AuthenticationProvider.superUser":   func(l *loader, s setting) { l.cfg.X509SuperUser = s.value },
+
 	"snapCount":                 snapCount,
 	"autopurge.snapRetainCount": snapRetainCount,
 	"standaloneEnabled":         func(l *loader, s setting) { l.boolean(s, &l.cfg.StandaloneEnabled) },

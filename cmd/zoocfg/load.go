@@ -268,6 +268,10 @@ func (l *loader) apply() {
 			member(l, s)
 			continue
 		}
+		if strings.HasPrefix(s.key, authProviderPrefix) {
+			authProvider(l, s)
+			continue
+		}
 		l.property(s)
 		if properties[s.key] {
 			continue

@@ -61,6 +61,15 @@ raft.logStore=boltdb
 sslQuorum=false
 admin.enableServer=false
 zookeeper.extendedTypesEnabled=true
+zookeeper.emulate353TTLNodes=true
+zookeeper.enforceQuota=TRUE
+enableEagerACLCheck=true
+znode.container.maxNeverUsedIntervalMs=300000
+zookeeper.DigestAuthenticationProvider.enabled=false
+DigestAuthenticationProvider.digestAlg=SHA-256
+zookeeper.X509AuthenticationProvider.superUser=CN=root,O=x
+authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
+authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 `
 	cfg, warnings, err := load("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7", "znode.container.checkIntervalMs=1500", "znode.container.maxPerMinute=90"}, files{
 		"/z/zoo.cfg": text, "/var/zk/myid": " 2 \nrest"}.read)
@@ -92,15 +101,22 @@ zookeeper.extendedTypesEnabled=true
 	want.FourLetterWords = []string{"srvr", "ruok", "mntr"}
 	want.AdminEnabled = false
 	want.SuperDigest, want.SkipACL = "super:AbC=", true
+	want.ExtendedTypes, want.EnforceQuota, want.EagerACLCheck = true, true, true
+	want.ContainerMaxNeverUsed = 5 * time.Minute
+	want.NoDigestAuth, want.DigestAlg = true, "SHA-256"
+	want.AuthProviders = []string{"sasl", "x509"}
+	want.X509SuperUser = "CN=root,O=x"
 	want.Properties = map[string]string{
-		"zookeeper.sslQuorum":            "false",
-		"zookeeper.extendedTypesEnabled": "true",
+		"zookeeper.sslQuorum":          "false",
+		"zookeeper.emulate353TTLNodes": "true",
 	}
 	want.ConfigFile, want.ConfigText = "/z/zoo.cfg", text
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
 	}
-	wantWarnings := []string{"/z/zoo.cfg: kept, but without effect in this version: extendedTypesEnabled"}
+	wantWarnings := []string{
+		"/z/zoo.cfg:33: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
+	}
 	if !slices.Equal(warnings, wantWarnings) {
 		t.Errorf("warnings: got %q, want %q", warnings, wantWarnings)
 	}
