@@ -40,29 +40,33 @@ func (w *write) overQuota(path string, count, bytes int64) protocol.ErrCode {
 	if !ok || data == nil {
 		return protocol.ErrMarshalling
 	}
-	if count == 0 && bytes == 0 {
-		return protocol.ErrOK
-	}
-	stats, ok := parseUsage(string(statsData))
-	if !ok || statsData == nil {
-		return protocol.ErrMarshalling
-	}
-	for _, e := range [...]struct {
-		Excess
+	for i, e := range [...]struct {
 		growth     int64
 		soft, hard int64
 	}{
-		{Excess{Path: top, Used: stats.count + count}, count, limits.count, limits.other("countHardLimit")},
-		{Excess{Path: top, Used: stats.bytes + bytes, Bytes: true}, bytes, limits.bytes, limits.other("byteHardLimit")},
+		{count, limits.count, limits.other("countHardLimit")},
+		{bytes, limits.bytes, limits.other("byteHardLimit")},
 	} {
-		if e.Hard, e.Limit = true, e.hard; e.hard < 0 {
-			e.Hard, e.Limit = false, e.soft
+		x := Excess{Path: top, Bytes: i == 1, Hard: e.hard >= 0, Limit: e.hard}
+		if !x.Hard {
+			x.Limit = e.soft
 		}
-		if e.growth == 0 || e.Limit < 0 || e.Used <= e.Limit {
+		if e.growth == 0 || x.Limit < 0 {
 			continue
 		}
-		f.obs.OverQuota(&e.Excess)
-		if e.Hard {
+		stats, ok := parseUsage(string(statsData))
+		if !ok || statsData == nil {
+			return protocol.ErrMarshalling
+		}
+		x.Used = stats.count + count
+		if x.Bytes {
+			x.Used = stats.bytes + bytes
+		}
+		if x.Used <= x.Limit {
+			continue
+		}
+		f.obs.OverQuota(&x)
+		if x.Hard {
 			return protocol.ErrQuotaExceeded
 		}
 	}

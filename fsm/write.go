@@ -245,9 +245,10 @@ func (w *write) setData(r *protocol.SetDataRequest) SubResult {
 	}
 	w.f.quotas.keep(t, r.Path)
 	t.SetData(node, r.Data, w.zxid, w.f.now)
+	done := SubResult{Stat: t.Stat(node)} // before the node counts itself, if it is one that counts
 	w.f.used(r.Path, 0, growth)
 	w.f.events = append(w.f.events, event{protocol.EventNodeDataChanged, r.Path, w.zxid, t.ACL(node), nil})
-	return SubResult{Stat: t.Stat(node)}
+	return done
 }
 
 func (w *write) setACL(r *protocol.SetACLRequest) SubResult {

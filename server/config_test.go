@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zooraft/fsm"
 )
 
 // trio returns a valid configuration of server 1 of three.
@@ -47,6 +49,10 @@ func TestValidate(t *testing.T) {
 		{"sid too large", func(c *Config) { c.SID = 256 }, []string{"myid", "myid"}, "1 to 255"},
 		{"sid not listed", func(c *Config) { c.SID = 7 }, []string{"myid"}, "no server.7 line"},
 		{"no data directory", func(c *Config) { c.DataDir = "" }, []string{"dataDir"}, "dataDir is not set"},
+		{"id of a TTL node's mark", func(c *Config) { c.ExtendedTypes, c.Servers[2].ID = true, 255 }, []string{"extendedTypesEnabled"}, "ids up to 254"},
+		{"digest algorithm", func(c *Config) { c.DigestAlg = "rot13" }, []string{"DigestAuthenticationProvider.digestAlg"}, `"rot13" is unknown`},
+		{"authentication provider", func(c *Config) { c.AuthProviders = []string{"key"} }, []string{"authProvider"}, `"key" is unknown`},
+		{"never used", func(c *Config) { c.ContainerMaxNeverUsed = -time.Second }, []string{"znode.container.maxNeverUsedIntervalMs"}, "0 or more"},
 		{"role", func(c *Config) { c.PeerType = "voter" }, []string{"peerType"}, `"voter" is unknown`},
 		{"log store", func(c *Config) { c.LogStore = "rocks" }, []string{"raft.logStore"}, `["wal" "boltdb"]`},
 		{"tick zero", func(c *Config) { c.TickTime = 0 }, []string{"tickTime"}, "2000"},
@@ -166,5 +172,27 @@ func TestLogDir(t *testing.T) {
 	c.DataLogDir = "/l"
 	if got := c.LogDir(); got != "/l" {
 		t.Errorf("with dataLogDir: got %q, want /l", got)
+	}
+}
+
+func TestRequestOptions(t *testing.T) {
+	c := DefaultConfig()
+	if o := c.requestOptions(); o != 0 {
+		t.Errorf("by default: %b", o)
+	}
+	for name, tt := range map[string]struct {
+		edit func(*Config)
+		want fsm.Options
+	}{
+		"skipACL":              {func(c *Config) { c.SkipACL = true }, fsm.SkipACL},
+		"extendedTypesEnabled": {func(c *Config) { c.ExtendedTypes = true }, fsm.ExtendedTypes},
+		"enforceQuota":         {func(c *Config) { c.EnforceQuota = true }, fsm.EnforceQuota},
+		"no digest":            {func(c *Config) { c.NoDigestAuth = true }, fsm.NoDigest},
+		"x509 and sasl":        {func(c *Config) { c.AuthProviders = []string{SchemeX509, SchemeSASL} }, fsm.X509 | fsm.SASL},
+	} {
+		c := DefaultConfig()
+		if tt.edit(&c); c.requestOptions() != tt.want {
+			t.Errorf("%s: %b, want %b", name, c.requestOptions(), tt.want)
+		}
 	}
 }

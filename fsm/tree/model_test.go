@@ -154,6 +154,21 @@ func (m *model) compare(tr *Tree) error {
 	if !slices.Equal(containers, m.eph[ContainerOwner]) {
 		return fmt.Errorf("containers %q, want %q", containers, m.eph[ContainerOwner])
 	}
+	for i, path := range containers {
+		first := ""
+		tr.EachContainerFrom(tr.Lookup(path), func(r Ref) bool { first = tr.Path(r); return false })
+		if first != path {
+			return fmt.Errorf("containers from %q, number %d, on: the first is %q", path, i, first)
+		}
+	}
+	whole := 0
+	tr.EachContainerFrom(Root, func(Ref) bool { whole++; return true }) // which is none
+	if whole != len(containers) {
+		return fmt.Errorf("%d containers from a node that is none, want %d", whole, len(containers))
+	}
+	if tr.Quota() != tr.Lookup(QuotaPath) {
+		return fmt.Errorf("Quota() = %d, want %d", tr.Quota(), tr.Lookup(QuotaPath))
+	}
 	if tr.NodeCount() != len(m.nodes) || tr.EphemeralCount() != ephemerals || tr.ApproximateDataSize() != size || tr.Descendants(Root) != len(m.nodes)-1 {
 		return fmt.Errorf("%d nodes, %d ephemerals, size %d, %d descendants; want %d, %d, %d", tr.NodeCount(), tr.EphemeralCount(),
 			tr.ApproximateDataSize(), tr.Descendants(Root), len(m.nodes), ephemerals, size)
