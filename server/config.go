@@ -190,10 +190,6 @@ type Config struct {
 	// and digest: [SchemeSASL], [SchemeX509] (keys authProvider.N, which name
 	// ZooKeeper's classes).
 	AuthProviders []string
-	// X509SuperUser is the subject of the client certificate whose holder passes
-	// every ACL (key X509AuthenticationProvider.superUser). Empty (default):
-	// nobody.
-	X509SuperUser string
 	// SkipACL turns all ACL checks off (key skipACL, "yes" or "no", default
 	// no).
 	SkipACL bool

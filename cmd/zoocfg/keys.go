@@ -40,7 +40,6 @@ var keys = map[string]func(*loader, setting){
 
 	"DigestAuthenticationProvider.enabled":   digestEnabled,
 	"DigestAuthenticationProvider.digestAlg": func(l *loader, s setting) { l.cfg.DigestAlg = s.value },
-	"X509AuthenticationProvider.superUser":   func(l *loader, s setting) { l.cfg.X509SuperUser = s.value },
 
 	"snapCount":                 snapCount,
 	"autopurge.snapRetainCount": snapRetainCount,

@@ -67,7 +67,6 @@ enableEagerACLCheck=true
 znode.container.maxNeverUsedIntervalMs=300000
 zookeeper.DigestAuthenticationProvider.enabled=false
 DigestAuthenticationProvider.digestAlg=SHA-256
-zookeeper.X509AuthenticationProvider.superUser=CN=root,O=x
 authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
 authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 `
@@ -105,7 +104,6 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 	want.ContainerMaxNeverUsed = 5 * time.Minute
 	want.NoDigestAuth, want.DigestAlg = true, "SHA-256"
 	want.AuthProviders = []string{"sasl", "x509"}
-	want.X509SuperUser = "CN=root,O=x"
 	want.Properties = map[string]string{
 		"zookeeper.sslQuorum":          "false",
 		"zookeeper.emulate353TTLNodes": "true",
