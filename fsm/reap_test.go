@@ -234,3 +234,28 @@ func FuzzReap(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkSpent is one hold of the state lock by the leader's look, among nodes
+// of which none can go, and plain ones that it must not look at.
+func BenchmarkSpent(b *testing.B) {
+	m := newMachine(b)
+	m.open(100, 1)
+	m.now = 1 << 40
+	for i := range 200_000 {
+		if i%4 == 0 {
+			m.with(ExtendedTypes, protocol.OpCreateTTL, ttlBody(fmt.Sprintf("/t%d", i), protocol.CreateModePersistentTTL, tree.MaxTTL))
+		} else {
+			m.create(fmt.Sprintf("/p%d", i), 0)
+		}
+	}
+	m.log, m.results = nil, nil
+	var at Look
+	more := false
+	b.ReportAllocs()
+	for b.Loop() {
+		if !more {
+			at = Look{}
+		}
+		m.f.View(func(v View) { _, more = v.Spent(nil, &at, m.now, 0, 1000, 100) })
+	}
+}
