@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"zooraft/fsm/tree"
 	"zooraft/protocol"
 	"zooraft/zabcompat"
 )
@@ -268,9 +269,30 @@ func TestReplay(t *testing.T) {
 		return p
 	}
 	random := func(m *machine) {
-		switch rnd.IntN(8) {
+		// Each server may say otherwise of its clients' requests.
+		options := Options(rnd.IntN(int(knownOptions) + 1))
+		switch rnd.IntN(13) {
 		case 0, 1, 2:
 			m.create(path(), int32(rnd.IntN(4)))
+		case 8:
+			m.with(options, protocol.OpCreateTTL, ttlBody(path(), 5+int32(rnd.IntN(2)), 1+rnd.Int64N(200)))
+		case 9:
+			m.with(options, protocol.OpCreateContainer, createBody(path(), "", 4))
+		case 10: // a quota, or a change of one
+			at := tree.QuotaPath + path()
+			limits := fmt.Sprintf("count=1,bytes=9=;countHardLimit=%d;byteHardLimit=%d", rnd.IntN(9)-1, rnd.IntN(30)-1)
+			m.create(at, 0)
+			m.with(options, protocol.OpCreate, createBody(at+"/"+tree.LimitsName, limits, 0))
+			m.with(options, protocol.OpSetData, setBody(at+"/"+tree.LimitsName, limits, -1))
+			m.with(options, protocol.OpCreate, createBody(at+"/"+tree.StatsName, "", 0))
+		case 11:
+			m.with(options, protocol.OpMulti, multiBody(
+				&protocol.CreateRequest{Path: path(), Data: []byte("12345"), ACL: protocol.OpenACL},
+				&protocol.SetDataRequest{Path: path(), Data: []byte("1234567890"), Version: -1}))
+		case 12:
+			m.now += rnd.Int64N(100)
+			never := rnd.Int64N(2) * 50
+			m.reap(never, append(m.spent(never), path())...)
 		case 3:
 			m.delete(path(), -1)
 		case 4:
