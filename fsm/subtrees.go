@@ -64,4 +64,3 @@ func (s *subtrees) measure(node tree.Ref, path string) Subtree {
 	}
 	return all
 }
-
