@@ -1,5 +1,6 @@
 // Package interop runs clients that were written for ZooKeeper, unchanged, against a server: ZooKeeper's own command
-// line (Java), kazoo with its recipes (Python), the Go client, and the C client's shell.
+// line (Java), Curator with its recipes (Java, under curator/), kazoo with its recipes (Python), the Go client, and the C
+// client's shell. Curator's recipes work on while the ensemble's leader is killed and brought back.
 //
 // Its tests have the build tag interop, since they need what setup.sh installs:
 //

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the stock clients (and the stock server) that the interop tests run: ZooKeeper's jars, the Python client
-# kazoo, ZooKeeper's C shell. Run it as often as you like: what is there is left alone.
+# Installs the stock clients (and the stock server) that the interop tests run: ZooKeeper's jars and Curator's, the Python
+# client kazoo, ZooKeeper's C shell. Run it as often as you like: what is there is left alone.
 #
 #   ZOORAFT_INTEROP_DEPS   where the jars and the Python environment go
 #                          (default: ${XDG_CACHE_HOME:-$HOME/.cache}/zooraft-interop)
@@ -9,11 +9,11 @@
 set -euo pipefail
 
 zookeeper_version=3.9.5
+curator_version=5.9.0
 kazoo_version=2.11.0
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 deps=${ZOORAFT_INTEROP_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/zooraft-interop}
-jars=$deps/zookeeper-$zookeeper_version
 venv=$deps/kazoo-$kazoo_version
 missing=()
 
@@ -23,8 +23,10 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # Debian's packages, where this user may install them. One update, and only if something is wanted.
 wanted=()
-have java || wanted+=(openjdk-17-jre-headless)
-[[ -e $jars/.complete ]] || have mvn || wanted+=(maven)
+have javac || wanted+=(openjdk-17-jdk-headless)
+for jars in "zookeeper-$zookeeper_version" "curator-$curator_version"; do
+  [[ -e $deps/$jars/.complete ]] || have mvn || { wanted+=(maven); break; }
+done
 [[ -x $venv/bin/python ]] || python3 -c 'import ensurepip' >/dev/null 2>&1 || wanted+=(python3-venv)
 [[ -x /usr/lib/zookeeper/bin/cli_mt ]] || wanted+=(zookeeper-bin libzookeeper-mt2)
 if ((${#wanted[@]})) && have apt-get && [[ $(id -u) == 0 ]]; then
@@ -34,28 +36,31 @@ if ((${#wanted[@]})) && have apt-get && [[ $(id -u) == 0 ]]; then
   apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null || lack "apt-get install ${wanted[*]}"
 fi
 have java || lack "no java: Java 17 or newer is needed for zkCli and the stock server"
+have javac || lack "no javac: it compiles the program that works with Curator"
 [[ -x /usr/lib/zookeeper/bin/cli_mt ]] || have cli_mt || lack "no cli_mt: Debian's package zookeeper-bin has it"
 
 mkdir -p "$deps"
 # Each part is made beside its place and renamed when whole, so that an interrupted run leaves nothing half done.
-if [[ ! -e $jars/.complete ]]; then
-  if have mvn; then
-    step "ZooKeeper $zookeeper_version"
-    new=$(mktemp -d "$deps/.jars.XXXXXX")
-    if mvn -q -B -f "$here/zookeeper-pom.xml" dependency:copy-dependencies \
-        -DincludeScope=runtime -DoutputDirectory="$new" -Dmdep.useBaseVersion=true; then
-      [[ -e $new/zookeeper-$zookeeper_version.jar ]]
-      touch "$new/.complete"
-      rm -rf "$jars"
-      mv "$new" "$jars"
-    else
-      rm -rf "$new"
-      lack "ZooKeeper's jars could not be had through mvn"
-    fi
+
+# jars POM NAME JAR: the jars that a pom names, and that one must be among, into the directory NAME.
+jars() {
+  [[ -e $deps/$2/.complete ]] && return
+  have mvn || { lack "no mvn: it brings the jars of $2"; return; }
+  step "$2"
+  local new
+  new=$(mktemp -d "$deps/.jars.XXXXXX")
+  if mvn -q -B -f "$here/$1" dependency:copy-dependencies \
+      -DincludeScope=runtime -DoutputDirectory="$new" -Dmdep.useBaseVersion=true && [[ -e $new/$3 ]]; then
+    touch "$new/.complete"
+    rm -rf "${deps:?}/$2"
+    mv "$new" "$deps/$2"
   else
-    lack "no mvn: it brings ZooKeeper's jars"
+    rm -rf "$new"
+    lack "the jars of $2 could not be had through mvn"
   fi
-fi
+}
+jars zookeeper-pom.xml "zookeeper-$zookeeper_version" "zookeeper-$zookeeper_version.jar"
+jars curator-pom.xml "curator-$curator_version" "curator-recipes-$curator_version.jar"
 if ! "$venv/bin/python" -c 'import kazoo' >/dev/null 2>&1; then
   if have python3; then
     step "kazoo $kazoo_version"

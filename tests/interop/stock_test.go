@@ -17,6 +17,7 @@ import (
 const (
 	zooKeeperDir = "zookeeper-3.9.5"
 	kazooDir     = "kazoo-2.11.0"
+	curatorDir   = "curator-5.9.0"
 )
 
 // clientTimeout bounds a single run of a client program. It is far above what one takes, for a loaded machine.
