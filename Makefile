@@ -3,7 +3,8 @@
 # make ensemble   three servers on this machine, ports 2181 to 2183; Ctrl-C stops them
 # make check      format, vet, staticcheck, who imports whom
 # make test       all tests that need nothing but Go (and a C compiler, for -race)
-# make interop    the stock clients against a server; installs them first
+# make interop    the stock clients against a server; installs them first. INTEROP=full takes some minutes more for
+#                 whole applications; tests/interop/doc.go says which
 # make fuzz       each fuzz test for FUZZTIME
 # make bench      Zooraft beside ZooKeeper, in some minutes; BENCH=full takes half an hour and more. tests/bench/doc.go
 #                 says what can be chosen; results.json and report.html go to BENCH_OUT
@@ -15,6 +16,7 @@ FUZZTIME   ?= 10s
 BENCHCOUNT ?= 1
 BENCH      ?= quick
 BENCH_OUT  ?= bench-results
+INTEROP    ?= quick
 VERSION    ?= $(shell git describe --tags 2>/dev/null | sed 's/^v//')
 COMMIT     ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
 
@@ -67,6 +69,7 @@ endif
 	$(GO) test $(RACE) -timeout 20m ./...
 	cd tests/kubernetes && $(GO) test -count=1 ./... # the cache does not see changes of deploy/
 
+interop: export ZOORAFT_INTEROP := $(INTEROP)
 interop:
 	bash tests/interop/setup.sh
 	$(GO) test -v -count=1 -timeout 30m -tags interop ./tests/interop/...

@@ -9,5 +9,11 @@
 // What a test expects is what a stock ZooKeeper does, and the same test says so: with ZOORAFT_ORACLE=1 it runs against
 // one, started from the jars that setup.sh brought. A test that fails there is wrong, whatever Zooraft does.
 //
+// With ZOORAFT_INTEROP=full, which setup.sh heeds too, there is more, of some minutes, to be run by hand or at night
+// ("make interop INTEROP=full"):
+//   - TestKafka: a Kafka broker in ZooKeeper mode (under kafka/) whose topics, messages, configuration, ACLs and
+//     controller outlive the ensemble's leaders. It logs what the broker said of its ZooKeeper sessions; the same with
+//     ZOORAFT_ORACLE=1 tells what it would have said on a stock ensemble.
+//
 // A tool that is missing skips its tests and is named; with CI=true it fails them.
 package interop

@@ -18,6 +18,7 @@ const (
 	zooKeeperDir = "zookeeper-3.9.5"
 	kazooDir     = "kazoo-2.11.0"
 	curatorDir   = "curator-5.9.0"
+	kafkaDir     = "kafka-3.9.1"
 )
 
 // clientTimeout bounds a single run of a client program. It is far above what one takes, for a loaded machine.
@@ -62,6 +63,14 @@ func deps(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(home, ".cache", "zooraft-interop")
+}
+
+// onlyFull skips a test that is not for each run, unless ZOORAFT_INTEROP=full asks for all.
+func onlyFull(t *testing.T) {
+	t.Helper()
+	if os.Getenv("ZOORAFT_INTEROP") != "full" {
+		t.Skip("runs with ZOORAFT_INTEROP=full")
+	}
 }
 
 // lacking ends a test whose tool is not there.
