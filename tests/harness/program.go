@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 )
 
 // program says how a server is run.
@@ -72,6 +73,16 @@ const serverLogback = `<configuration>
   <root level="INFO"><appender-ref ref="ERR"/></root>
 </configuration>
 `
+
+// ZooraftBinary is the path of the binary under test, built if need be, for a test whose servers something else starts.
+func ZooraftBinary(t testing.TB) string {
+	t.Helper()
+	bin, err := zooraftBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
 
 // zooraftBinary is the binary under test: ZOORAFT_BIN, or one built from this checkout, at most once per process.
 var zooraftBinary = sync.OnceValues(func() (string, error) {

@@ -21,12 +21,15 @@ func TestCurator(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(jars, ".complete")); err != nil {
 		lacking(t, "Curator's jars in "+jars)
 	}
-	classes := compileJava(t, jars, "curator/*.java")
+	classes := compileJava(t, filepath.Join(jars, "*"), "curator/*.java")
 	e := start(t, 3)
 	killed := 0
-	cmd := exec.CommandContext(withDeadline(t, 4*time.Minute), java(t), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
-		"-cp", classes+string(os.PathListSeparator)+filepath.Join(jars, "*"), "Recipes", e.Connect(), strconv.Itoa(curatorRounds))
+	const logger = "-Dorg.slf4j.simpleLogger."
+	cmd := exec.CommandContext(withDeadline(t, 4*time.Minute), java(t),
+		"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		logger+"defaultLogLevel=error", logger+"showDateTime=true", logger+"dateTimeFormat=HH:mm:ss.SSS",
+		"-cp", classes+string(os.PathListSeparator)+filepath.Join(jars, "*"),
+		"Recipes", e.Connect(), strconv.Itoa(curatorRounds))
 	runCases(t, cmd, func(what string) {
 		switch what {
 		case "kill":
@@ -43,7 +46,7 @@ func TestCurator(t *testing.T) {
 
 // compileJava compiles the sources that match any of the patterns and returns where the classes are. It is done for each
 // run, not once by setup.sh, so that what runs is what is there to read.
-func compileJava(t *testing.T, jars string, patterns ...string) string {
+func compileJava(t *testing.T, classPath string, patterns ...string) string {
 	t.Helper()
 	javac, err := exec.LookPath("javac")
 	if err != nil {
@@ -56,8 +59,8 @@ func compileJava(t *testing.T, jars string, patterns ...string) string {
 		sources = append(sources, matches...)
 	}
 	classes := t.TempDir()
-	cmd := exec.CommandContext(withDeadline(t, clientTimeout), javac, append([]string{"-Xlint:all,-try", "-Werror", "-encoding", "UTF-8", "-proc:none",
-		"-d", classes, "-cp", filepath.Join(jars, "*")}, sources...)...)
+	args := []string{"-Xlint:all,-try,-classfile", "-Werror", "-encoding", "UTF-8", "-proc:none", "-d", classes, "-cp", classPath}
+	cmd := exec.CommandContext(withDeadline(t, clientTimeout), javac, append(args, sources...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("compile %v: %v\n%s", patterns, err, out)
 	}

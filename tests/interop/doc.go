@@ -14,6 +14,8 @@
 //   - TestKafka: a Kafka broker in ZooKeeper mode (under kafka/) whose topics, messages, configuration, ACLs and
 //     controller outlive the ensemble's leaders. It logs what the broker said of its ZooKeeper sessions; the same with
 //     ZOORAFT_ORACLE=1 tells what it would have said on a stock ensemble.
+//   - TestZooKeeperTests: those of ZooKeeper's own tests, from its test jar, that ask a lone server by its port, with
+//     Zooraft in the place of the server that they start (under zookeeper-tests/).
 //
 // A tool that is missing skips its tests and is named; with CI=true it fails them.
 package interop

@@ -25,7 +25,7 @@ func TestKafka(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(jars, ".complete")); err != nil {
 		lacking(t, "Kafka's jars in "+jars)
 	}
-	classes := compileJava(t, jars, "kafka/*.java", "curator/Check.java")
+	classes := compileJava(t, filepath.Join(jars, "*"), "kafka/*.java", "curator/Check.java")
 	e := start(t, 3)
 	b := newBroker(t, jars, e.Connect()+kafkaChroot)
 	b.start()
@@ -129,7 +129,8 @@ func (b *broker) start() {
 	must(b.t, "open log", err)
 	defer out.Close()
 	b.cmd = exec.CommandContext(withDeadline(b.t, 5*time.Minute), java(b.t), "-Xmx512m", "-XX:+UseSerialGC",
-		"-Dlog4j.configuration=file:"+filepath.Join(b.dir, "broker-log4j"), "-cp", filepath.Join(b.jars, "*"), "kafka.Kafka", b.properties)
+		"-Dlog4j.configuration=file:"+filepath.Join(b.dir, "broker-log4j"),
+		"-cp", filepath.Join(b.jars, "*"), "kafka.Kafka", b.properties)
 	b.cmd.Stdout, b.cmd.Stderr = out, out
 	must(b.t, "start broker", b.cmd.Start())
 }

@@ -4,7 +4,7 @@
 #
 #   ZOORAFT_INTEROP_DEPS   where the jars and the Python environment go
 #                          (default: ${XDG_CACHE_HOME:-$HOME/.cache}/zooraft-interop)
-#   ZOORAFT_INTEROP=full   also what the long tests need: Kafka
+#   ZOORAFT_INTEROP=full   also what the long tests need: Kafka, ZooKeeper's own tests
 #   CI=true                a part that cannot be installed ends the script with 1; otherwise it is named and
 #                          its tests skip
 set -euo pipefail
@@ -27,7 +27,8 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # Debian's packages, where this user may install them. One update, and only if something is wanted.
 wanted=()
 have javac || wanted+=(openjdk-17-jdk-headless)
-for jars in "zookeeper-$zookeeper_version" "curator-$curator_version" ${full:+"kafka-$kafka_version"}; do
+for jars in "zookeeper-$zookeeper_version" "curator-$curator_version" \
+    ${full:+"kafka-$kafka_version" "zookeeper-tests-$zookeeper_version"}; do
   [[ -e $deps/$jars/.complete ]] || have mvn || { wanted+=(maven); break; }
 done
 [[ -x $venv/bin/python ]] || python3 -c 'import ensurepip' >/dev/null 2>&1 || wanted+=(python3-venv)
@@ -66,6 +67,7 @@ jars zookeeper-pom.xml "zookeeper-$zookeeper_version" "zookeeper-$zookeeper_vers
 jars curator-pom.xml "curator-$curator_version" "curator-recipes-$curator_version.jar"
 if [[ $full ]]; then
   jars kafka-pom.xml "kafka-$kafka_version" "kafka_2.13-$kafka_version.jar"
+  jars zookeeper-tests-pom.xml "zookeeper-tests-$zookeeper_version" "zookeeper-$zookeeper_version-tests.jar"
 fi
 if ! "$venv/bin/python" -c 'import kazoo' >/dev/null 2>&1; then
   if have python3; then

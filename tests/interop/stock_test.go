@@ -19,6 +19,7 @@ const (
 	kazooDir     = "kazoo-2.11.0"
 	curatorDir   = "curator-5.9.0"
 	kafkaDir     = "kafka-3.9.1"
+	ownTestsDir  = "zookeeper-tests-3.9.5"
 )
 
 // clientTimeout bounds a single run of a client program. It is far above what one takes, for a loaded machine.
