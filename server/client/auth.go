@@ -20,6 +20,9 @@ func (c *conn) auth(xid int32, body []byte) bool {
 		return false
 	}
 	c.outOfBand()
+	if p.Scheme == "ensemble" && c.srv.cfg.Ensemble != nil {
+		return c.ensemble(xid, p.Auth)
+	}
 	if !c.authenticate(&p) {
 		c.srv.authFailures.Add(1)
 		c.srv.log.Info("Authentication failed for scheme", "scheme", printable(p.Scheme), "client", c.name())
@@ -71,11 +74,12 @@ func (c *conn) addIdentity(id protocol.ID) bool {
 	return true
 }
 
-// sasl answers as a ZooKeeper without SASL does: success, and no token.
+// sasl answers as a ZooKeeper without SASL does: success, and no token. To a null
+// token it has no answer.
 func (c *conn) sasl(xid int32, body []byte) bool {
 	var p protocol.SASLPacket
 	d := protocol.NewDecoder(body)
-	if p.Decode(&d); d.Err() != nil {
+	if p.Decode(&d); d.Err() != nil || p.Token == nil {
 		c.kill(causeMalformed)
 		return false
 	}

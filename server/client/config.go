@@ -39,9 +39,8 @@ const (
 	// maxIDAttempts bounds how often another id is tried for a new session.
 	maxIDAttempts = 16
 
-	handshakeTimeout = 10 * time.Second // zookeeper.nio.sessionlessCnxnTimeout
-	catchUpTimeout   = time.Second
-	lingerTimeout    = 500 * time.Millisecond
+	catchUpTimeout = time.Second
+	lingerTimeout  = 500 * time.Millisecond
 )
 
 // Config says how the client port behaves. The zoo.cfg key is named where there
@@ -83,6 +82,15 @@ type Config struct {
 	// EagerACLCheck refuses a write that the ACLs forbid as they are here and now,
 	// before it is proposed (enableEagerACLCheck).
 	EagerACLCheck bool
+	// Limits are further bounds. Its zero value means DefaultLimits.
+	Limits Limits
+	// EnforceAuth names the schemes of which a connection must have proved one
+	// before it may ask for anything; nil asks for none (enforce.auth.enabled,
+	// enforce.auth.schemes, sessionRequireClientSASLAuth).
+	EnforceAuth []string
+	// Ensemble turns the scheme "ensemble" on; nil leaves it unknown
+	// (authProvider.N naming EnsembleAuthenticationProvider).
+	Ensemble *Ensemble
 	// Words answers four-letter words. known is false for what is none, which
 	// is then taken for a frame's length; an empty answer closes the
 	// connection without a byte. It is called by many goroutines, without

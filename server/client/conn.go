@@ -34,6 +34,10 @@ var (
 	causeSlowReader = &cause{"client does not read its events"}
 	causeSlowWrite  = &cause{"client takes no data"}
 	causeOutOfStep  = &cause{"requests and outcomes out of step"}
+	causeThrottled  = &cause{"too many new connections"}
+	causeLarge      = &cause{"too many bytes in large requests"}
+	causeStale      = &cause{"request has become stale"}
+	causeEnsemble   = &cause{"client means another ensemble"}
 	causeDone       = &cause{"answered for good"}
 	causeShutdown   = &cause{"client port closes"}
 )
@@ -73,7 +77,8 @@ type conn struct {
 	farewell bool          // owned by readLoop: the outbox is finished before the end
 	counts   counts
 	seen     seen
-	asking   atomic.Bool // it has sent a four-letter word
+	asking   atomic.Bool  // it has sent a four-letter word
+	large    atomic.Int64 // held of srv.large
 
 	out    outbox
 	listed atomic.Bool // on its way to the flushers
@@ -241,9 +246,9 @@ func (c *conn) nextFrame() ([]byte, bool) {
 			return nil, false
 		}
 		if ok {
-			return frame, true
+			return frame, c.affords(len(frame))
 		}
-		if !c.fill() {
+		if n, known, _ := c.in.length(); known && !c.affords(n) || !c.fill() {
 			return nil, false
 		}
 	}
@@ -302,8 +307,11 @@ func (c *conn) serve() {
 		if c.out.size.Load() >= keepBuffer {
 			c.flush()
 		}
-		if !c.hasRoom() && !c.wait(c.hasRoom) {
-			return
+		if !c.hasRoom() {
+			if !c.wait(c.hasRoom) {
+				return
+			}
+			c.filledAt = c.srv.now() // what waited behind arrives only now
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (c *conn) handshake() bool {
 		c.kill(causeNotServing)
 		return false
 	}
-	if !c.caughtUp(&req) {
+	if !c.affordable(req.SessionID) || !c.caughtUp(&req) {
 		return false
 	}
 	timeout := min(max(time.Duration(req.Timeout)*time.Millisecond, s.cfg.MinSessionTimeout), s.cfg.MaxSessionTimeout)

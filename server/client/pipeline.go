@@ -29,6 +29,7 @@ type item struct {
 	ids    []protocol.ID    // kindRead: the identities when the request came in
 	body   []byte           // kindRead, kindSync: the request's body
 	at     int64            // arrival, ns on the server's clock
+	large  int32            // bytes held of the budget for large requests
 }
 
 // pipeline is the requests of one connection that have not been answered, in
@@ -126,8 +127,8 @@ func (c *conn) ordered(it item) bool {
 
 // nextRead makes an item of a frame that is a read.
 func (c *conn) nextRead(frame []byte) (item, bool) {
-	if len(frame) < headerBytes {
-		return item{}, false
+	if len(frame) < headerBytes || c.srv.intake != nil || c.srv.large.is(len(frame)) {
+		return item{}, false // request sees to it
 	}
 	var h protocol.RequestHeader
 	d := protocol.NewDecoder(frame)
@@ -154,6 +155,7 @@ func (c *conn) answerOrDefer(v fsm.View, it *item, sc *scratch) {
 	}
 	// Only readLoop, which is here, adds to an empty pipeline.
 	c.answer(v, it, sc)
+	c.discharge(it)
 }
 
 // pushLocked puts an item behind all others. REQUIRES: c.mu.
@@ -279,11 +281,15 @@ func (c *conn) queueLocked(sc *scratch) {
 // popLocked takes out the head, whose reply is made; queueLocked must follow.
 // REQUIRES: c.mu.
 func (c *conn) popLocked() {
+	c.discharge(c.pipe.front())
 	c.pipe.pop()
 	if c.pipe.len() == 0 {
 		c.srv.busy.Add(-1)
 	}
 	c.srv.outstanding.Add(-1)
+	if t := c.srv.intake; t != nil {
+		t.wake()
+	}
 }
 
 // abandon gives up on what is under way; writes go on without this connection.
@@ -295,6 +301,10 @@ func (c *conn) abandon() {
 	}
 	c.pending.Store(0)
 	c.deferred.Store(0)
+	c.dischargeAll()
 	c.mu.Unlock()
 	c.srv.outstanding.Add(-int64(n))
+	if t := c.srv.intake; t != nil {
+		t.wake()
+	}
 }

@@ -21,33 +21,50 @@ func (c *conn) request(frame []byte) bool {
 	case protocol.OpSASL:
 		return c.sasl(h.Xid, body)
 	}
+	if c.srv.cfg.EnforceAuth != nil && !c.authenticated() {
+		return c.unauthenticated(h.Xid)
+	}
 	it := item{xid: h.Xid, op: h.Op, body: body}
 	c.arrived(&it)
+	if !c.charge(&it, len(frame)) {
+		return false
+	}
 	if c.srv.log.IsTrace() {
 		c.srv.log.Trace("request", "client", c.name(), "session", c.session.String(), "op", h.Op.String(), "xid", h.Xid)
 	}
+	if c.srv.intake != nil {
+		return c.held(it, &d)
+	}
+	return c.begin(it, &d)
+}
+
+// begin starts what a request asks for, whose body d is at. It reports whether to
+// go on reading.
+func (c *conn) begin(it item, d *protocol.Decoder) bool {
 	switch {
-	case fsm.Readable(h.Op):
+	case fsm.Readable(it.op):
 		return c.ordered(it) // of kindRead
-	case h.Op == protocol.OpCloseSession:
+	case it.op == protocol.OpCloseSession:
 		it.kind, it.closes, it.body = kindWrite, true, nil
 		c.closing.Store(true)
 		r := fsm.CloseSession{Session: c.session, Conn: c.number}
 		return c.write(it, r.Append(nil))
-	case h.Op == protocol.OpSync:
+	case it.op == protocol.OpSync:
 		var r protocol.SyncRequest
-		if r.Decode(&d); d.Err() != nil {
+		if r.Decode(d); d.Err() != nil {
 			return c.refuse(it, protocol.ErrMarshalling)
 		}
 		it.kind, it.body = kindSync, r.Append(nil)
 		return c.sync(it)
 	}
-	switch writable(h.Op, &d) {
+	switch writable(it.op, d) {
 	case protocol.ErrOK:
 		if c.srv.cfg.EagerACLCheck && c.forbidden(&it) {
 			return c.ordered(it)
 		}
-		return c.write(item{kind: kindWrite, xid: h.Xid, op: h.Op, at: it.at}, c.clientRequest(h.Op, body))
+		payload := c.clientRequest(it.op, it.body)
+		it.kind, it.body = kindWrite, nil
+		return c.write(it, payload)
 	case protocol.ErrMarshalling:
 		return c.refuse(it, protocol.ErrMarshalling)
 	default:

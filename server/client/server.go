@@ -26,6 +26,9 @@ type Server struct {
 
 	state     State // deps.State
 	ids       sessionIDs
+	connects  *bucket // nil: no throttle
+	intake    *intake // nil: no throttle
+	large     largeRequests
 	start     time.Time // epoch of now
 	latencies latencies
 	sizes     sizes
@@ -69,10 +72,15 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 	if cfg.Metrics == nil {
 		cfg.Metrics = new(metrics.Metrics)
 	}
+	if cfg.Limits == (Limits{}) {
+		cfg.Limits = DefaultLimits()
+	}
 	s := &Server{
 		cfg: cfg, deps: deps, log: log, state: deps.State,
 		start:            time.Now(),
-		handshakeTimeout: handshakeTimeout,
+		handshakeTimeout: cfg.Limits.SessionlessTimeout,
+		connects:         newBucket(cfg.Limits.Connects),
+		intake:           newIntake(cfg.Limits.Requests),
 		catchUpTimeout:   catchUpTimeout,
 		stop:             make(chan struct{}),
 		conns:            make(map[*conn]struct{}),
@@ -82,6 +90,7 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 	s.flushers.work.L = &s.flushers.mu
 	s.scratch.New = func() any { return new(scratch) }
 	s.ids.init(cfg.SID, s.start)
+	s.large.init(&cfg.Limits)
 	return s
 }
 
@@ -91,10 +100,18 @@ func (s *Server) now() int64 { return int64(time.Since(s.start)) }
 // Listen binds the port and begins to accept: four-letter words are answered
 // from now on, sessions once SetServing has said so.
 func (s *Server) Listen() error {
-	// Keep-alive is off as in ZooKeeper: sessions have timeouts.
+	// Keep-alive is off by default as in ZooKeeper: sessions have timeouts. How
+	// often it probes is the system's to say, as there.
 	lc := net.ListenConfig{KeepAlive: -1}
+	if s.cfg.Limits.KeepAlive {
+		lc.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}
+	}
 	ln, err := lc.Listen(context.Background(), "tcp", s.cfg.Addr)
 	if err != nil {
+		return fmt.Errorf("bind client port: %w", err)
+	}
+	if err := setBacklog(ln, s.cfg.Limits.ListenBacklog); err != nil {
+		ln.Close()
 		return fmt.Errorf("bind client port: %w", err)
 	}
 	s.mu.Lock()
@@ -218,10 +235,10 @@ func (s *Server) admit(nc net.Conn) {
 	case s.closed:
 		refusal = "closed"
 	case s.cfg.MaxCnxns > 0 && total >= s.cfg.MaxCnxns:
-		refusal = fmt.Sprintf("Too many connections - max is %d", s.cfg.MaxCnxns)
+		refusal = fmt.Sprintf("Error accepting new connection: Too many connections max allowed is %d", s.cfg.MaxCnxns)
 	case s.cfg.MaxClientCnxns > 0 && own >= s.cfg.MaxClientCnxns:
 		host := addrText(netip.AddrPortFrom(remote.Addr(), 0))
-		refusal = fmt.Sprintf("Too many connections from %s - max is %d", host[:len(host)-len(":0")], s.cfg.MaxClientCnxns)
+		refusal = fmt.Sprintf("Error accepting new connection: Too many connections from %s - max is %d", host[:len(host)-len(":0")], s.cfg.MaxClientCnxns)
 	default:
 		s.lastConn++
 		if remote.Addr().IsLoopback() {
@@ -309,6 +326,10 @@ const (
 	warnAccept = iota
 	warnTooMany
 	warnLength
+	warnLarge
+	warnAuth
+	warnEnsemble
+	warnThrottle
 	warnKinds
 )
 

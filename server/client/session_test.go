@@ -355,7 +355,7 @@ func TestTouches(t *testing.T) {
 		t.Errorf("%d touches by three requests", got)
 	}
 	p.mustCall(protocol.XidAuth, protocol.OpAuth, &protocol.AuthPacket{Scheme: "ip"})
-	p.mustCall(4, protocol.OpSASL, &protocol.SASLPacket{})
+	p.mustCall(4, protocol.OpSASL, &protocol.SASLPacket{Token: []byte{}})
 	if got := f.b.touches(p.session) - base; got != 3 {
 		t.Errorf("auth and sasl touched the session")
 	}
