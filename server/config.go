@@ -7,6 +7,7 @@ import (
 
 	"zooraft/fsm"
 	"zooraft/fsm/acl"
+	"zooraft/server/client"
 )
 
 // DefaultClientPort is the port ZooKeeper's clients try when they are given
@@ -30,8 +31,9 @@ const (
 // Authentication schemes that are there only on request, the values of
 // [Config.AuthProviders].
 const (
-	SchemeSASL = "sasl"
-	SchemeX509 = "x509"
+	SchemeEnsemble = "ensemble" // a client says whose server it means to reach
+	SchemeSASL     = "sasl"
+	SchemeX509     = "x509"
 )
 
 // Log stores, the values of [Config.LogStore].
@@ -123,6 +125,14 @@ type Config struct {
 	// (key jute.maxbuffer, default 1048575).
 	JuteMaxBuffer int
 
+	// Limits are further bounds on what clients may do; each of its fields names
+	// its key.
+	Limits Limits
+	// LeaderServes lets the leader of an ensemble take clients too (key
+	// leaderServes, "yes" or "no", default yes). A server that becomes leader
+	// without it closes its clients' connections, which go on elsewhere.
+	LeaderServes bool
+
 	// ContainerCheckInterval is how often the leader looks for containers and
 	// nodes with a TTL to remove (key znode.container.checkIntervalMs, default
 	// one minute).
@@ -187,12 +197,21 @@ type Config struct {
 	// DigestAuthenticationProvider.digestAlg, default SHA1).
 	DigestAlg string
 	// AuthProviders names the authentication schemes that are there besides ip
-	// and digest: [SchemeSASL], [SchemeX509] (keys authProvider.N, which name
+	// and digest: [SchemeEnsemble], [SchemeSASL], [SchemeX509] (keys authProvider.N, which name
 	// ZooKeeper's classes).
 	AuthProviders []string
 	// SkipACL turns all ACL checks off (key skipACL, "yes" or "no", default
 	// no).
 	SkipACL bool
+
+	// EnforceAuth names authentication schemes of which each client must prove
+	// one before it may ask for anything; empty (default) asks for none (keys
+	// enforce.auth.enabled and enforce.auth.schemes, or
+	// sessionRequireClientSASLAuth for sasl).
+	EnforceAuth []string
+	// EnsembleNames are the names that clients may call this ensemble by with
+	// the scheme ensemble; empty (default) for any (key ensembleAuthName).
+	EnsembleNames []string
 
 	// Properties holds every other key of the configuration as zookeeper.KEY,
 	// whether or not anything reads it. May be nil.
@@ -228,6 +247,8 @@ func DefaultConfig() Config {
 		MaxClientCnxns:         60,
 		GlobalOutstandingLimit: 1000,
 		JuteMaxBuffer:          0xfffff,
+		Limits:                 client.DefaultLimits(),
+		LeaderServes:           true,
 		ContainerCheckInterval: time.Minute,
 		ContainerMaxPerMinute:  10000,
 		FourLetterWords:        []string{"srvr"},

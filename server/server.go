@@ -55,8 +55,8 @@ type Server struct {
 	scrapes *admin.Page // nil without
 	excess  excessLog
 
-	servingOnce sync.Once
-	serving     chan struct{}
+	duty    duty
+	serving chan struct{}
 	// servingSince is when the server began to serve, in ns since 1970; 0 while
 	// it does not.
 	servingSince atomic.Int64
@@ -97,6 +97,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Expire:   s.expire,
 		Logger:   log.Named("session"),
 	})
+	s.duty = duty{leaderServes: cfg.LeaderServes || cfg.Standalone(), tell: s.serve}
 	words := admin.New(source{s}, cfg.FourLetterWords)
 	s.clients = client.New(client.Config{
 		Addr:                   net.JoinHostPort(cfg.ClientPortAddress, strconv.Itoa(cfg.ClientPort)),
@@ -110,6 +111,9 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		SuperDigest:            cfg.SuperDigest,
 		Digest:                 cfg.digest(),
 		EagerACLCheck:          cfg.EagerACLCheck && !cfg.Standalone(),
+		Limits:                 cfg.Limits,
+		EnforceAuth:            cfg.EnforceAuth,
+		Ensemble:               cfg.ensemble(),
 		Options:                cfg.requestOptions(),
 		Metrics:                s.metrics,
 		Words:                  words.Answer,
@@ -394,14 +398,7 @@ func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecon
 type events struct{ s *Server }
 
 func (e events) Serving(on bool) {
-	e.s.clients.SetServing(on)
-	if !on {
-		e.s.servingSince.Store(0)
-		e.s.clients.DropAll("this server has lost its quorum")
-		return
-	}
-	e.s.servingSince.Store(time.Now().UnixNano())
-	e.s.servingOnce.Do(func() { close(e.s.serving) })
+	e.s.duty.change("this server has lost its quorum", func(d *duty) { d.inTouch = on })
 }
 
 func (e events) Leading(term uint64) {
@@ -412,9 +409,13 @@ func (e events) Leading(term uint64) {
 			}
 		})
 	})
+	e.s.duty.change("the leader takes no clients", func(d *duty) { d.leads = true })
 }
 
-func (e events) Following() { e.s.expirer.Follow() }
+func (e events) Following() {
+	e.s.duty.change("", func(d *duty) { d.leads = false })
+	e.s.expirer.Follow()
+}
 
 func (e events) Peer(_ int64, kind byte, body []byte) {
 	if kind == frameTouch {

@@ -30,6 +30,8 @@ func (c *Config) Validate() error {
 	v.identity(c)
 	v.timing(c)
 	v.limits(c)
+	v.throttles(&c.Limits)
+	v.authentication(c)
 	v.ensemble(c)
 	v.data(c)
 	return errors.Join(v.faults...)
@@ -125,7 +127,7 @@ func (v *validation) data(c *Config) {
 		}
 	}
 	for _, p := range c.AuthProviders {
-		v.oneOf("authProvider", p, SchemeSASL, SchemeX509)
+		v.oneOf("authProvider", p, SchemeEnsemble, SchemeSASL, SchemeX509)
 	}
 	if _, ok := acl.NewDigest(c.DigestAlg); !ok {
 		v.fault("DigestAuthenticationProvider.digestAlg", "%q is unknown; give for example SHA1, SHA-256 or SHA3-256", c.DigestAlg)

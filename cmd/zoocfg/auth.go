@@ -17,10 +17,11 @@ const classPrefix = "org.apache.zookeeper.server.auth."
 // providerSchemes are the schemes of the providers that have a counterpart here;
 // "" is always there.
 var providerSchemes = map[string]string{
-	"DigestAuthenticationProvider": "",
-	"IPAuthenticationProvider":     "",
-	"SASLAuthenticationProvider":   server.SchemeSASL,
-	"X509AuthenticationProvider":   server.SchemeX509,
+	"DigestAuthenticationProvider":   "",
+	"IPAuthenticationProvider":       "",
+	"EnsembleAuthenticationProvider": server.SchemeEnsemble,
+	"SASLAuthenticationProvider":     server.SchemeSASL,
+	"X509AuthenticationProvider":     server.SchemeX509,
 }
 
 // authProvider takes the classes of ZooKeeper whose schemes are here, too.
@@ -31,7 +32,7 @@ func authProvider(l *loader, s setting) {
 	scheme, provided := providerSchemes[class]
 	switch {
 	case !known || !provided:
-		l.fault(s, "%q is not supported: classes cannot be loaded here; those that are built in are ZooKeeper's for ip, digest, sasl and x509", s.value)
+		l.fault(s, "%q is not supported: classes cannot be loaded here; those that are built in are ZooKeeper's for ip, digest, ensemble, sasl and x509", s.value)
 	case scheme != "" && !slices.Contains(l.cfg.AuthProviders, scheme):
 		l.cfg.AuthProviders = append(l.cfg.AuthProviders, scheme)
 	}

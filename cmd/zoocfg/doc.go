@@ -5,8 +5,9 @@
 // whole syntax of Java properties, every known key by its own rules, and
 // unknown keys kept as properties. It differs in four ways. All faults are
 // reported at once, each with file, line, key and what would be right. The
-// prefix "zookeeper." is accepted before any key. Overrides (-D) win over the
-// file for any key. And what is not supported and cannot be left out in
+// prefix "zookeeper." is accepted before any key. Overrides (-D without that
+// prefix) win over the file for any key; Java properties (with it) weigh what they
+// weigh in ZooKeeper, see Sources. And what is not supported and cannot be left out in
 // silence, such as TLS, is refused by name.
 //
 // The variables by which container images are configured are taken for a file

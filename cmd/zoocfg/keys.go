@@ -82,8 +82,6 @@ var keys = map[string]func(*loader, setting){
 	"quorum.auth.enableSasl":         refuseTrue("SASL between servers is not supported yet; set false"),
 	"quorum.auth.serverRequireSasl":  refuseTrue("SASL between servers is not supported yet; set false"),
 	"quorum.auth.learnerRequireSasl": refuseTrue("SASL between servers is not supported yet; set false"),
-	"enforce.auth.enabled":           refuseTrue("refusing clients without authentication is not supported yet; set false"),
-	"sessionRequireClientSASLAuth":   refuseTrue("refusing clients without SASL is not supported yet; set false"),
 }
 
 // properties are the keys that have no field but are read, as zookeeper.KEY,

@@ -28,9 +28,8 @@ const tickTimeUnset = 3 * time.Second
 var ErrFile = errors.New("cannot read the configuration file")
 
 // Load reads the zoo.cfg at path, the file myid in its dataDir, and the
-// overrides: KEY=VALUE words, of which a later one wins over an earlier one and
-// each over the file. With an empty path it starts from server.DefaultConfig
-// instead.
+// overrides, which are Words of Sources. With an empty path it starts from
+// server.DefaultConfig instead.
 //
 // The configuration is valid if err is nil. Otherwise err is the errors.Join of
 // all faults, each one line with its place; no key is at fault twice. The
@@ -56,7 +55,7 @@ func readRegular(path string) ([]byte, error) {
 // setting is a key, without prefix, as it was last set.
 type setting struct {
 	key, value string
-	where      string // file:line, or -D
+	where      string // file:line, or that of a Word
 }
 
 type loader struct {
@@ -70,6 +69,9 @@ type loader struct {
 	timeoutSet   map[string]bool
 	serverAt     map[string]string // canonical server.N to its place
 	unused       []string
+	enforce      enforcement
+	inFile       map[string]bool // keys that the file sets
+	isProperty   map[string]bool // keys that were last set as a property
 
 	faults   []error
 	atFault  map[string]bool // keys that have a fault already
@@ -81,6 +83,16 @@ func load(path string, overrides []string, read func(string) ([]byte, error)) (s
 }
 
 func loadIn(env Environment, path string, overrides []string, read func(string) ([]byte, error)) (server.Config, []string, error) {
+	src := Sources{Env: env, Path: path}
+	for _, text := range overrides {
+		src.Words = append(src.Words, Word{text, "-D"})
+	}
+	loaded, err := loadFrom(src, read)
+	return loaded.Config, loaded.Warnings, err
+}
+
+func loadFrom(src Sources, read func(string) ([]byte, error)) (Loaded, error) {
+	env, path := src.Env, src.Path
 	l := &loader{
 		cfg:        server.DefaultConfig(),
 		env:        env,
@@ -93,17 +105,20 @@ func loadIn(env Environment, path string, overrides []string, read func(string) 
 	}
 	if path != "" {
 		if err := l.file(); err != nil {
-			return l.cfg, l.warnings, err
+			return Loaded{Config: l.cfg, Warnings: l.warnings}, err
 		}
 	} else {
 		l.environment()
 	}
-	l.overrides(overrides)
+	l.noteFile()
+	for _, w := range src.Words {
+		l.word(w)
+	}
 	l.dynamicFile()
 	l.apply()
 	l.derive()
 	l.validate()
-	return l.cfg, l.warnings, errors.Join(l.faults...)
+	return Loaded{l.cfg, l.warnings, l.settingsList()}, errors.Join(l.faults...)
 }
 
 func (l *loader) fault(s setting, format string, args ...any) {
@@ -161,19 +176,6 @@ func (l *loader) merge(path string, data []byte) {
 		}
 		if first, given := l.settings[s.key]; given {
 			l.warn("%s: %s is set again (first at %s); this one counts", s.where, s.key, first.where)
-		}
-		l.settings[s.key] = s
-	}
-}
-
-func (l *loader) overrides(words []string) {
-	for _, word := range words {
-		key, value, ok := strings.Cut(word, "=")
-		s := setting{strings.TrimPrefix(strings.TrimSpace(key), prefix), strings.TrimSpace(value), "-D"}
-		if !ok || s.key == "" {
-			s.key = key // of a word without = nothing is known to be secret
-			l.fault(s, "not KEY=VALUE; write for example -D tickTime=2000")
-			continue
 		}
 		l.settings[s.key] = s
 	}
@@ -260,7 +262,7 @@ func (l *loader) apply() {
 		if s.key == "multiAddress.enabled" {
 			continue
 		}
-		if set, known := keys[s.key]; known {
+		if set, known := setter(s.key); known {
 			set(l, s)
 			continue
 		}
@@ -268,24 +270,11 @@ func (l *loader) apply() {
 			member(l, s)
 			continue
 		}
-		if strings.HasPrefix(s.key, authProviderPrefix) {
-			authProvider(l, s)
-			continue
-		}
-		l.property(s)
-		if properties[s.key] {
-			continue
-		}
-		l.unused = append(l.unused, s.key)
-		for known := range keys {
-			if strings.EqualFold(known, s.key) {
-				l.warn("%s: %s is unknown; is %s meant?", s.where, s.key, known)
-			}
-		}
+		l.without(s)
 	}
 	slices.SortFunc(l.cfg.Servers, func(a, b server.ServerSpec) int { return cmp.Compare(a.ID, b.ID) })
 	if len(l.unused) > 0 {
-		l.warn("%s: kept, but without effect in this version: %s", l.source(), strings.Join(l.unused, ", "))
+		l.warn("%s: unknown, and without effect: %s", l.source(), strings.Join(l.unused, ", "))
 	}
 }
 
@@ -309,6 +298,7 @@ func (l *loader) derive() {
 	if l.cfg.DataLogDir == "" {
 		l.cfg.DataLogDir = l.cfg.DataDir
 	}
+	l.deriveLimits()
 	l.myid()
 	self, listed := l.cfg.Self()
 	if listed {

@@ -70,7 +70,7 @@ DigestAuthenticationProvider.digestAlg=SHA-256
 authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
 authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 `
-	cfg, warnings, err := load("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7", "znode.container.checkIntervalMs=1500", "znode.container.maxPerMinute=90"}, files{
+	cfg, warnings, err := load("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7", "znode.container.checkIntervalMs=1500", "znode.container.maxPerMinute=90", "zookeeper.request_throttle_max_requests=9"}, files{
 		"/z/zoo.cfg": text, "/var/zk/myid": " 2 \nrest"}.read)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 	want.LogStore = "boltdb"
 	want.ClientPort, want.ClientPortAddress = 2182, "10.0.0.2"
 	want.MinSessionTimeout, want.MaxSessionTimeout = time.Second, 50*time.Second
-	want.MaxClientCnxns, want.MaxCnxns = 0, 7
+	want.MaxClientCnxns, want.MaxCnxns = 0, 0
 	want.GlobalOutstandingLimit = 500
 	want.JuteMaxBuffer = 0x200000
 	want.ContainerCheckInterval, want.ContainerMaxPerMinute = 1500*time.Millisecond, 90
@@ -109,10 +109,12 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 		"zookeeper.emulate353TTLNodes": "true",
 	}
 	want.ConfigFile, want.ConfigText = "/z/zoo.cfg", text
+	want.Limits.Requests.MaxRequests = 9
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
 	}
 	wantWarnings := []string{
+		"-D: zookeeper.maxCnxns does nothing: /z/zoo.cfg:19 sets it, and counts",
 		"/z/zoo.cfg:33: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
 	}
 	if !slices.Equal(warnings, wantWarnings) {
@@ -230,7 +232,7 @@ func TestLoadFaults(t *testing.T) {
 		{"protection", "secureClientPort=2281\nsslQuorum=true\nzookeeper.enforce.auth.enabled=true\n", nil, []string{
 			`/zoo.cfg:8: secureClientPort: the TLS client port is not supported yet; remove the line and set clientPort, if plain text will do`,
 			`/zoo.cfg:9: sslQuorum: TLS between servers is not supported yet; set false, if plain text will do`,
-			`/zoo.cfg:10: enforce.auth.enabled: refusing clients without authentication is not supported yet; set false`,
+			`/zoo.cfg:10: enforce.auth.enabled: zookeeper.enforce.auth.enabled is true zookeeper.enforce.auth.schemes must be configured; give for example enforce.auth.schemes=digest`,
 		}},
 		{"several addresses", "server.4=d:1:2|e:1:2\n", nil, []string{
 			`/zoo.cfg:8: server.4: multiple address feature is disabled, but multiple addresses were specified for sid 4; several addresses for one server are not supported yet; give the one that the other servers reach best`,
@@ -320,7 +322,7 @@ func TestLoadWarnings(t *testing.T) {
 			[]string{"conf/zoo.cfg is relative. Prepend ./ to indicate that you're sure!", "conf/zoo.cfg:1: dataDir: data is relative. Prepend ./ to indicate that you're sure!"}},
 		{"sure", "./zoo.cfg", "dataDir=../data\nclientPort=1\n", nil},
 		{"misspelt", "/zoo.cfg", base + "ticktime=1\nfoo=2\ndatadir.autocreate=true\n",
-			[]string{"/zoo.cfg:5: ticktime is unknown; is tickTime meant?", "/zoo.cfg: kept, but without effect in this version: ticktime, foo"}},
+			[]string{"/zoo.cfg:5: ticktime is unknown; is tickTime meant?", "/zoo.cfg: unknown, and without effect: ticktime, foo"}},
 		{"no key", "/zoo.cfg", base + "=secret\n", []string{`/zoo.cfg:5: there is no key before "="; the line does nothing`}},
 	}
 	for _, tt := range tests {

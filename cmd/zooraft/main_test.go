@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -287,16 +286,5 @@ func TestVersionLine(t *testing.T) {
 		if got := versionLine(tt.info); got != tt.want+platform {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want+platform)
 		}
-	}
-}
-
-func TestJVMOverrides(t *testing.T) {
-	env := map[string]string{
-		"SERVER_JVMFLAGS": "-Xmx512m  -Dzookeeper.snapCount=1 -Dcom.sun.management.jmxremote -Djute.maxbuffer=2\t-Dzookeeper.skipACL",
-		"JVMFLAGS":        "-Dzookeeper.log.dir=/l -Dzookeeper.root.logger=INFO -Dzookeeper.4lw.commands.whitelist=ruok,mntr zookeeper.x=1",
-	}
-	want := []string{"zookeeper.snapCount=1", "jute.maxbuffer=2", "zookeeper.skipACL=", "zookeeper.4lw.commands.whitelist=ruok,mntr"}
-	if got := jvmOverrides(func(name string) string { return env[name] }); !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -35,8 +35,10 @@ standalone one on client port 2181 with its data in ./data.
 ZOO_MY_ID stands in for a missing file myid, which is then written; the value
 "hostname" takes the number at the end of the host name, plus one: zk-0 is 1.
 
--D sets a key of zoo.cfg and wins over the file. Properties are also taken from
-SERVER_JVMFLAGS and JVMFLAGS, where ZooKeeper's scripts have them.
+-D sets a key of zoo.cfg and wins over the file. -Dzookeeper.KEY sets a property
+as it does for a JVM, and so do the words of SERVER_JVMFLAGS and JVMFLAGS, where
+ZooKeeper's scripts have them: there the file wins, as in ZooKeeper, and a key that
+is no property is not looked at.
 
 The server prints one line when it serves; its log goes to standard error. The
 first SIGTERM or SIGINT stops it in order, a second one at once.
@@ -73,7 +75,11 @@ be bound (one server), 14 the election port cannot be bound.`,
 			if len(args) == 1 {
 				path = args[0]
 			}
-			cfg, err := configure(path, append(jvmOverrides(os.Getenv), overrides...), log)
+			words := jvmWords(os.Getenv)
+			for _, text := range overrides {
+				words = append(words, zoocfg.Word{Text: text, Where: "-D"})
+			}
+			cfg, err := configure(zoocfg.Sources{Env: environment(), Path: path, Words: words}, log)
 			if err != nil {
 				return err
 			}
@@ -108,11 +114,17 @@ be bound (one server), 14 the election port cannot be bound.`,
 
 // configure loads the configuration, logs its warnings and makes the data
 // directories.
-func configure(path string, overrides []string, log hclog.Logger) (server.Config, error) {
-	cfg, warnings, err := loadConfig(path, overrides)
-	for _, w := range warnings {
+func configure(src zoocfg.Sources, log hclog.Logger) (server.Config, error) {
+	loaded, err := zoocfg.LoadFrom(src)
+	for _, w := range loaded.Warnings {
 		log.Warn("configuration is questionable", "warning", w)
 	}
+	for _, s := range loaded.Settings {
+		if !s.FromFile() { // easily overlooked
+			log.Info("configured outside the file", "key", s.Name, "value", s.Value, "from", s.Where)
+		}
+	}
+	cfg := loaded.Config
 	if err != nil {
 		return cfg, &configError{err}
 	}
@@ -128,8 +140,13 @@ func configure(path string, overrides []string, log hclog.Logger) (server.Config
 
 // loadConfig is zoocfg.LoadIn in this process's environment.
 func loadConfig(path string, overrides []string) (server.Config, []string, error) {
+	return zoocfg.LoadIn(environment(), path, overrides)
+}
+
+// environment is that of this process.
+func environment() zoocfg.Environment {
 	hostname, _ := os.Hostname() // an empty one is told where it is needed
-	return zoocfg.LoadIn(zoocfg.NewEnvironment(os.Environ(), hostname), path, overrides)
+	return zoocfg.NewEnvironment(os.Environ(), hostname)
 }
 
 // writeMyID makes the file myid of a member of an ensemble that has its id from

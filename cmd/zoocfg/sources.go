@@ -1,0 +1,151 @@
+package zoocfg
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"zooraft/server"
+)
+
+// Word is one KEY=VALUE from outside the files.
+type Word struct {
+	Text  string
+	Where string // for messages: -D, or the name of an environment variable
+}
+
+// Sources are all places that a configuration comes from. In ZooKeeper a key is
+// known to the parser of zoo.cfg, and then -Dzookeeper.KEY is not looked at, or it
+// is a Java property, which a line of zoo.cfg sets and so wins over -Dzookeeper.KEY.
+// Properties without the prefix, such as jute.maxbuffer, are not zoo.cfg's there.
+// The same holds here, but for jute.maxbuffer and its like zoo.cfg counts as well,
+// and loses.
+type Sources struct {
+	// Env are the variables and files of a container image.
+	Env Environment
+	// Path is the zoo.cfg; empty for server.DefaultConfig.
+	Path string
+	// Words are properties, named zookeeper.KEY or as in [Bare], and settings that
+	// win over all else, named KEY. Of two of a kind the later counts.
+	Words []Word
+}
+
+// Loaded is what was found in Sources.
+type Loaded struct {
+	Config server.Config
+	// Warnings, one line each, are for the log.
+	Warnings []string
+	// Settings are all keys that were accepted, in order of name.
+	Settings []Setting
+}
+
+// Setting is a key that was set.
+type Setting struct {
+	Key
+	Name  string // as it was set, without the prefix "zookeeper."
+	Value string // "***" for a secret
+	Where string // file:line, or a Word's
+}
+
+// FromFile reports whether the setting stands in a file.
+func (s Setting) FromFile() bool { return strings.Contains(s.Where, ":") }
+
+// LoadFrom is Load for all kinds of sources.
+func LoadFrom(src Sources) (Loaded, error) { return loadFrom(src, readRegular) }
+
+// settingsList is what Loaded tells of the settings.
+func (l *loader) settingsList() []Setting {
+	list := make([]Setting, 0, len(l.settings))
+	for _, s := range l.settings {
+		value := s.value
+		if isSecret(s.key) {
+			value = "***"
+		}
+		list = append(list, Setting{Key: Lookup(s.key), Name: s.key, Value: value, Where: s.where})
+	}
+	slices.SortFunc(list, func(a, b Setting) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// isSecret reports whether a key's value must not be shown.
+func isSecret(key string) bool {
+	lower := strings.ToLower(key)
+	return strings.Contains(lower, "password") || strings.Contains(lower, "superdigest")
+}
+
+// word takes one word from outside the files, after the file has been read.
+func (l *loader) word(w Word) {
+	name, value, assigned := strings.Cut(w.Text, "=")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	key, prefixed := strings.CutPrefix(name, prefix)
+	s := setting{key, value, w.Where}
+	switch {
+	case key == "" || !assigned && !strings.Contains(name, "."): // java takes -Dname for an empty value
+		s.key = name // of a word without = nothing is known to be secret
+		l.fault(s, "not KEY=VALUE; write for example -D tickTime=2000")
+	case prefixed:
+		l.javaProperty(s)
+	default:
+		l.settings[key] = s
+	}
+}
+
+// javaProperty takes a property zookeeper.KEY, which weighs less than the file.
+func (l *loader) javaProperty(s setting) {
+	first, given := l.settings[s.key]
+	k := Lookup(s.key)
+	switch {
+	case k.Source == File && k.Effect != Unknown:
+		l.warn("%s: %s%s does nothing: it is no property, but a key of zoo.cfg (or -D %s=...)", s.where, prefix, s.key, s.key)
+	case k.Source == Bare:
+		l.warn("%s: %s%s does nothing: the property is called %s", s.where, prefix, s.key, s.key)
+	case given && l.inFile[s.key]:
+		if first.value != s.value {
+			l.warn("%s: %s%s does nothing: %s sets it, and counts", s.where, prefix, s.key, first.where)
+		}
+	case given && !l.isProperty[s.key]: // -D KEY
+	default:
+		l.settings[s.key] = s
+		l.isProperty[s.key] = true
+	}
+}
+
+// noteFile remembers which keys the file sets.
+func (l *loader) noteFile() {
+	l.inFile, l.isProperty = make(map[string]bool), make(map[string]bool)
+	for key := range l.settings {
+		l.inFile[key] = true
+	}
+}
+
+// setter returns what takes a key that has an effect.
+func setter(key string) (func(*loader, setting), bool) {
+	if set, ok := keys[key]; ok {
+		return set, true
+	}
+	if strings.HasPrefix(key, "authProvider.") {
+		return authProvider, true
+	}
+	return nil, false
+}
+
+// without takes a key that has no effect, and says so, unless nobody can miss it.
+func (l *loader) without(s setting) {
+	l.property(s)
+	if properties[s.key] {
+		return
+	}
+	switch k := Lookup(s.key); {
+	case k.Effect == Refused:
+		l.fault(s, "%s; remove it", k.Note)
+	case k.Effect == Missing && !strings.EqualFold(s.value, "false"):
+		l.warn("%s: %s has no effect: %s", s.where, s.key, k.Note)
+	case k.Effect == Unknown:
+		l.unused = append(l.unused, s.key)
+		for known := range keys {
+			if strings.EqualFold(known, s.key) {
+				l.warn("%s: %s is unknown; is %s meant?", s.where, s.key, known)
+			}
+		}
+	}
+}

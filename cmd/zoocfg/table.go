@@ -1,0 +1,302 @@
+package zoocfg
+
+import "strings"
+
+// Effect is what a key does here.
+type Effect int
+
+// The effects.
+const (
+	Unknown Effect = iota // no key of ZooKeeper's or of this server's
+	Same                  // what it does in ZooKeeper
+	Mapped                // something that serves its purpose; see Key.Note
+	Inert                 // nothing, and nobody misses it: a detail of ZooKeeper's works
+	Missing               // nothing, and it may be missed: said at the start
+	Refused               // ends the start, with some values at least
+)
+
+// String returns the effect in a word.
+func (e Effect) String() string {
+	return [...]string{"unknown", "same as in ZooKeeper", "mapped", "no effect", "not supported", "refused"}[e]
+}
+
+// Source is where ZooKeeper takes a key from.
+type Source int
+
+// The sources.
+const (
+	// File is zoo.cfg alone: the parser knows the key, and a property of the name
+	// is not looked at.
+	File Source = iota
+	// Property is the Java property zookeeper.KEY. A line of zoo.cfg sets it, and
+	// so wins over -Dzookeeper.KEY.
+	Property
+	// Bare is the Java property KEY. In ZooKeeper it cannot be set in zoo.cfg;
+	// here it can, and -DKEY wins.
+	Bare
+)
+
+// Key is what there is to say of one key, or of several whose name begins alike.
+type Key struct {
+	Name   string // as in zoo.cfg; one that ends in a dot stands for all below it
+	Source Source
+	Effect Effect
+	// Note says what it is mapped to, why it has no effect, or why it is refused.
+	// Empty for Same.
+	Note string
+}
+
+// Lookup returns what there is to say of a key, without the prefix "zookeeper.".
+// Its Effect is Unknown if that is nothing.
+func Lookup(key string) Key {
+	if k, ok := table[key]; ok {
+		return k
+	}
+	for i := len(key) - 1; i > 0; i-- {
+		if key[i] == '.' {
+			if k, ok := table[key[:i+1]]; ok {
+				return k
+			}
+		}
+	}
+	return Key{Name: key, Source: Property}
+}
+
+// Keys returns all keys in the order of their subjects.
+func Keys() []Key { return append([]Key(nil), rows...) }
+
+var table = func() map[string]Key {
+	m := make(map[string]Key, len(rows))
+	for _, k := range rows {
+		m[k.Name] = k
+	}
+	return m
+}()
+
+// Notes that several keys share.
+const (
+	zab    = "part of ZooKeeper's own election and synchronization; Raft has its own"
+	java   = "a detail of the Java program"
+	txnlog = "a detail of ZooKeeper's log and snapshot files"
+	noTLS  = "there is no TLS in this release"
+	noSASL = "there is no SASL in this release"
+)
+
+// rows follow the sections of the ZooKeeper Administrator's Guide. A key with a
+// function in keys is Same, Mapped or Refused, one without is none of the first
+// two (a test holds both together).
+var rows = []Key{
+	// Minimum configuration.
+	{"dataDir", File, Same, ""},
+	{"dataLogDir", File, Mapped, "the directory of Raft's log"},
+	{"clientPort", File, Same, ""},
+	{"clientPortAddress", File, Same, ""},
+	{"tickTime", File, Same, ""},
+	{"secureClientPort", File, Refused, noTLS},
+	{"secureClientPortAddress", File, Refused, noTLS},
+
+	// Ensemble.
+	{"server.", File, Same, ""},
+	{"group.", File, Refused, "Raft decides by a majority of servers"},
+	{"weight.", File, Refused, "Raft decides by a majority of servers; only weight 1 is taken"},
+	{"initLimit", File, Mapped, "the time a server has to catch up with the leader at first"},
+	{"syncLimit", File, Mapped, "the time without a leader after which a server stops serving"},
+	{"connectToLearnerMasterLimit", File, Inert, "servers dial each other with limits of their own"},
+	{"quorumCnxnTimeoutMs", File, Inert, "servers dial each other with limits of their own"},
+	{"electionAlg", File, Refused, "the only algorithm is 3"},
+	{"electionPortBindRetry", File, Missing, "a port that cannot be bound ends the start at once"},
+	{"peerType", File, Same, ""},
+	{"observerMasterPort", File, Missing, "observers follow the leader itself"},
+	{"syncEnabled", File, Inert, "observers always keep a log and snapshots"},
+	{"quorumListenOnAllIPs", File, Same, ""},
+	{"standaloneEnabled", File, Same, ""},
+	{"reconfigEnabled", File, Missing, "membership changes are not in this release"},
+	{"dynamicConfigFile", File, Same, ""},
+	{"oraclePath", File, Refused, "an oracle changes what a quorum is"},
+	{"multiAddress.enabled", File, Same, ""},
+	{"multiAddress.reachabilityCheckTimeoutMs", File, Inert, "an address that does not answer is left by itself"},
+	{"multiAddress.reachabilityCheckEnabled", File, Inert, "an address that does not answer is left by itself"},
+	{"leaderServes", Property, Same, ""},
+	{"cnxTimeout", Property, Inert, zab},
+	{"tcpKeepAlive", Property, Inert, "between servers keep-alive is always on, and broken connections are noticed in seconds besides"},
+	{"fastleader.minNotificationInterval", Property, Inert, zab},
+	{"fastleader.maxNotificationInterval", Property, Inert, zab},
+	{"leader.maxTimeToWaitForEpoch", Property, Inert, zab},
+	{"leader.ackLoggingFrequency", Property, Inert, zab},
+	{"leader.maxConcurrentSnapSyncs", Property, Inert, zab},
+	{"leader.maxConcurrentDiffSyncs", Property, Inert, zab},
+	{"leader.maxConcurrentSnapshots", Property, Inert, zab},
+	{"leader.maxConcurrentDiffs", Property, Inert, zab},
+	{"leaderConnectDelayDuringRetryMs", Property, Inert, zab},
+	{"observer.reconnectDelayMs", Property, Inert, zab},
+	{"observer.election.DelayMs", Property, Inert, zab},
+	{"observer.syncEnabled", Property, Inert, "observers always keep a log and snapshots"},
+	{"observerMaster.sizeLimit", Property, Inert, zab},
+	{"forceSnapshotSync", Property, Inert, zab},
+	{"learner.asyncSending", Property, Inert, zab},
+	{"learner.closeSocketAsync", Property, Inert, zab},
+	{"leader.closeSocketAsync", Property, Inert, zab},
+	{"follower.skipLearnerRequestToNextProcessor", Property, Inert, zab},
+	{"forward_learner_requests_to_commit_processor_disabled", Property, Inert, zab},
+	{"follower.nodelay", Bare, Inert, "connections between servers never delay what is small"},
+	{"leader.nodelay", Bare, Inert, "connections between servers never delay what is small"},
+
+	// Sessions, clients and their limits.
+	{"minSessionTimeout", File, Same, ""},
+	{"maxSessionTimeout", File, Same, ""},
+	{"maxClientCnxns", File, Same, ""},
+	{"maxCnxns", Property, Same, ""},
+	{"clientPortListenBacklog", File, Same, ""},
+	{"clientTcpKeepAlive", Property, Same, ""},
+	{"globalOutstandingLimit", Property, Same, ""},
+	{"jute.maxbuffer", Bare, Same, ""},
+	{"jute.maxbuffer.extrasize", Property, Inert, "what is stored is never read by ZooKeeper's rule of lengths"},
+	{"nio.sessionlessCnxnTimeout", Property, Same, ""},
+	{"largeRequestThreshold", Property, Same, ""},
+	{"largeRequestMaxBytes", Property, Same, ""},
+	{"connection_throttle_tokens", Property, Same, ""},
+	{"connection_throttle_fill_time", Property, Same, ""},
+	{"connection_throttle_fill_count", Property, Same, ""},
+	{"connection_throttle_freeze_time", Property, Same, ""},
+	{"connection_throttle_drop_increase", Property, Same, ""},
+	{"connection_throttle_drop_decrease", Property, Same, ""},
+	{"connection_throttle_decrease_ratio", Property, Same, ""},
+	{"connection_throttle_weight_enabled", Property, Same, ""},
+	{"connection_throttle_global_session_weight", Property, Same, ""},
+	{"connection_throttle_local_session_weight", Property, Same, ""},
+	{"connection_throttle_renew_session_weight", Property, Same, ""},
+	{"request_throttle_max_requests", Property, Same, ""},
+	{"request_throttle_stall_time", Property, Same, ""},
+	{"request_throttle_drop_stale", Property, Same, ""},
+	{"request_stale_connection_check", Property, Same, ""},
+	{"request_stale_latency_check", Property, Same, ""},
+	{"request_throttler.shutdownTimeout", Property, Inert, "there is no queue to empty at the end"},
+	{"throttled_op_wait_time", Property, Same, ""},
+	{"localSessionsEnabled", File, Missing, "all sessions are global in this release"},
+	{"localSessionsUpgradingEnabled", File, Missing, "all sessions are global in this release"},
+	{"readonlymode.enabled", Bare, Missing, "a server without a quorum takes no clients in this release"},
+	{"4lw.commands.whitelist", Property, Same, ""},
+	{"serverCnxnFactory", Property, Inert, java},
+	{"nio.", Property, Inert, java},
+	{"netty.server.outstandingHandshake.limit", Property, Missing, noTLS},
+	{"netty.server.earlyDropSecureConnectionHandshakes", Property, Missing, noTLS},
+	{"netty.", Property, Inert, java},
+	{"intBufferStartingSizeBytes", Property, Inert, java},
+	{"commitProcessor.", Property, Inert, java},
+	{"maxResponseCacheSize", Property, Inert, "replies are made faster than they are found"},
+	{"maxGetChildrenResponseCacheSize", Property, Inert, "replies are made faster than they are found"},
+	{"watchManagerName", Property, Inert, java},
+	{"watcherCleanThreadsNum", Property, Inert, java},
+	{"watcherCleanThreshold", Property, Inert, java},
+	{"watcherCleanIntervalInSeconds", Property, Inert, java},
+	{"maxInProcessingDeadWatchers", Property, Inert, java},
+	{"bitHashCacheSize", Property, Inert, java},
+
+	// The data.
+	{"skipACL", Property, Same, ""},
+	{"extendedTypesEnabled", Property, Same, ""},
+	{"emulate353TTLNodes", Property, Mapped, "nothing, with a warning: nothing here stores TTLs as ZooKeeper 3.5.3 did"},
+	{"enforceQuota", Property, Same, ""},
+	{"enableEagerACLCheck", Property, Same, ""},
+	{"closeSessionTxn.enabled", Property, Inert, txnlog},
+	{"digest.enabled", Property, Inert, txnlog},
+	{"znode.container.checkIntervalMs", Bare, Same, ""},
+	{"znode.container.maxPerMinute", Bare, Same, ""},
+	{"znode.container.maxNeverUsedIntervalMs", Bare, Same, ""},
+	{"pathStats.", Property, Inert, java},
+
+	// Log and snapshots.
+	{"snapCount", Property, Mapped, "the number of entries of Raft's log between snapshots"},
+	{"snapSizeLimitInKb", Property, Inert, "snapshots go by entries and by what they would save"},
+	{"commitLogCount", Property, Inert, "how much of the log stays for slow servers follows from snapCount"},
+	{"snapshotSizeFactor", Property, Inert, zab},
+	{"preAllocSize", Property, Inert, txnlog},
+	{"txnLogSizeLimitInKb", Property, Inert, txnlog},
+	{"forceSync", Property, Missing, "the log is always synced before an answer"},
+	{"fsync.warningthresholdms", Property, Missing, "slow syncs are reported by a threshold of this server's own"},
+	{"flushDelay", Property, Inert, "what has queued travels together, without waiting"},
+	{"maxBatchSize", Property, Inert, "what has queued travels together, without waiting"},
+	{"maxWriteQueuePollTime", Property, Inert, "what has queued travels together, without waiting"},
+	{"snapshot.compression.method", Property, Inert, txnlog},
+	{"snapshot.trust.empty", Property, Inert, txnlog},
+	{"serializeLastProcessedZxid.enabled", Property, Inert, txnlog},
+	{"autopurge.snapRetainCount", File, Mapped, "the number of Raft's snapshots that are kept"},
+	{"autopurge.purgeInterval", File, Inert, "old snapshots go when a new one is there"},
+	{"datadir.autocreate", Property, Same, ""},
+	{"db.autocreate", Property, Missing, "a server that lost its data is known by its disk, and does not vote before it has caught up"},
+	{"raft.logStore", File, Same, ""},
+
+	// Authentication.
+	{"DigestAuthenticationProvider.superDigest", Property, Same, ""},
+	{"DigestAuthenticationProvider.enabled", Property, Same, ""},
+	{"DigestAuthenticationProvider.digestAlg", Property, Same, ""},
+	{"X509AuthenticationProvider.superUser", Property, Missing, noTLS},
+	{"IPAuthenticationProvider.usexforwardedfor", Property, Missing, "the AdminServer goes by the address of the connection"},
+	{"authProvider.", Property, Mapped, "ZooKeeper's classes for ip, digest, ensemble, sasl and x509 stand for what is built in; others are refused"},
+	{"ensembleAuthName", Property, Same, ""},
+	{"enforce.auth.enabled", Property, Same, ""},
+	{"enforce.auth.schemes", Property, Same, ""},
+	{"sessionRequireClientSASLAuth", Property, Same, ""},
+	{"allowSaslFailedClients", Property, Missing, noSASL},
+	{"superUser", Property, Missing, noSASL},
+	{"superUser.", Property, Missing, noSASL},
+	{"letAnySaslUserDoX", Property, Missing, noSASL},
+	{"sasl.serverconfig", Property, Missing, noSASL},
+	{"sasl.", Property, Missing, noSASL},
+	{"SASLAuthenticationProvider.superPassword", Property, Missing, noSASL},
+	{"kerberos.", Property, Missing, noSASL},
+	{"security.auth_to_local", Property, Missing, noSASL},
+	{"java.security.auth.login.config", Bare, Refused, noSASL},
+	{"quorum.auth.enableSasl", File, Refused, noSASL},
+	{"quorum.auth.serverRequireSasl", File, Refused, noSASL},
+	{"quorum.auth.learnerRequireSasl", File, Refused, noSASL},
+	{"quorum.auth.", File, Missing, noSASL},
+	{"quorum.cnxn.threads.size", File, Inert, java},
+
+	// TLS.
+	{"sslQuorum", File, Refused, noTLS},
+	{"portUnification", File, Missing, noTLS},
+	{"sslQuorumReloadCertFiles", File, Missing, noTLS},
+	{"client.portUnification", Property, Missing, noTLS},
+	{"client.certReload", Property, Missing, noTLS},
+	{"ssl.", Property, Missing, noTLS},
+	{"fips-mode", Property, Inert, noTLS},
+
+	// Looking after it.
+	{"admin.enableServer", Property, Same, ""},
+	{"admin.serverAddress", Property, Same, ""},
+	{"admin.serverPort", Property, Same, ""},
+	{"admin.commandURL", Property, Same, ""},
+	{"admin.idleTimeout", Property, Same, ""},
+	{"admin.pprof", File, Same, ""},
+	{"admin.", Property, Missing, "the AdminServer of this release does not know it"},
+	{"metricsProvider.numWorkerThreads", File, Inert, java},
+	{"metricsProvider.maxQueueSize", File, Inert, java},
+	{"metricsProvider.workerShutdownTimeoutMs", File, Inert, java},
+	{"metricsProvider.prometheusMetricsSummaryRotateIntervalSeconds", File, Inert, java},
+	{"metricsProvider.className", File, Mapped, "Prometheus turns the exporter on; ZooKeeper's other providers leave it off"},
+	{"metricsProvider.httpHost", File, Same, ""},
+	{"metricsProvider.httpPort", File, Same, ""},
+	{"metricsProvider.exportJvmInfo", File, Mapped, "the families of the Go process"},
+	{"metricsProvider.", File, Missing, "the exporter of this release does not know it"},
+	{"audit.", Property, Missing, "there is no audit log in this release"},
+	{"jvm.pause.", File, Inert, java},
+	{"messageTracker.", Property, Inert, java},
+	{"controllerPort", File, Inert, "of use only to ZooKeeper's own tests"},
+	{"jmx.", Property, Inert, java},
+	{"log.", Property, Inert, "the log goes to standard error; --log-level says how much"},
+	{"root.logger", Property, Inert, "the log goes to standard error; --log-level says how much"},
+	{"console.", Property, Inert, "the log goes to standard error; --log-level says how much"},
+}
+
+// IsProperty reports whether a Java property, by its whole name, concerns the
+// server.
+func IsProperty(name string) bool {
+	return strings.HasPrefix(name, prefix) || isBare(name)
+}
+
+// isBare is IsProperty for those without the prefix.
+func isBare(name string) bool {
+	k, ok := table[name]
+	return ok && k.Source == Bare || name == "fsync.warningthresholdms" // that has both names
+}
