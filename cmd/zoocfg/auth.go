@@ -7,10 +7,6 @@ import (
 	"zooraft/server"
 )
 
-// authProviderPrefix begins the keys that add authentication schemes. What
-// follows it is any name; the class says which scheme it is.
-const authProviderPrefix = "authProvider."
-
 // classPrefix is where ZooKeeper's authentication providers are.
 const classPrefix = "org.apache.zookeeper.server.auth."
 
@@ -24,7 +20,8 @@ var providerSchemes = map[string]string{
 	"X509AuthenticationProvider":     server.SchemeX509,
 }
 
-// authProvider takes the classes of ZooKeeper whose schemes are here, too.
+// authProvider takes the classes of ZooKeeper whose schemes are here, too. What
+// follows "authProvider." in the key is any name.
 // ZooKeeper goes on without a class that it cannot find; here that would be a
 // scheme that is missed in silence.
 func authProvider(l *loader, s setting) {
