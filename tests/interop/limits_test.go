@@ -18,13 +18,13 @@ import (
 	"zooraft/tests/harness"
 )
 
-// wire is a connection on which a test says exactly what goes over it.
-type wire struct {
+// rawConn is a connection on which a test says exactly what goes over it.
+type rawConn struct {
 	t  *testing.T
 	nc net.Conn
 }
 
-func dialWire(t *testing.T, addr string) *wire {
+func dialRaw(t *testing.T, addr string) *rawConn {
 	t.Helper()
 	nc, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	if err != nil {
@@ -32,11 +32,11 @@ func dialWire(t *testing.T, addr string) *wire {
 	}
 	t.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(15 * time.Second))
-	return &wire{t, nc}
+	return &rawConn{t, nc}
 }
 
 // bytes sends b as it is. A server that has closed already is not the sender's fault.
-func (w *wire) bytes(b ...byte) { w.nc.Write(b) }
+func (w *rawConn) bytes(b ...byte) { w.nc.Write(b) }
 
 func framed(b []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...) }
 
@@ -49,12 +49,12 @@ func requestFrame(xid int32, op protocol.OpCode, body interface{ Append([]byte) 
 	return framed(b)
 }
 
-func (w *wire) send(xid int32, op protocol.OpCode, body interface{ Append([]byte) []byte }) {
+func (w *rawConn) send(xid int32, op protocol.OpCode, body interface{ Append([]byte) []byte }) {
 	w.bytes(requestFrame(xid, op, body)...)
 }
 
 // next says in a word what comes: a reply as "xid:code", "closed", or "silent" after a moment.
-func (w *wire) next() string {
+func (w *rawConn) next() string {
 	h, _, end := w.reply()
 	if end != "" {
 		return end
@@ -62,7 +62,7 @@ func (w *wire) next() string {
 	return fmt.Sprintf("%d:%d", h.Xid, h.Err)
 }
 
-func (w *wire) reply() (h protocol.ReplyHeader, body []byte, end string) {
+func (w *rawConn) reply() (h protocol.ReplyHeader, body []byte, end string) {
 	b, end := w.frame()
 	if end != "" {
 		return h, nil, end
@@ -72,7 +72,7 @@ func (w *wire) reply() (h protocol.ReplyHeader, body []byte, end string) {
 	return h, b[16:], ""
 }
 
-func (w *wire) frame() ([]byte, string) {
+func (w *rawConn) frame() ([]byte, string) {
 	var head [4]byte
 	if _, err := io.ReadFull(w.nc, head[:]); err != nil {
 		var ne net.Error
@@ -89,7 +89,7 @@ func (w *wire) frame() ([]byte, string) {
 }
 
 // session opens or renews a session and says whether that came off.
-func (w *wire) session(of protocol.ConnectResponse) (protocol.ConnectResponse, bool) {
+func (w *rawConn) session(of protocol.ConnectResponse) (protocol.ConnectResponse, bool) {
 	w.t.Helper()
 	req := protocol.ConnectRequest{Timeout: 10000, SessionID: of.SessionID, Passwd: of.Passwd, HasReadOnly: true}
 	if req.Passwd == nil {
@@ -109,9 +109,9 @@ func (w *wire) session(of protocol.ConnectResponse) (protocol.ConnectResponse, b
 	return r, r.SessionID != 0
 }
 
-func openWire(t *testing.T, addr string) *wire {
+func openWire(t *testing.T, addr string) *rawConn {
 	t.Helper()
-	w := dialWire(t, addr)
+	w := dialRaw(t, addr)
 	if _, ok := w.session(protocol.ConnectResponse{}); !ok {
 		t.Fatal("no session")
 	}
@@ -121,7 +121,7 @@ func openWire(t *testing.T, addr string) *wire {
 // opens says how many of n new sessions are given.
 func opens(t *testing.T, addr string, n int) (given int) {
 	for range n {
-		if _, ok := dialWire(t, addr).session(protocol.ConnectResponse{}); ok {
+		if _, ok := dialRaw(t, addr).session(protocol.ConnectResponse{}); ok {
 			given++
 		}
 	}
@@ -142,7 +142,7 @@ func openCreate(path string, size int) *protocol.CreateRequest {
 // TestLimits sets each limit and meets it.
 func TestLimits(t *testing.T) {
 	const ensembleProvider = "authProvider.1=org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider"
-	ping := func(w *wire, xid int32) { w.send(xid, protocol.OpPing, nil) }
+	ping := func(w *rawConn, xid int32) { w.send(xid, protocol.OpPing, nil) }
 	root := &protocol.PathWatchRequest{Path: "/"}
 	for _, tt := range []struct {
 		name  string
@@ -151,9 +151,9 @@ func TestLimits(t *testing.T) {
 		test  func(t *testing.T, addr string)
 	}{
 		{"maxClientCnxns", []string{"maxClientCnxns=2"}, nil, func(t *testing.T, addr string) {
-			a, b := openWire(t, addr), dialWire(t, addr)
+			a, b := openWire(t, addr), dialRaw(t, addr)
 			time.Sleep(100 * time.Millisecond) // the server counts what it has accepted
-			expect(t, "third", dialWire(t, addr).next(), "closed")
+			expect(t, "third", dialRaw(t, addr).next(), "closed")
 			b.nc.Close()
 			time.Sleep(100 * time.Millisecond)
 			expect(t, "when one has gone", opens(t, addr, 1), 1)
@@ -166,14 +166,14 @@ func TestLimits(t *testing.T) {
 		}},
 		{"keys that are no properties", nil, []string{"zookeeper.maxClientCnxns=1", "zookeeper.maxSessionTimeout=5000"}, func(t *testing.T, addr string) {
 			expect(t, "sessions", opens(t, addr, 3), 3)
-			r, _ := dialWire(t, addr).session(protocol.ConnectResponse{})
+			r, _ := dialRaw(t, addr).session(protocol.ConnectResponse{})
 			expect(t, "timeout", r.Timeout, 10000)
 		}},
 		{"connection throttle", []string{"connection_throttle_tokens=3", "connection_throttle_fill_time=1000000"}, nil, func(t *testing.T, addr string) {
-			w := dialWire(t, addr)
+			w := dialRaw(t, addr)
 			s, _ := w.session(protocol.ConnectResponse{})
 			expect(t, "new sessions", opens(t, addr, 5), 2)
-			_, ok := dialWire(t, addr).session(s)
+			_, ok := dialRaw(t, addr).session(s)
 			expect(t, "renewed", ok, false)
 			ping(w, 1)
 			expect(t, "the first", w.next(), "-2:0")
@@ -185,11 +185,11 @@ func TestLimits(t *testing.T) {
 		}},
 		{"connection throttle, weighted", []string{"connection_throttle_tokens=2", "connection_throttle_fill_time=1000000",
 			"connection_throttle_weight_enabled=true"}, nil, func(t *testing.T, addr string) {
-			s, _ := dialWire(t, addr).session(protocol.ConnectResponse{}) // 3 of 6
-			_, ok := dialWire(t, addr).session(s)                         // 2
+			s, _ := dialRaw(t, addr).session(protocol.ConnectResponse{}) // 3 of 6
+			_, ok := dialRaw(t, addr).session(s)                         // 2
 			expect(t, "renewed", ok, true)
 			expect(t, "new", opens(t, addr, 1), 0)
-			_, ok = dialWire(t, addr).session(s)
+			_, ok = dialRaw(t, addr).session(s)
 			expect(t, "renewed again", ok, false)
 		}},
 		{"large requests", []string{"largeRequestThreshold=100", "largeRequestMaxBytes=300"}, nil, func(t *testing.T, addr string) {
@@ -204,13 +204,13 @@ func TestLimits(t *testing.T) {
 			w = openWire(t, addr)
 			w.bytes(0, 0, 1, 45) // 301
 			expect(t, "announced", w.next(), "closed")
-			w = dialWire(t, addr)
+			w = dialRaw(t, addr)
 			w.bytes(0, 0, 1, 45)
 			expect(t, "announced as the first", w.next(), "closed")
 		}},
 		{"sessionless", []string{"nio.sessionlessCnxnTimeout=1000"}, nil, func(t *testing.T, addr string) {
 			for _, sent := range []string{"", "ru", "\x00\x00\x00\x2d\x00"} {
-				w, begin := dialWire(t, addr), time.Now()
+				w, begin := dialRaw(t, addr), time.Now()
 				w.bytes([]byte(sent)...)
 				expect(t, fmt.Sprintf("after %q", sent), w.next(), "closed")
 				if d := time.Since(begin); d < 900*time.Millisecond || d > 3*time.Second {
@@ -331,13 +331,13 @@ func TestPortEdges(t *testing.T) {
 		{"word", "ruok", "imok"}, {"line", "ruok\n", "imok"}, {"two words", "ruoksrvr", "imok"}, {"upper case", "RUOK", ""},
 		{"telnet", "\xff\xf4\xff\xfd", ""}, {"half a word", "ruo", ""}, {"nothing", "", ""},
 	} {
-		w := dialWire(t, addr)
+		w := dialRaw(t, addr)
 		w.bytes([]byte(tt.send)...)
 		w.nc.(*net.TCPConn).CloseWrite()
 		got, _ := io.ReadAll(w.nc)
 		expect(t, tt.name, string(got), tt.want)
 	}
-	w := dialWire(t, addr)
+	w := dialRaw(t, addr)
 	w.bytes('r', 'u')
 	time.Sleep(50 * time.Millisecond)
 	w.bytes('o', 'k')
@@ -462,7 +462,7 @@ func TestLeaderServesNot(t *testing.T) {
 	}
 	first := check(1, 2, 3)
 	var rest []int
-	held := map[int]*wire{}
+	held := map[int]*rawConn{}
 	for sid := 1; sid <= 3; sid++ {
 		if sid != first {
 			rest = append(rest, sid)
