@@ -45,7 +45,7 @@ const (
 	ExtendedTypes                     // extendedTypesEnabled: nodes may have a time to live
 	EnforceQuota                      // enforceQuota: what goes beyond a hard limit is refused
 	Reconfig                          // reconfigEnabled: the membership may be changed
-	LocalSession                      // no key: the session is known to its server alone
+	LocalSession                      // no key: its server alone knows the session, and answers for the owner
 	NoDigest                          // DigestAuthenticationProvider.enabled=false: the scheme digest is not there
 	X509                              // authProvider.N: the scheme x509 is there
 	SASL                              // authProvider.N: the scheme sasl is there

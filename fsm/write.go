@@ -39,7 +39,10 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 	res.Op = r.Op
 	res.Zxid = int64(f.clock.Next(term))
 	w := write{f: f, req: r, zxid: res.Zxid}
-	if w.session = f.checkOwner(r.Session, Owner{o, r.Conn}); w.session == protocol.ErrSessionMoved {
+	if !r.Options.Has(LocalSession) { // of a local one nothing is known here
+		w.session = f.checkOwner(r.Session, Owner{o, r.Conn})
+	}
+	if w.session == protocol.ErrSessionMoved {
 		res.Err = w.session
 		return nil
 	}
@@ -140,6 +143,11 @@ func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest, ttl int64)
 		return fail(protocol.ErrBadArguments)
 	case w.session != protocol.ErrOK:
 		return fail(w.session)
+	case protocol.Ephemeral(mode) && w.req.Options.Has(LocalSession):
+		if op == protocol.OpCreateContainer { // where ZooKeeper takes no notice of local sessions
+			return fail(protocol.ErrSessionExpired)
+		}
+		return fail(protocol.ErrEphemeralOnLocalSession)
 	}
 
 	parentPath, ok := parentOf(r.Path)
