@@ -133,6 +133,19 @@ type Config struct {
 	// without it closes its clients' connections, which go on elsewhere.
 	LeaderServes bool
 
+	// LocalSessions keeps a new session on the server that its client is
+	// connected to, without a write, until it is to own an ephemeral znode (key
+	// localSessionsEnabled, default false). A standalone server takes no notice of
+	// it.
+	LocalSessions bool
+	// LocalSessionsUpgrading lets such a session become one of the ensemble then;
+	// without it the znode is refused (key localSessionsUpgradingEnabled, default
+	// false).
+	LocalSessionsUpgrading bool
+	// ReadOnlyMode lets a server without a quorum serve reads to clients that
+	// take that (key readonlymode.enabled, default false).
+	ReadOnlyMode bool
+
 	// ContainerCheckInterval is how often the leader looks for containers and
 	// nodes with a TTL to remove (key znode.container.checkIntervalMs, default
 	// one minute).
@@ -288,6 +301,18 @@ func (c *Config) requestOptions() (o fsm.Options) {
 func (c *Config) digest() acl.Digest {
 	d, _ := acl.NewDigest(c.DigestAlg)
 	return d
+}
+
+// keepsLocalSessions says whether new sessions are this server's alone.
+func (c *Config) keepsLocalSessions() bool { return c.LocalSessions && !c.Standalone() }
+
+// words lists the four-letter words that are answered. Clients that take a
+// read-only server ask isro which servers are not (FourLetterCommands).
+func (c *Config) words() []string {
+	if c.ReadOnlyMode {
+		return append(slices.Clone(c.FourLetterWords), "isro")
+	}
+	return c.FourLetterWords
 }
 
 // Standalone reports whether the server runs without a quorum: fewer than two

@@ -147,6 +147,25 @@ func TestStandalone(t *testing.T) {
 	}
 }
 
+func TestLocalSessionsNeedAnEnsemble(t *testing.T) {
+	alone, three := DefaultConfig(), trio()
+	alone.LocalSessions, three.LocalSessions = true, true
+	if alone.keepsLocalSessions() || !three.keepsLocalSessions() {
+		t.Errorf("kept by a standalone server: %v, in an ensemble: %v", alone.keepsLocalSessions(), three.keepsLocalSessions())
+	}
+}
+
+func TestWordsOfReadOnlyMode(t *testing.T) {
+	c := DefaultConfig()
+	if got := c.words(); !slices.Equal(got, []string{"srvr"}) {
+		t.Errorf("words %q", got)
+	}
+	c.ReadOnlyMode = true
+	if got := c.words(); !slices.Equal(got, []string{"srvr", "isro"}) {
+		t.Errorf("words with read-only mode %q", got)
+	}
+}
+
 func TestServerSpecString(t *testing.T) {
 	tests := []struct {
 		spec ServerSpec

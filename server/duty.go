@@ -3,44 +3,53 @@ package server
 import (
 	"sync"
 	"time"
+
+	"zooraft/server/client"
 )
 
-// duty decides whether this server serves clients: while it is in touch with its
-// quorum, unless it leads and leaderServes=no keeps clients from the leader.
+// duty decides what this server does for clients: what the quorum allows, but
+// nothing while it leads and leaderServes=no keeps clients from the leader.
 type duty struct {
 	leaderServes bool
-	tell         func(serves bool, why string) // called with mu held, when it changes
+	tell         func(now client.Service, why string) // called with mu held, when it changes
 
-	mu             sync.Mutex
-	inTouch, leads bool
-	serves, served bool // now; ever
+	mu     sync.Mutex
+	quorum client.Service
+	leads  bool
+	now    client.Service
+	served bool // all there is to serve, ever
 }
 
-// change notes that something is different; why is the reason if it ends the
-// service.
+// change notes that something is different; why is the reason for those whose
+// connections end by it.
 func (d *duty) change(why string, set func(*duty)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	set(d)
-	serves := d.inTouch && (d.leaderServes || !d.leads)
-	if serves != d.serves {
-		d.serves = serves
-		d.tell(serves, why)
-		d.served = d.served || serves
+	now := d.quorum
+	if d.leads && !d.leaderServes {
+		now = client.NoService
+	}
+	if now != d.now {
+		d.now = now
+		d.tell(now, why)
+		d.served = d.served || now == client.FullService
 	}
 }
 
-// serve opens the client port for sessions or closes all it has. It does not
-// block; duty calls it.
-func (s *Server) serve(on bool, why string) {
-	s.clients.SetServing(on)
-	if !on {
-		s.servingSince.Store(0)
-		s.clients.DropAll(why)
-		return
+// serve opens the client port for sessions as far as it may, and closes those
+// that were opened under another service. It does not block; duty calls it.
+func (s *Server) serve(now client.Service, why string) {
+	s.clients.SetService(now)
+	s.clients.DropAll(why)
+	since := time.Now().UnixNano()
+	if now == client.NoService {
+		since = 0
 	}
-	s.servingSince.Store(time.Now().UnixNano())
-	if !s.duty.served {
+	s.readOnly.Store(now == client.ReadOnly)
+	s.servingSince.Store(since)
+	s.locals.watch(now != client.NoService)
+	if now == client.FullService && !s.duty.served {
 		close(s.serving)
 	}
 }

@@ -39,6 +39,10 @@ var (
 // for hosts that vanish or freeze.
 const heartbeat = 500 * time.Millisecond
 
+// leastReadOnlyDelay is how long a server looks for a leader, or a tick if that is
+// longer, before it calls itself cut off (QuorumPeer.run).
+const leastReadOnlyDelay = 2 * time.Second
+
 // Server is one Zooraft server: the state machine, its part in the quorum, and
 // the client port.
 type Server struct {
@@ -54,12 +58,14 @@ type Server struct {
 	admin   *admin.Page // nil without
 	scrapes *admin.Page // nil without
 	excess  excessLog
+	locals  *localLiveness // nil where no session is kept by this server alone
 
 	duty    duty
 	serving chan struct{}
 	// servingSince is when the server began to serve, in ns since 1970; 0 while
-	// it does not.
+	// it does not. readOnly says that it serves reads alone.
 	servingSince atomic.Int64
+	readOnly     atomic.Bool
 
 	mu       sync.Mutex
 	err      error
@@ -98,7 +104,12 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Logger:   log.Named("session"),
 	})
 	s.duty = duty{leaderServes: cfg.LeaderServes || cfg.Standalone(), tell: s.serve}
-	words := admin.New(source{s}, cfg.FourLetterWords)
+	words := admin.New(source{s}, cfg.words())
+	deps := client.Deps{Proposer: proposer{s}, State: s.fsm, Liveness: liveness{s}}
+	if cfg.keepsLocalSessions() || cfg.ReadOnlyMode {
+		s.locals = newLocalLiveness(s)
+		deps.Local = s.locals
+	}
 	s.clients = client.New(client.Config{
 		Addr:                   net.JoinHostPort(cfg.ClientPortAddress, strconv.Itoa(cfg.ClientPort)),
 		SID:                    int64(cfg.SID),
@@ -116,8 +127,10 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Ensemble:               cfg.ensemble(),
 		Options:                cfg.requestOptions(),
 		Metrics:                s.metrics,
+		LocalSessions:          cfg.keepsLocalSessions(),
+		UpgradeLocal:           cfg.LocalSessionsUpgrading,
 		Words:                  words.Answer,
-	}, client.Deps{Proposer: proposer{s}, State: s.fsm, Liveness: liveness{s}}, log.Named("client"))
+	}, deps, log.Named("client"))
 
 	var err error
 	s.node, err = quorum.New(s.quorumConfig(), s.fsm, events{s})
@@ -146,6 +159,9 @@ func (s *Server) quorumConfig() quorum.Config {
 	}
 	if s.cfg.Standalone() {
 		return cfg
+	}
+	if s.cfg.ReadOnlyMode {
+		cfg.ReadOnlyAfter = max(s.cfg.TickTime, leastReadOnlyDelay)
 	}
 	for _, m := range s.cfg.Servers {
 		if m.ID == s.cfg.SID && !s.cfg.QuorumListenOnAllIPs {
@@ -204,6 +220,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.wg.Wait()
 		s.expirer.Close()
 		s.stopAdmin()
+		s.locals.close()
 		err = s.node.Close()
 	})
 	return err
@@ -240,6 +257,7 @@ func (s *Server) tick() {
 		case <-ticker.C:
 		}
 		s.reportTouches()
+		s.locals.reportTouches()
 		s.retryExpiries()
 		reap.tick(time.Now(), s.node.LeadTerm(), s.spentNodes, s.remove)
 	}
@@ -397,8 +415,16 @@ func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecon
 // events hears from the quorum.
 type events struct{ s *Server }
 
-func (e events) Serving(on bool) {
-	e.s.duty.change("this server has lost its quorum", func(d *duty) { d.inTouch = on })
+func (e events) Serving(now quorum.Service) {
+	why := "this server has lost its quorum"
+	service := client.NoService
+	switch now {
+	case quorum.Full:
+		service, why = client.FullService, "this server has its quorum back" // said to those who came to read only
+	case quorum.Reads:
+		service = client.ReadOnly
+	}
+	e.s.duty.change(why, func(d *duty) { d.quorum = service })
 }
 
 func (e events) Leading(term uint64) {

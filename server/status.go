@@ -32,6 +32,8 @@ func (s *Server) Status() Status {
 		AuthFailures: c.AuthFailures, LocalNonMTLS: c.Local, RemoteNonMTLS: c.Remote,
 		Outstanding: c.Outstanding,
 		WatchCount:  s.fsm.Watches().NumWatches(),
+
+		LocalSessions: c.LocalSessions,
 	}
 	st.SlowSyncs = s.node.SlowSyncs()
 	st.OpenFDs, st.MaxFDs = fileDescriptors()
@@ -82,6 +84,10 @@ func (s *Server) addQuorum(st *Status) {
 		}
 	}
 	st.QuorumSize = s.cfg.Participants()
+	if s.readOnly.Load() {
+		st.ReadOnly, st.ServerState = true, admin.StateReadOnly
+		return
+	}
 	st.ServerState = st.State.Mode()
 	st.PeerState = s.peerState(st.State)
 }

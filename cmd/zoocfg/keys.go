@@ -65,6 +65,9 @@ var keys = map[string]func(*loader, setting){
 	"metricsProvider.httpHost":      func(l *loader, s setting) { l.cfg.MetricsHost = s.value },
 	"metricsProvider.httpPort":      func(l *loader, s setting) { l.number(s, "a port", "7000", &l.cfg.MetricsPort) },
 	"metricsProvider.exportJvmInfo": func(l *loader, s setting) { l.boolean(s, &l.cfg.MetricsRuntime) },
+	"localSessionsEnabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessions) },
+	"localSessionsUpgradingEnabled": func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessionsUpgrading) },
+	"readonlymode.enabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.ReadOnlyMode) },
 
 	"electionAlg": func(l *loader, s setting) {
 		if s.value != "3" {

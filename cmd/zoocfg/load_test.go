@@ -56,6 +56,8 @@ standaloneEnabled=FALSE
 quorumListenOnAllIPs=true
 4lw.commands.whitelist=ruok, mntr,srvr
 skipACL=yes
+localSessionsEnabled=true
+localSessionsUpgradingEnabled=True
 zookeeper.DigestAuthenticationProvider.superDigest=super:AbC=
 raft.logStore=boltdb
 sslQuorum=false
@@ -70,7 +72,7 @@ DigestAuthenticationProvider.digestAlg=SHA-256
 authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
 authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 `
-	cfg, warnings, err := load("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7", "znode.container.checkIntervalMs=1500", "znode.container.maxPerMinute=90", "zookeeper.request_throttle_max_requests=9"}, files{
+	cfg, warnings, err := load("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7", "znode.container.checkIntervalMs=1500", "znode.container.maxPerMinute=90", "zookeeper.request_throttle_max_requests=9", "readonlymode.enabled=true"}, files{
 		"/z/zoo.cfg": text, "/var/zk/myid": " 2 \nrest"}.read)
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +106,7 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 	want.ContainerMaxNeverUsed = 5 * time.Minute
 	want.NoDigestAuth, want.DigestAlg = true, "SHA-256"
 	want.AuthProviders = []string{"sasl", "x509"}
+	want.LocalSessions, want.LocalSessionsUpgrading, want.ReadOnlyMode = true, true, true
 	want.Properties = map[string]string{
 		"zookeeper.sslQuorum":          "false",
 		"zookeeper.emulate353TTLNodes": "true",
@@ -115,7 +118,7 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 	}
 	wantWarnings := []string{
 		"-D: zookeeper.maxCnxns does nothing: /z/zoo.cfg:19 sets it, and counts",
-		"/z/zoo.cfg:33: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
+		"/z/zoo.cfg:35: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
 	}
 	if !slices.Equal(warnings, wantWarnings) {
 		t.Errorf("warnings: got %q, want %q", warnings, wantWarnings)

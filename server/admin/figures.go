@@ -176,7 +176,7 @@ func gauges(st *Status) iter.Seq2[string, any] {
 				}
 			}
 		}
-		if st.QuorumSize > 0 && st.ServerState != StateStandalone && !yield("quorum_size", int64(st.QuorumSize)) {
+		if st.QuorumSize > 0 && st.ServerState != StateStandalone && !st.ReadOnly && !yield("quorum_size", int64(st.QuorumSize)) {
 			return
 		}
 		_ = yield("global_sessions", int64(st.GlobalSessions)) &&

@@ -54,7 +54,7 @@ type Status struct {
 	EphemeralsCount     int            `json:"ephemerals_count"`
 	ApproximateDataSize int64          `json:"approximate_data_size"` // bytes
 	GlobalSessions      int            `json:"global_sessions"`
-	LocalSessions       int            `json:"local_sessions"`
+	LocalSessions       int            `json:"local_sessions"` // kept by this server alone
 
 	SlowSyncs    int64 `json:"slow_syncs"` // over fsync.warningthresholdms
 	UptimeMillis int64 `json:"uptime_ms"`  // since serving

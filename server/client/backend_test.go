@@ -273,7 +273,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*Server)) *fixtur
 	if err := f.s.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	f.s.SetServing(true)
+	f.s.SetService(FullService)
 	t.Cleanup(func() {
 		f.s.Close()
 		f.s.Close()

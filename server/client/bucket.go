@@ -93,7 +93,7 @@ func (b *bucket) kindLocked(now int64) bool {
 // session may be opened or renewed, and ends the connection if not.
 func (c *conn) affordable(session protocol.SessionID) bool {
 	s := c.srv
-	if s.connects == nil || s.connects.take(s.connects.weight(session, false), s.now()) {
+	if s.connects == nil || s.connects.take(s.connects.weight(session, s.cfg.LocalSessions), s.now()) {
 		return true
 	}
 	if s.mayWarn(warnThrottle) {

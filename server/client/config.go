@@ -91,12 +91,29 @@ type Config struct {
 	// Ensemble turns the scheme "ensemble" on; nil leaves it unknown
 	// (authProvider.N naming EnsembleAuthenticationProvider).
 	Ensemble *Ensemble
+	// LocalSessions says that a new session is kept by this server alone, without
+	// a request in the log (localSessionsEnabled).
+	LocalSessions bool
+	// UpgradeLocal says that such a session becomes one of the ensemble when it
+	// is to own an ephemeral znode; else that is refused
+	// (localSessionsUpgradingEnabled).
+	UpgradeLocal bool
 	// Words answers four-letter words. known is false for what is none, which
 	// is then taken for a frame's length; an empty answer closes the
 	// connection without a byte. It is called by many goroutines, without
 	// locks, and may take the state lock. nil knows no words.
 	Words func(word string) (answer string, known bool)
 }
+
+// Service is what the server can do for its clients.
+type Service int32
+
+// The services, from nothing to everything.
+const (
+	NoService Service = iota // connections are closed
+	ReadOnly                 // cut off from the quorum: reads, for clients that take that
+	FullService
+)
 
 // Completion takes the outcome of a proposed request. v and r are valid during
 // the call. It is an alias so that a Proposer need not import this package.
@@ -144,9 +161,23 @@ type Liveness interface {
 	Session(id protocol.SessionID) Toucher
 }
 
-// Deps are what the client port stands on. All are required.
+// LocalLiveness watches over the sessions that this server keeps alone, and
+// hands those that fall silent to [Server.ExpireLocal]. No method blocks.
+type LocalLiveness interface {
+	// Opened starts a session's time, and Attached starts it anew.
+	Opened(id protocol.SessionID, timeout time.Duration)
+	Attached(id protocol.SessionID, timeout time.Duration)
+	// Closed tells that the session has ended, or is the ensemble's from now on.
+	Closed(id protocol.SessionID)
+	// Session returns the Toucher of a connection of such a session.
+	Session(id protocol.SessionID) Toucher
+}
+
+// Deps are what the client port stands on. All are required, but for Local,
+// without which the server is never ReadOnly and Config.LocalSessions is off.
 type Deps struct {
 	Proposer Proposer
 	State    State
 	Liveness Liveness
+	Local    LocalLiveness
 }

@@ -28,6 +28,8 @@ var (
 	causeMalformed  = &cause{"malformed frame"}
 	causeNotServing = &cause{"server is not serving"}
 	causeAhead      = &cause{"client has seen a later zxid"}
+	causeReadOnly   = &cause{"client does not take a read-only server"}
+	causeGlobal     = &cause{"session of the ensemble on a read-only server"}
 	causeReplaced   = &cause{"session reconnected"}
 	causeMoved      = &cause{"session moved"}
 	causeClosed     = &cause{"session closed or expired"}
@@ -58,6 +60,7 @@ type conn struct {
 	cause atomic.Pointer[cause]
 
 	// Owned by readLoop.
+	kind     sessions // how the session is kept
 	in       frameReader
 	filledAt int64 // when the last bytes came in, ns on the server's clock
 	touch    Toucher
@@ -67,6 +70,7 @@ type conn struct {
 	session  protocol.SessionID
 	timeout  time.Duration
 	hasRO    bool
+	local    *localSession // nil for one of the ensemble; see upgrade
 	watcher  *watch.Watcher
 	shaking  atomic.Bool  // a ConnectRequest has come in
 	settled  atomic.Int32 // outcome of the handshake, a settled constant

@@ -35,7 +35,11 @@
 //     afterwards: readLoop before it waits for anything, the apply goroutine by
 //     touched, anyone else by adding the connection to the flushers.
 //
-// Lock order: the state lock, conn.mu (the pipeline), the watch table's own
-// lock, outbox.mu. Server.mu is taken with or without the state lock; under it
+// How a session is kept is settled in the handshake: in the log, or by this
+// server alone (see sessions). The rest of a connection's life is the same for
+// all kinds.
+//
+// Lock order: localSession.turn, the state lock, conn.mu (the pipeline),
+// localSessions.mu, the watch table's own lock, outbox.mu. Server.mu is taken with or without the state lock; under it
 // only outbox.mu is taken. Under flushers.mu nothing is.
 package client

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"crypto/rand"
 	"time"
 
 	"zooraft/fsm"
@@ -16,9 +15,10 @@ const (
 	settledGone        // no such session, or a wrong password
 )
 
-// handshake settles a session as ZooKeeper's processConnectRequest and
-// PrepRequestProcessor do, in that order of checks. It reports whether
-// there is a session to serve.
+// handshake takes a connection from its first frame to a session to serve, and
+// reports whether there is one. Checks and actions come in the order of
+// ZooKeeper's processConnectRequest: may this connection have a session here, of
+// which kind is it (sessions), is it new or known; the kind answers.
 func (c *conn) handshake() bool {
 	frame, ok := c.nextFrame()
 	if !ok {
@@ -32,12 +32,9 @@ func (c *conn) handshake() bool {
 		return false
 	}
 	c.outOfBand()
-	c.shaking.Store(true) // before the look at serving: see DropAll
-	if !s.serving.Load() {
-		c.kill(causeNotServing)
-		return false
-	}
-	if !c.affordable(req.SessionID) || !c.caughtUp(&req) {
+	c.shaking.Store(true) // before the look at what is served: see DropAll
+	service := Service(s.service.Load())
+	if !c.admitted(service, &req) {
 		return false
 	}
 	timeout := min(max(time.Duration(req.Timeout)*time.Millisecond, s.cfg.MinSessionTimeout), s.cfg.MaxSessionTimeout)
@@ -46,15 +43,20 @@ func (c *conn) handshake() bool {
 	c.watcher = s.state.Watches().NewWatcher(c)
 
 	c.farewell = true
+	c.kind = s.kindOf(service)
 	if req.SessionID == 0 {
-		ok = c.open()
+		ok = c.kind.open(c)
 	} else {
-		ok = c.attach(&req)
+		c.session = req.SessionID
+		s.bind(c) // before the password is looked at, as in ZooKeeper
+		ok = c.kind.attach(c, req.Passwd)
+	}
+	if c.settled.Load() == settledGone {
+		s.log.Info("Invalid session " + c.session.String() + " for client " + c.name() + ", probably expired")
 	}
 	if !ok {
 		return false
 	}
-	c.touch = s.deps.Liveness.Session(c.session)
 	c.touch.Mark()
 	c.lastIO.Store(s.now())
 	c.armRead()
@@ -64,14 +66,34 @@ func (c *conn) handshake() bool {
 	return true
 }
 
+// admitted says whether this server may give the connection a session. If not it
+// is closed without a byte, and its client tries another server.
+func (c *conn) admitted(service Service, req *protocol.ConnectRequest) bool {
+	switch {
+	case service == NoService:
+		c.kill(causeNotServing)
+	case !c.affordable(req.SessionID):
+	case service == ReadOnly && !req.ReadOnly:
+		c.srv.log.Info("Refusing session request for not-read-only client " + c.name())
+		c.kill(causeReadOnly)
+	case service == ReadOnly && req.LastZxidSeen > c.srv.lastZxid():
+		c.refuseAhead(req, c.srv.lastZxid())
+	case service == FullService && !c.caughtUp(req):
+	case service == ReadOnly && c.srv.elsewhere(req.SessionID):
+		c.srv.log.Info("Refusing global session reconnection in RO mode " + c.name())
+		c.kill(causeGlobal)
+	default:
+		return true
+	}
+	return false
+}
+
 // caughtUp reports whether this server has applied what the client has already
 // seen elsewhere. It waits a moment for that: a round of sync gives all that was
 // committed when it began, which covers whatever any client has seen.
 func (c *conn) caughtUp(req *protocol.ConnectRequest) bool {
 	s := c.srv
-	v := s.state.RLock()
-	last := v.LastZxid()
-	s.state.RUnlock()
+	last := s.lastZxid()
 	if req.LastZxidSeen <= last {
 		return true
 	}
@@ -98,103 +120,47 @@ func (c *conn) caughtUp(req *protocol.ConnectRequest) bool {
 		}
 		break
 	}
-	if c.isDead() {
-		return false
+	if !c.isDead() {
+		c.refuseAhead(req, last)
 	}
-	s.log.Info("Refusing session(" + req.SessionID.String() + ") request for client " + c.name() +
+	return false
+}
+
+func (c *conn) refuseAhead(req *protocol.ConnectRequest, last int64) {
+	c.srv.log.Info("Refusing session(" + req.SessionID.String() + ") request for client " + c.name() +
 		" as it has seen zxid " + zxidText(req.LastZxidSeen) + " our last zxid is " + zxidText(last) +
 		" client must try another server")
 	c.kill(causeAhead)
-	return false
 }
 
-// open creates a session.
-func (c *conn) open() bool {
-	s := c.srv
-	var passwd [fsm.PasswdSize]byte
-	rand.Read(passwd[:])
-	for range maxIDAttempts {
-		c.session = s.ids.next()
-		c.settled.Store(settledNot)
-		if !s.bindNew(c) {
-			s.ids.skip()
-			continue
-		}
-		r := fsm.OpenSession{Session: c.session, Timeout: c.timeoutMillis(), Passwd: passwd, Conn: c.number}
-		if !c.settle(r.Append(nil), passwd) {
-			return false
-		}
-		if c.settled.Load() == settledOK {
-			return true
-		}
-		// Ids are made from the clock, which must have gone back: step over
-		// what was handed out in that millisecond.
-		s.ids.skip()
-		s.unbind(c)
-	}
-	c.kill(causeNotServing)
-	return false
-}
-
-// attach moves an existing session to this connection. A connection that it had
-// here is cut before the password is looked at, as in ZooKeeper.
-func (c *conn) attach(req *protocol.ConnectRequest) bool {
-	s := c.srv
-	c.session = req.SessionID
-	s.bind(c)
-	r := fsm.AttachSession{Session: c.session, Timeout: c.timeoutMillis(), Conn: c.number}
-	if copy(r.Passwd[:], req.Passwd) != len(req.Passwd) || len(req.Passwd) != len(r.Passwd) {
-		c.refuseSession()
-	} else if !c.settle(r.Append(nil), r.Passwd) {
-		return false
-	}
-	if c.settled.Load() == settledOK {
-		return true
-	}
-	s.log.Info("Invalid session " + c.session.String() + " for client " + c.name() + ", probably expired")
-	return false
+// lastZxid is the last zxid applied here.
+func (s *Server) lastZxid() int64 {
+	v := s.state.RLock()
+	defer s.state.RUnlock()
+	return v.LastZxid()
 }
 
 func (c *conn) timeoutMillis() int32 { return int32(c.timeout / time.Millisecond) }
 
-// settle proposes and waits for the outcome; false if the connection died.
-func (c *conn) settle(payload []byte, passwd [fsm.PasswdSize]byte) bool {
-	if err := c.srv.deps.Proposer.Propose(payload, &settling{c, passwd}); err != nil {
-		c.kill(causeNotServing)
-		return false
-	}
-	return c.wait(func() bool { return c.settled.Load() != settledNot })
-}
-
-// settling completes a handshake.
-type settling struct {
-	c      *conn
-	passwd [fsm.PasswdSize]byte
-}
-
-// Complete queues the ConnectResponse, which readLoop sends, since it is waiting
-// for it. It is called from the apply goroutine.
-func (p *settling) Complete(_ fsm.View, r *fsm.Result) {
-	c := p.c
-	switch r.Err {
-	case protocol.ErrOK:
-		c.respond(&protocol.ConnectResponse{
-			Timeout: c.timeoutMillis(), SessionID: c.session, Passwd: p.passwd[:], HasReadOnly: c.hasRO,
-		})
-		c.settled.Store(settledOK)
-	case protocol.ErrSessionMoved:
-		c.settled.Store(settledTaken)
-	default:
-		c.refuseSession()
-	}
-	c.nudge()
+// grant answers that the session is this connection's.
+func (c *conn) grant(passwd [fsm.PasswdSize]byte, readOnly bool) {
+	c.respond(&protocol.ConnectResponse{
+		Timeout: c.timeoutMillis(), SessionID: c.session, Passwd: passwd[:], ReadOnly: readOnly, HasReadOnly: c.hasRO,
+	})
+	c.settled.Store(settledOK)
 }
 
 // refuseSession answers with zeros, which clients take for an expired session.
-func (c *conn) refuseSession() {
-	c.respond(&protocol.ConnectResponse{HasReadOnly: c.hasRO})
+func (c *conn) refuseSession(readOnly bool) {
+	c.respond(&protocol.ConnectResponse{ReadOnly: readOnly, HasReadOnly: c.hasRO})
 	c.out.finish()
 	c.settled.Store(settledGone)
+}
+
+// password copies one that came from a client; ok says that it can be one.
+func password(b []byte) (p [fsm.PasswdSize]byte, ok bool) {
+	copy(p[:], b)
+	return p, len(b) == len(p)
 }
 
 func (c *conn) respond(r *protocol.ConnectResponse) {

@@ -13,6 +13,7 @@ type kind uint8
 const (
 	kindRead  kind = iota // from a view of the state, when its turn comes
 	kindFixed             // fixed already; only its turn is waited for
+	kindEnd               // when its turn comes, which ends a session kept here
 	kindWrite             // from its result, when it is applied
 	kindSync              // when this server has caught up with the leader
 )
@@ -38,7 +39,7 @@ type pipeline struct {
 	items    []item // items[head:]
 	head     int
 	base     uint64 // number of items[head]
-	deferred int    // how many are of kindRead or kindFixed
+	deferred int    // how many are of the kinds before kindWrite
 }
 
 func (p *pipeline) len() int { return len(p.items) - p.head }
@@ -62,7 +63,7 @@ func (p *pipeline) push(it item) uint64 {
 		p.items, p.head = p.items[:n], 0
 	}
 	p.items = append(p.items, it)
-	if it.kind <= kindFixed {
+	if it.kind < kindWrite {
 		p.deferred++
 	}
 	return p.base + uint64(p.len()) - 1
@@ -70,7 +71,7 @@ func (p *pipeline) push(it item) uint64 {
 
 func (p *pipeline) pop() {
 	it := p.front()
-	if it.kind <= kindFixed {
+	if it.kind < kindWrite {
 		p.deferred--
 	}
 	*it = item{}

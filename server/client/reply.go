@@ -112,6 +112,8 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 		if code != protocol.ErrOK {
 			binary.BigEndian.PutUint32(b[mark+errOffset:], uint32(code))
 		}
+	case kindEnd:
+		c.srv.locals.end(c.session)
 	case kindSync:
 		b = append(b, it.body...)
 	}

@@ -45,10 +45,11 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 	case fsm.Readable(it.op):
 		return c.ordered(it) // of kindRead
 	case it.op == protocol.OpCloseSession:
-		it.kind, it.closes, it.body = kindWrite, true, nil
+		it.closes, it.body = true, nil
 		c.closing.Store(true)
-		r := fsm.CloseSession{Session: c.session, Conn: c.number}
-		return c.write(it, r.Append(nil))
+		return c.kind.end(c, it)
+	case c.kind.refuses(it.op):
+		return c.refuse(it, protocol.ErrNotReadOnly)
 	case it.op == protocol.OpSync:
 		var r protocol.SyncRequest
 		if r.Decode(d); d.Err() != nil {
@@ -62,9 +63,9 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 		if c.srv.cfg.EagerACLCheck && c.forbidden(&it) {
 			return c.ordered(it)
 		}
-		payload := c.clientRequest(it.op, it.body)
+		body := it.body
 		it.kind, it.body = kindWrite, nil
-		return c.write(it, payload)
+		return c.kind.write(c, it, body)
 	case protocol.ErrMarshalling:
 		return c.refuse(it, protocol.ErrMarshalling)
 	default:
@@ -122,10 +123,10 @@ func writable(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
 
 // clientRequest makes the payload of a write, with all that apply needs to
 // judge it: it may look at nothing else.
-func (c *conn) clientRequest(op protocol.OpCode, body []byte) []byte {
+func (c *conn) clientRequest(op protocol.OpCode, body []byte, options fsm.Options) []byte {
 	r := fsm.ClientRequest{
 		Session: c.session, Conn: c.number, Op: op,
-		Options: c.srv.cfg.Options, IDs: c.identities(), Body: body,
+		Options: c.srv.cfg.Options | options, IDs: c.identities(), Body: body,
 	}
 	size := 40 + len(body)
 	for _, id := range r.IDs {

@@ -37,7 +37,7 @@ type Server struct {
 	authFailures   atomic.Int64
 	local, distant atomic.Int64 // connections taken from this host, from others
 
-	serving     atomic.Bool
+	service     atomic.Int32 // a Service
 	outstanding atomic.Int64 // requests in all pipelines
 	busy        atomic.Int64 // pipelines that are not empty
 	scratch     sync.Pool
@@ -56,6 +56,8 @@ type Server struct {
 	conns    map[*conn]struct{}
 	perAddr  map[netip.Addr]int
 	sessions map[protocol.SessionID]*conn // the connection that a session was last bound to
+
+	locals localSessions
 
 	stop chan struct{}  // closed by Close
 	wg   sync.WaitGroup // the accept loop, the flushers, and the loops of each connection
@@ -86,6 +88,7 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 		conns:            make(map[*conn]struct{}),
 		perAddr:          make(map[netip.Addr]int),
 		sessions:         make(map[protocol.SessionID]*conn),
+		locals:           localSessions{all: make(map[protocol.SessionID]*localSession), alive: deps.Local},
 	}
 	s.flushers.work.L = &s.flushers.mu
 	s.scratch.New = func() any { return new(scratch) }
@@ -98,7 +101,7 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 func (s *Server) now() int64 { return int64(time.Since(s.start)) }
 
 // Listen binds the port and begins to accept: four-letter words are answered
-// from now on, sessions once SetServing has said so.
+// from now on, sessions once SetService has said so.
 func (s *Server) Listen() error {
 	// Keep-alive is off by default as in ZooKeeper: sessions have timeouts. How
 	// often it probes is the system's to say, as there.
@@ -137,9 +140,14 @@ func (s *Server) Addr() net.Addr {
 	return s.ln.Addr()
 }
 
-// SetServing says whether sessions are taken. Connections that have one keep
-// it: see DropAll.
-func (s *Server) SetServing(serving bool) { s.serving.Store(serving) }
+// SetService says what connections may ask for from now on. Those that have a
+// session keep it as it is: see DropAll, which is to follow.
+func (s *Server) SetService(now Service) {
+	s.service.Store(int32(now))
+	if now == FullService && !s.cfg.LocalSessions {
+		s.locals.endAll() // they were for the time without a quorum
+	}
+}
 
 // DropAll closes every connection that has a session or is about to get one,
 // without a byte; the sessions live on. It does not block and may be called with

@@ -291,7 +291,7 @@ func TestClientAhead(t *testing.T) {
 func TestNotServing(t *testing.T) {
 	f := start(t, nil)
 	p := f.connect()
-	f.s.SetServing(false)
+	f.s.SetService(NoService)
 	q := f.dial()
 	req := protocol.ConnectRequest{Timeout: 5000}
 	q.write(frameOf(req.Append(nil)))
@@ -310,7 +310,7 @@ func TestNotServing(t *testing.T) {
 	if got := readAll(t, waiting); got != "I am ruok" {
 		t.Errorf("ruok: %q", got)
 	}
-	f.s.SetServing(true)
+	f.s.SetService(FullService)
 	r := f.dial().handshake(&protocol.ConnectRequest{SessionID: p.session, Passwd: p.passwd})
 	if r.SessionID != p.session {
 		t.Errorf("session did not survive: %+v", r)

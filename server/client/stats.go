@@ -200,6 +200,7 @@ type Stats struct {
 	SizeLast, SizeMin, SizeMax   int64   // of replies, in bytes; -1 before any
 	AuthFailures                 int64
 	Local, Remote                int64 // connections taken so far from this host and from others
+	LocalSessions                int   // kept by this server alone
 }
 
 // Stats returns the figures as they are now.
@@ -208,6 +209,8 @@ func (s *Server) Stats() Stats {
 		Outstanding: max(s.outstanding.Load(), 0),
 		SizeLast:    figure(s.sizes.last.Load()), SizeMin: figure(s.sizes.min.Load()), SizeMax: figure(s.sizes.max.Load()),
 		AuthFailures: s.authFailures.Load(), Local: s.local.Load(), Remote: s.distant.Load(),
+
+		LocalSessions: s.locals.len(),
 	}
 	st.LatencyMin, st.LatencyAvg, st.LatencyMax = s.latencies.figures()
 	received, sent, n := s.packets()

@@ -63,6 +63,9 @@ type Config struct {
 	Store    store.Config
 	// SyncLimit is how long a server goes on serving without a leader.
 	SyncLimit time.Duration
+	// ReadOnlyAfter is how long it must have been without one to serve reads; 0
+	// means that it never does.
+	ReadOnlyAfter time.Duration
 	// Heartbeat is Raft's heartbeat and election timeout: what it takes to notice
 	// a leader that is silent but whose connections stand.
 	Heartbeat time.Duration
@@ -79,12 +82,23 @@ type Completion interface {
 	Complete(v fsm.View, r *fsm.Result)
 }
 
+// Service is what a server can do for its clients.
+type Service int32
+
+// The services. Full means that the server has joined its ensemble and is in
+// touch with a leader; Reads that it has been cut off for Config.ReadOnlyAfter,
+// and has a state to show.
+const (
+	None Service = iota
+	Reads
+	Full
+)
+
 // Events tells the owner of a Node what happens. The methods are called from
 // the Node's goroutines and must not block.
 type Events interface {
-	// Serving reports that the server begins or ceases to serve: it has joined
-	// its ensemble and is in touch with a leader, or no longer is.
-	Serving(bool)
+	// Serving reports a change of what the server can do for clients.
+	Serving(Service)
 	// Leading reports that this server leads from now on in term, everything of
 	// earlier terms being applied; Following that it no longer does.
 	Leading(term uint64)
@@ -134,7 +148,7 @@ type Node struct {
 	office   atomic.Uint64 // the term whose leader's first entry was applied last, until looked at
 	sought   time.Time     // when office was last sought; of the main loop
 	forgot   time.Time     // see forgetDeadLeader; of the main loop
-	serving  atomic.Bool
+	serving  atomic.Int32  // a Service
 	gone     atomic.Bool
 
 	mu         sync.Mutex // guards what follows
@@ -340,7 +354,22 @@ func (n *Node) observe() {
 	n.resyncIfStuck(now)
 	n.forgetDeadLeader(r, id, now)
 	n.election.tick(now, sid, term, sid == n.cfg.SID || r.LastContact().After(n.election.lookingSince()))
-	n.setServing(!lost && n.registered())
+	n.setServing(n.service(now, lost))
+}
+
+// service is what the server can do now. lost says that no leader was known for
+// SyncLimit.
+func (n *Node) service(now time.Time, lost bool) Service {
+	if !lost && n.registered() {
+		return Full
+	}
+	n.mu.Lock()
+	cutOff := now.Sub(n.heardAt)
+	n.mu.Unlock()
+	if n.cfg.ReadOnlyAfter > 0 && cutOff >= n.cfg.ReadOnlyAfter && n.cluster() != "" {
+		return Reads
+	}
+	return None
 }
 
 // forgetDeadLeader mends a state that Raft does not leave by itself. A server
@@ -441,21 +470,25 @@ func newClusterID() string {
 // again.
 const seekAgain = 500 * time.Millisecond
 
-// setServing tells the owner when the server begins or ceases to serve.
-func (n *Node) setServing(on bool) {
+// setServing tells the owner when what the server can do changes.
+func (n *Node) setServing(now Service) {
 	if n.gone.Load() {
-		on = false
+		now = None
 	}
-	if n.serving.Swap(on) == on {
+	before := Service(n.serving.Swap(int32(now)))
+	if now == before {
 		return
 	}
-	if !on {
+	if before == Full {
 		if !n.gone.Load() {
 			n.log.Warn("lost the quorum: closing client connections", "sync-limit", n.cfg.SyncLimit)
 		}
 		n.failSyncs()
 	}
-	n.events.Serving(on)
+	if now == Reads {
+		n.log.Warn("cut off from the quorum: serving read-only clients")
+	}
+	n.events.Serving(now)
 }
 
 // Send queues a frame for the same package of a peer (kind >= FrameUser). It
@@ -487,7 +520,7 @@ const handOverLimit = 250 * time.Millisecond
 // ends.
 func (n *Node) Retire(ctx context.Context) {
 	n.gone.Store(true)
-	n.setServing(false)
+	n.setServing(None)
 	r := n.raft.Load()
 	if r == nil || r.State() != raft.Leader || len(n.cfg.Members) < 2 {
 		return

@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,8 @@ type testServer struct {
 	fsm  *fsm.FSM
 	node *Node
 
-	serving chan bool
+	serving chan bool // whether the service is Full
+	service atomic.Int32
 	leading chan uint64
 	fatal   chan error
 }
@@ -52,7 +54,10 @@ func (s *testServer) Flush() {
 	}
 }
 
-func (s *testServer) Serving(on bool)          { s.serving <- on }
+func (s *testServer) Serving(now Service) {
+	s.serving <- now == Full
+	s.service.Store(int32(now))
+}
 func (s *testServer) Leading(term uint64)      { s.leading <- term }
 func (s *testServer) Following()               {}
 func (s *testServer) Peer(int64, byte, []byte) {}
@@ -406,5 +411,55 @@ func TestRetire(t *testing.T) {
 	leaderOf(t, rest)
 	if err := old.node.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCutOff: a server that has lost the others serves reads after a while, if it
+// is told to, and everything again once they are back; one that has never been in
+// an ensemble has nothing to show.
+func TestCutOff(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	for _, s := range all {
+		s.cfg.SyncLimit, s.cfg.ReadOnlyAfter = 200*time.Millisecond, 300*time.Millisecond
+	}
+	startAll(t, all)
+	last := all[2]
+	service := func(want Service) {
+		t.Helper()
+		until(t, fmt.Sprintf("service %v", want), func() bool { return Service(last.service.Load()) == want })
+	}
+	service(Full)
+	stop := func(s *testServer) {
+		t.Helper()
+		if err := s.node.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop(all[0])
+	stop(all[1])
+	service(Reads)
+	all[0].start()
+	service(Full)
+
+	stop(all[0])
+	stop(last)
+	last.service.Store(int32(None))
+	last.start()
+	service(Reads)
+	stop(last)
+
+	last.cfg.ReadOnlyAfter = 0
+	last.service.Store(int32(None))
+	last.start()
+	blank := all[0]
+	blank.cfg.Store.DataDir = filepath.Join(t.TempDir(), "blank")
+	blank.service.Store(int32(None))
+	blank.start()
+	time.Sleep(time.Second) // what must not come has no moment
+	if now := Service(last.service.Load()); now != None {
+		t.Errorf("service %v of a server that is not to serve without a quorum", now)
+	}
+	if now := Service(blank.service.Load()); now != None {
+		t.Errorf("service %v of a server with a blank disk", now)
 	}
 }
