@@ -184,7 +184,12 @@ func (f *FSM) Apply(l *raft.Log) interface{} {
 
 // ApplyBatch implements raft.BatchingFSM. It takes the state lock in slices.
 func (f *FSM) ApplyBatch(logs []*raft.Log) []interface{} {
+	if cap(f.answers) < len(logs) {
+		f.answers = make([]interface{}, len(logs))
+	}
+	answers := f.answers[:len(logs)]
 	f.mu.Lock()
+	logs = f.unapplied(logs)
 	n := 0
 	for _, l := range logs {
 		if l.Type == raft.LogCommand {
@@ -198,10 +203,7 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []interface{} {
 	}
 	f.mu.Unlock()
 	f.obs.Flush()
-	if cap(f.answers) < len(logs) {
-		f.answers = make([]interface{}, len(logs))
-	}
-	return f.answers[:len(logs)]
+	return answers
 }
 
 // applyEntry applies the requests of one entry; n counts those applied under

@@ -162,6 +162,12 @@ func TestLocalSessionLateWrite(t *testing.T) {
 	if id := <-shaken; id != old.session {
 		t.Errorf("session %v, want %v", id, old.session)
 	}
+	eventually(t, "old connection gone", func() bool {
+		f.s.mu.Lock()
+		defer f.s.mu.Unlock()
+		_, there := f.s.conns[c]
+		return !there
+	})
 	before := f.zxid()
 	k := local{f.s}
 	if k.write(c, item{kind: kindWrite, op: protocol.OpCreate}, create("/late", "").Append(nil)) || f.zxid() != before {

@@ -160,6 +160,7 @@ type Node struct {
 	election   election
 
 	snaps   snapshots
+	marks   marks
 	notices notices
 	wake    chan struct{} // something changed for the main loop
 	stop    chan struct{}
@@ -221,6 +222,11 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 		return nil, errors.Join(err, n.stores.Close())
 	}
 	cfg.Metrics.StartSnapshotTime.Time(time.Since(start))
+	if cfg.ReadOnlyAfter > 0 {
+		if err = n.replay(); err != nil {
+			return nil, errors.Join(err, n.stores.Close())
+		}
+	}
 	_, applied := f.Clock()
 	n.applied.Store(applied)
 	n.noteSnapshot()
@@ -349,6 +355,7 @@ func (n *Node) observe() {
 	n.enterOffice()
 	n.noteCluster()
 	n.snapshotIfDue(r)
+	n.markCommitted(now)
 	n.batch.askIfDoubtful(now)
 	n.resendIfStuck(now)
 	n.resyncIfStuck(now)
@@ -571,6 +578,8 @@ func (n *Node) Close() error {
 		}
 		err = errors.Join(err, n.trans.Close())
 		n.wg.Wait()
+		n.marks.at = time.Time{}
+		n.markCommitted(time.Now())
 		err = errors.Join(err, n.stores.Close())
 	})
 	return err

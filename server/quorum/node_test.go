@@ -429,6 +429,19 @@ func TestCutOff(t *testing.T) {
 		until(t, fmt.Sprintf("service %v", want), func() bool { return Service(last.service.Load()) == want })
 	}
 	service(Full)
+	const path = "/shown"
+	body := (&protocol.CreateRequest{Path: path, ACL: protocol.OpenACL}).Append(nil)
+	last.session(7)
+	if r := last.do((&fsm.ClientRequest{Session: 7, Conn: 1, Op: protocol.OpCreate, Body: body}).Append(nil)); r.Err != protocol.ErrOK {
+		t.Fatal(r.Err)
+	}
+	shows := func() (found bool) {
+		last.fsm.View(func(v fsm.View) {
+			_, code := v.Read(nil, protocol.OpExists, (&protocol.PathWatchRequest{Path: path}).Append(nil), &fsm.Reader{Options: fsm.SkipACL})
+			found = code == protocol.ErrOK
+		})
+		return found
+	}
 	stop := func(s *testServer) {
 		t.Helper()
 		if err := s.node.Close(); err != nil {
@@ -446,6 +459,14 @@ func TestCutOff(t *testing.T) {
 	last.service.Store(int32(None))
 	last.start()
 	service(Reads)
+	if !shows() {
+		t.Error("a server that started without a quorum does not show what it had applied")
+	}
+	all[0].start()
+	service(Full)
+	digest := last.fsm.Digest
+	until(t, "both have the same state", func() bool { return digest() == all[0].fsm.Digest() })
+	stop(all[0])
 	stop(last)
 
 	last.cfg.ReadOnlyAfter = 0

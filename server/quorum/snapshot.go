@@ -54,6 +54,9 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	if !s.due(requests, bytes, n.cfg.SnapCount, time.Since(s.began)) || s.running.Load() {
 		return
 	}
+	if r.AppliedIndex() < n.marks.replayed {
+		return // the snapshot would hold more than Raft says
+	}
 	s.roll, s.began = rand.Float64(), time.Now()
 	index := n.noteSnapshot()
 	// As many entries stay as hold the trailing requests and bytes on average.
