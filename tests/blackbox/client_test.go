@@ -32,6 +32,8 @@ type client struct {
 	zxid    int64 // of the last reply
 	session protocol.SessionID
 	passwd  []byte
+
+	readOnly bool // a read-only server will do
 }
 
 // body is a request's record.
@@ -60,7 +62,7 @@ func connect(addr string, of *client) (*client, error) {
 }
 
 func (c *client) shake(of *client) error {
-	q := protocol.ConnectRequest{Timeout: int32(sessionTimeout.Milliseconds()), Passwd: make([]byte, protocol.PasswdBytes), HasReadOnly: true}
+	q := protocol.ConnectRequest{Timeout: int32(sessionTimeout.Milliseconds()), Passwd: make([]byte, protocol.PasswdBytes), ReadOnly: c.readOnly, HasReadOnly: true}
 	if of != nil {
 		q.SessionID, q.Passwd, q.LastZxidSeen = of.session, of.passwd, of.zxid
 		c.xid, c.zxid = of.xid, of.zxid
