@@ -74,13 +74,17 @@ func (c *conn) admitted(service Service, req *protocol.ConnectRequest) bool {
 		c.kill(causeNotServing)
 	case !c.affordable(req.SessionID):
 	case service == ReadOnly && !req.ReadOnly:
-		c.srv.log.Info("Refusing session request for not-read-only client " + c.name())
+		if c.srv.mayWarn(warnReadOnly) { // all clients come by while there is no quorum
+			c.srv.log.Info("Refusing session request for not-read-only client " + c.name())
+		}
 		c.kill(causeReadOnly)
 	case service == ReadOnly && req.LastZxidSeen > c.srv.lastZxid():
 		c.refuseAhead(req, c.srv.lastZxid())
 	case service == FullService && !c.caughtUp(req):
 	case service == ReadOnly && c.srv.elsewhere(req.SessionID):
-		c.srv.log.Info("Refusing global session reconnection in RO mode " + c.name())
+		if c.srv.mayWarn(warnReadOnly) {
+			c.srv.log.Info("Refusing global session reconnection in RO mode " + c.name())
+		}
 		c.kill(causeGlobal)
 	default:
 		return true

@@ -65,6 +65,9 @@ func (k local) renew(c *conn, passwd []byte, readOnly bool) bool {
 		return false
 	}
 	k.hold(c, l, readOnly)
+	if k.s.locals.get(c.session) != l { // ended before anybody could know of c
+		c.kill(causeClosed)
+	}
 	return true
 }
 

@@ -114,6 +114,7 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 		}
 	case kindEnd:
 		c.srv.locals.end(c.session)
+		c.srv.SessionClosed(c.session) // for another connection that has taken it up
 	case kindSync:
 		b = append(b, it.body...)
 	}

@@ -338,6 +338,7 @@ const (
 	warnAuth
 	warnEnsemble
 	warnThrottle
+	warnReadOnly
 	warnKinds
 )
 

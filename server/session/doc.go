@@ -6,6 +6,9 @@
 // too long ("ZooKeeper Programmer's Guide, ZooKeeper Sessions";
 // SessionTrackerImpl, ExpiryQueue).
 //
+// The sessions that one server keeps alone have an Expirer of their own there,
+// which leads while that server serves.
+//
 // Left to others: which sessions exist and who owns them (the replicated
 // state), carrying touches to the leader, and putting an expiry in the log.
 // Handing an id to Config.Expire decides nothing: the request must name the

@@ -211,6 +211,35 @@ func TestReadOnlyKazoo(t *testing.T) {
 	})
 }
 
+// TestReadOnlyCShell does so with the C client.
+func TestReadOnlyCShell(t *testing.T) {
+	shell := cShell(t)
+	withReadOnly(t, func(t *testing.T, e *harness.Ensemble) {
+		w := open(t, e.Server(1).ClientAddr, false)
+		w.call(protocol.OpCreate, node("/a", persistent))
+		heal := cut(t, e, false)
+		c := openTerminal(t, exec.CommandContext(withDeadline(t, clientTimeout), shell, "-r", "-h", e.Connect()), false)
+		c.expect(`Watcher SESSION_EVENT state = READONLY_STATE
+`)
+		c.send("get /a")
+		c.expect(`/a: rc = 0
+ value_len = 1
+d
+`)
+		c.send("create /b")
+		c.expect(`\[/b\]: rc = -119
+`)
+		heal()
+		c.expect(`Watcher SESSION_EVENT state = CONNECTED_STATE
+`)
+		c.send("create /b")
+		c.expect(`\[/b\]: rc = 0
+`)
+		c.send("quit")
+		c.wait()
+	})
+}
+
 // TestReadOnlyZkCli does so with ZooKeeper's own client.
 func TestReadOnlyZkCli(t *testing.T) {
 	zooKeeperJars(t)
