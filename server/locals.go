@@ -1,9 +1,12 @@
 package server
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"zooraft/protocol"
+	"zooraft/server/admin"
 	"zooraft/server/client"
 	"zooraft/server/session"
 )
@@ -49,6 +52,20 @@ func (l *localLiveness) reportTouches() {
 	var ids []protocol.SessionID
 	l.touches.Drain(func(id protocol.SessionID) { ids = append(ids, id) })
 	l.Touch(ids...)
+}
+
+// sessions lists them by id, with when they would expire.
+func (l *localLiveness) sessions() []admin.SessionInfo {
+	if l == nil {
+		return nil
+	}
+	deadlines := l.Deadlines()
+	var all []admin.SessionInfo
+	l.s.clients.LocalSessions(func(id protocol.SessionID, timeout time.Duration) {
+		all = append(all, admin.SessionInfo{ID: int64(id), Timeout: timeout, Expires: deadlines[id]})
+	})
+	slices.SortFunc(all, func(x, y admin.SessionInfo) int { return cmp.Compare(x.ID, y.ID) })
+	return all
 }
 
 func (l *localLiveness) close() {

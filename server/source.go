@@ -90,6 +90,8 @@ func (a source) Sessions() admin.Sessions {
 	for i := range out.Global {
 		out.Global[i].Expires = deadlines[protocol.SessionID(out.Global[i].ID)]
 	}
+	out.LocalEnabled = a.s.cfg.keepsLocalSessions() || a.s.readOnly.Load()
+	out.Local = a.s.locals.sessions()
 	slices.SortFunc(out.Global, func(x, y admin.SessionInfo) int { return cmp.Compare(x.ID, y.ID) })
 	slices.SortFunc(out.Ephemerals, func(x, y admin.Ephemerals) int { return cmp.Compare(x.Session, y.Session) })
 	return out

@@ -60,7 +60,7 @@ func dump(src Source) string {
 	switch {
 	case !s.Tracked:
 		if s.LocalEnabled {
-			timeouts(&b, "Local", s.Local)
+			sessionSets(&b, "Local Session", s.Local) // these this server watches over itself
 		}
 		timeouts(&b, "Global", s.Global)
 	case s.LocalEnabled:

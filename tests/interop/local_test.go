@@ -57,6 +57,15 @@ func TestLocalSessions(t *testing.T) {
 		if got := known(e, sid); !strings.Contains(got, "zk_global_sessions=0 ") || !strings.Contains(got, "zk_local_sessions=2 ") {
 			t.Errorf("sessions: %s", got)
 		}
+		said, global := e.FourLetter(sid, "dump"), "Global Sessions(0):\n"
+		if e.Mode(sid) == "leader" {
+			global = "Global Session Sets (0)/(0):\n"
+		}
+		for _, want := range []string{")/(2):\n", fmt.Sprintf("\t0x%x\n", int64(w.SessionID)), fmt.Sprintf("\t0x%x\n", int64(second.SessionID)), global} {
+			if !strings.HasPrefix(said, "SessionTracker dump:\nLocal Session Sets (") || !strings.Contains(said, want) {
+				t.Errorf("dump without %q:\n%s", want, said)
+			}
+		}
 		w.want(protocol.ErrOK, 1, protocol.OpCreate, node(root, persistent))
 		w.want(protocol.ErrEphemeralOnLocalSession, 1, protocol.OpCreate, node(root+"/e", ephemeral))
 		w.want(protocol.ErrEphemeralOnLocalSession, 1, protocol.OpCreate2, node(root+"/none/e", ephemeral))
