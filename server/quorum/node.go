@@ -298,6 +298,9 @@ func (n *Node) run() {
 		}
 		return false
 	}))
+	n.mu.Lock()
+	n.heardAt = time.Now() // what took its time until here is no silence
+	n.mu.Unlock()
 	n.election.begin()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
