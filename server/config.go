@@ -8,25 +8,16 @@ import (
 	"zooraft/fsm"
 	"zooraft/fsm/acl"
 	"zooraft/server/client"
+	"zooraft/zabcompat"
 )
 
 // DefaultClientPort is the port ZooKeeper's clients try when they are given
 // none.
 const DefaultClientPort = 2181
 
-// MaxSID is the largest server id. The id is the top byte of the session ids
-// that a server hands out, so it has to fit into one.
-const MaxSID = 255
-
 // maxExtendedSID is the largest one where nodes may have a TTL: the owner of
 // such a node begins with 255, where that of an ephemeral has the server's id.
 const maxExtendedSID = 254
-
-// Peer types, the values of [Config.PeerType].
-const (
-	PeerParticipant = "participant" // votes
-	PeerObserver    = "observer"    // follows, never votes
-)
 
 // Authentication schemes that are there only on request, the values of
 // [Config.AuthProviders].
@@ -54,16 +45,16 @@ const maxJuteBuffer = 48 << 20
 // A Config that has passed [Config.Validate] is complete: no field waits for a
 // default.
 type Config struct {
-	// SID is this server's id, 1 to [MaxSID]: the first line of the file myid
+	// SID is this server's id, 1 to [zabcompat.MaxSID]: the first line of the file myid
 	// in DataDir. Without that file, which only an ensemble needs, it is the
 	// id of the only server line, or 1.
 	SID int
 	// Servers lists the ensemble as it is first set up, in order of id (keys
 	// server.N). It is empty for a server alone. Once the ensemble exists, the
 	// membership in its replicated state is the truth, not this list.
-	Servers []ServerSpec
-	// PeerType is this server's own role, [PeerParticipant] (default) or
-	// [PeerObserver] (key peerType). Its server line wins over the key.
+	Servers []zabcompat.ServerSpec
+	// PeerType is this server's own role, [zabcompat.Participant] (default) or
+	// [zabcompat.Observer] (key peerType). Its server line wins over the key.
 	PeerType string
 	// StandaloneEnabled lets one server line, or none, mean a server without a
 	// quorum (default true, key standaloneEnabled). See [Config.Standalone].
@@ -245,7 +236,7 @@ func DefaultConfig() Config {
 	const tick = 2 * time.Second
 	return Config{
 		SID:                    1,
-		PeerType:               PeerParticipant,
+		PeerType:               zabcompat.Participant,
 		StandaloneEnabled:      true,
 		TickTime:               tick,
 		InitLimit:              10,
@@ -335,13 +326,13 @@ func (c *Config) Participants() int {
 }
 
 // Self returns this server's own line, and false if it is not listed.
-func (c *Config) Self() (ServerSpec, bool) {
+func (c *Config) Self() (zabcompat.ServerSpec, bool) {
 	for _, s := range c.Servers {
 		if s.ID == c.SID {
 			return s, true
 		}
 	}
-	return ServerSpec{}, false
+	return zabcompat.ServerSpec{}, false
 }
 
 // LogDir returns the directory of the log: DataLogDir, or DataDir if that is

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"zooraft/fsm"
+	"zooraft/zabcompat"
 )
 
 // trio returns a valid configuration of server 1 of three.
 func trio() Config {
 	c := DefaultConfig()
-	c.Servers = []ServerSpec{
+	c.Servers = []zabcompat.ServerSpec{
 		{ID: 1, Host: "a", QuorumPort: 2888, ElectionPort: 3888},
 		{ID: 2, Host: "b", QuorumPort: 2888, ElectionPort: 3888},
 		{ID: 3, Host: "c", QuorumPort: 2888, ElectionPort: 3888},
@@ -116,22 +117,22 @@ func TestValidate(t *testing.T) {
 }
 
 func TestStandalone(t *testing.T) {
-	one := ServerSpec{ID: 1, Host: "a", QuorumPort: 2888, ElectionPort: 3888}
-	two := ServerSpec{ID: 2, Host: "b", QuorumPort: 2888, ElectionPort: 3888}
-	watcher := ServerSpec{ID: 3, Host: "c", QuorumPort: 2888, ElectionPort: 3888, Observer: true}
+	one := zabcompat.ServerSpec{ID: 1, Host: "a", QuorumPort: 2888, ElectionPort: 3888}
+	two := zabcompat.ServerSpec{ID: 2, Host: "b", QuorumPort: 2888, ElectionPort: 3888}
+	watcher := zabcompat.ServerSpec{ID: 3, Host: "c", QuorumPort: 2888, ElectionPort: 3888, Observer: true}
 	tests := []struct {
 		name    string
-		servers []ServerSpec
+		servers []zabcompat.ServerSpec
 		enabled bool
 		want    bool
 		valid   bool
 	}{
 		{"no server lines", nil, true, true, true},
-		{"one line", []ServerSpec{one}, true, true, true},
-		{"one line, quorum asked for", []ServerSpec{one}, false, false, true},
-		{"one line and an observer, quorum asked for", []ServerSpec{one, watcher}, false, false, true},
-		{"one line and an observer", []ServerSpec{one, watcher}, true, true, false},
-		{"two lines", []ServerSpec{one, two}, true, false, true},
+		{"one line", []zabcompat.ServerSpec{one}, true, true, true},
+		{"one line, quorum asked for", []zabcompat.ServerSpec{one}, false, false, true},
+		{"one line and an observer, quorum asked for", []zabcompat.ServerSpec{one, watcher}, false, false, true},
+		{"one line and an observer", []zabcompat.ServerSpec{one, watcher}, true, true, false},
+		{"two lines", []zabcompat.ServerSpec{one, two}, true, false, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -163,22 +164,6 @@ func TestWordsOfReadOnlyMode(t *testing.T) {
 	c.ReadOnlyMode = true
 	if got := c.words(); !slices.Equal(got, []string{"srvr", "isro"}) {
 		t.Errorf("words with read-only mode %q", got)
-	}
-}
-
-func TestServerSpecString(t *testing.T) {
-	tests := []struct {
-		spec ServerSpec
-		want string
-	}{
-		{ServerSpec{ID: 1, Host: "zk-0.zk", QuorumPort: 2888, ElectionPort: 3888}, "zk-0.zk:2888:3888:participant"},
-		{ServerSpec{ID: 1, Host: "h", QuorumPort: 1, ElectionPort: 2, Observer: true, ClientHost: "0.0.0.0", ClientPort: 2181}, "h:1:2:observer;0.0.0.0:2181"},
-		{ServerSpec{ID: 1, Host: "::1", QuorumPort: 1, ElectionPort: 2, ClientHost: "fe80::1", ClientPort: 3}, "[::1]:1:2:participant;[fe80::1]:3"},
-	}
-	for _, tt := range tests {
-		if got := tt.spec.String(); got != tt.want {
-			t.Errorf("String: got %q, want %q", got, tt.want)
-		}
 	}
 }
 

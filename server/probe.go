@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"zooraft/zabcompat"
 )
 
 // catchingUp is how many log entries a server may be behind and still count as
@@ -69,7 +71,7 @@ func (a source) SafeToStop() error {
 }
 
 // follows is nil if a member follows the leader that self knows and is up to date.
-func follows(m ServerSpec, self *Status) error {
+func follows(m zabcompat.ServerSpec, self *Status) error {
 	st, err := QueryStatus(m)
 	switch {
 	case err != nil:

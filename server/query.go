@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zooraft/server/peer"
+	"zooraft/zabcompat"
 )
 
 // queryTimeout bounds a question to another process.
@@ -15,7 +16,7 @@ const queryTimeout = 3 * time.Second
 
 // QueryStatus asks a member of an ensemble, over its quorum port, what it says
 // of itself. It blocks for at most a few seconds.
-func QueryStatus(m ServerSpec) (Status, error) {
+func QueryStatus(m zabcompat.ServerSpec) (Status, error) {
 	var st Status
 	b, err := peer.Status(m.QuorumAddr())
 	if err != nil {

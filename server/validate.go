@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zooraft/fsm/acl"
+	"zooraft/zabcompat"
 )
 
 // Fault is one thing wrong with a [Config].
@@ -65,13 +66,13 @@ func (v *validation) port(key, name string, least, got int) {
 }
 
 func (v *validation) identity(c *Config) {
-	if c.SID < 1 || c.SID > MaxSID {
-		v.fault("myid", "server id %d is out of range; give 1 to %d", c.SID, MaxSID)
+	if c.SID < 1 || c.SID > zabcompat.MaxSID {
+		v.fault("myid", "server id %d is out of range; give 1 to %d", c.SID, zabcompat.MaxSID)
 	}
 	if c.DataDir == "" {
 		v.fault("dataDir", "dataDir is not set; give the directory for myid and the data, for example /var/lib/zookeeper")
 	}
-	v.oneOf("peerType", c.PeerType, PeerParticipant, PeerObserver)
+	v.oneOf("peerType", c.PeerType, zabcompat.Participant, zabcompat.Observer)
 	v.oneOf("raft.logStore", c.LogStore, LogStoreWAL, LogStoreBoltDB)
 }
 
@@ -140,8 +141,8 @@ func (v *validation) ensemble(c *Config) {
 	owner := make(map[string]int) // host:port of a peer port to the id that has it
 	for _, s := range c.Servers {
 		key := fmt.Sprintf("server.%d", s.ID)
-		if s.ID < 1 || s.ID > MaxSID {
-			v.fault(key, "the id is out of range; give 1 to %d", MaxSID)
+		if s.ID < 1 || s.ID > zabcompat.MaxSID {
+			v.fault(key, "the id is out of range; give 1 to %d", zabcompat.MaxSID)
 		}
 		if ids[s.ID] {
 			v.fault(key, "the id is given twice; each server needs its own")
@@ -190,7 +191,7 @@ func (v *validation) ensemble(c *Config) {
 	}
 }
 
-func (v *validation) server(key string, s ServerSpec) {
+func (v *validation) server(key string, s zabcompat.ServerSpec) {
 	if s.Host == "" {
 		v.fault(key, "the host is missing; give a name or an address")
 	}

@@ -1,6 +1,7 @@
 // Package zabcompat is the bridge between Raft's vocabulary and that of ZAB,
 // ZooKeeper's atomic broadcast: zxids and how they follow from Raft terms, the
-// order of votes, and the names of server states.
+// order of votes, the names of server states, and the members of an ensemble as
+// server lines name them.
 //
 // It does no I/O, reads no clock and takes plain integers, so that it knows
 // neither a Raft library nor a socket. It imports only the standard library.

@@ -6,8 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 // keys says what each key does that has a field in server.Config, or a rule of
@@ -191,14 +190,14 @@ func snapRetainCount(l *loader, s setting) {
 }
 
 func peerType(l *loader, s setting) {
-	observer, err := parseRole(s.value)
+	observer, err := zabcompat.ParseRole(s.value)
 	switch {
 	case err != nil:
 		l.fault(s, "%v", err)
 	case observer:
-		l.cfg.PeerType = server.PeerObserver
+		l.cfg.PeerType = zabcompat.Observer
 	default:
-		l.cfg.PeerType = server.PeerParticipant
+		l.cfg.PeerType = zabcompat.Participant
 	}
 }
 
@@ -253,7 +252,7 @@ func member(l *loader, s setting) {
 	}
 	id, err := strconv.Atoi(suffix)
 	if err != nil {
-		l.fault(s, "%q is not a server id; write server.N with N from 1 to %d", suffix, server.MaxSID)
+		l.fault(s, "%q is not a server id; write server.N with N from 1 to %d", suffix, zabcompat.MaxSID)
 		return
 	}
 	canonical := fmt.Sprintf("server.%d", id)
@@ -262,7 +261,7 @@ func member(l *loader, s setting) {
 		return
 	}
 	l.serverAt[canonical] = s.where
-	spec, err := parseServerLine(id, s.value, l.multiAddress)
+	spec, err := zabcompat.ParseServerSpec(id, s.value, l.multiAddress)
 	if err != nil {
 		l.fault(s, "%v", err)
 		return

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 // prefix may stand before every key. It is how the Java properties of the same
@@ -272,7 +273,7 @@ func (l *loader) apply() {
 		}
 		l.without(s)
 	}
-	slices.SortFunc(l.cfg.Servers, func(a, b server.ServerSpec) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(l.cfg.Servers, func(a, b zabcompat.ServerSpec) int { return cmp.Compare(a.ID, b.ID) })
 	if len(l.unused) > 0 {
 		l.warn("%s: unknown, and without effect: %s", l.source(), strings.Join(l.unused, ", "))
 	}
@@ -323,10 +324,10 @@ func (l *loader) memberFault() bool {
 
 // role makes the server line's role this server's own, as
 // QuorumPeerConfig.setupPeerType does.
-func (l *loader) role(self server.ServerSpec) {
-	role := server.PeerParticipant
+func (l *loader) role(self zabcompat.ServerSpec) {
+	role := zabcompat.Participant
 	if self.Observer {
-		role = server.PeerObserver
+		role = zabcompat.Observer
 	}
 	if _, given := l.settings["peerType"]; (given || self.Observer) && role != l.cfg.PeerType {
 		l.warn("%s: Peer type from servers list (%s) doesn't match peerType (%s). Defaulting to servers list.",
@@ -339,7 +340,7 @@ func (l *loader) role(self server.ServerSpec) {
 // the client part of this server's line, as QuorumPeerConfig.setupClientPort
 // does. Where ZooKeeper would then serve no clients at all, the port is the
 // default one, with a warning.
-func (l *loader) clientPort(self server.ServerSpec) {
+func (l *loader) clientPort(self zabcompat.ServerSpec) {
 	port, portSet := l.settings["clientPort"]
 	address, addressSet := l.settings["clientPortAddress"]
 	if self.ClientPort == 0 {
@@ -384,7 +385,7 @@ func (l *loader) adviseOnSize() {
 
 // myid reads this server's id. A server alone may do without the file.
 func (l *loader) myid() {
-	if l.cfg.Standalone() && len(l.cfg.Servers) == 1 && l.cfg.Servers[0].ID <= server.MaxSID {
+	if l.cfg.Standalone() && len(l.cfg.Servers) == 1 && l.cfg.Servers[0].ID <= zabcompat.MaxSID {
 		l.cfg.SID = l.cfg.Servers[0].ID
 	}
 	if l.cfg.DataDir == "" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 // files is a file system for tests: content by path.
@@ -79,7 +80,7 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 	}
 	want := server.DefaultConfig()
 	want.SID = 2
-	want.Servers = []server.ServerSpec{
+	want.Servers = []zabcompat.ServerSpec{
 		{ID: 1, Host: "zk1", QuorumPort: 2888, ElectionPort: 3888},
 		{ID: 2, Host: "zk2", QuorumPort: 2888, ElectionPort: 3888, Observer: true, ClientHost: "10.0.0.2", ClientPort: 2182},
 		{ID: 3, Host: "zk3", QuorumPort: 2888, ElectionPort: 3888},

@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 // fakeService is a server whose behaviour a test decides.
@@ -128,7 +129,7 @@ func TestServeEndings(t *testing.T) {
 func TestServingLine(t *testing.T) {
 	trio := server.DefaultConfig()
 	trio.SID = 2
-	trio.Servers = []server.ServerSpec{{ID: 1}, {ID: 2}, {ID: 3}}
+	trio.Servers = []zabcompat.ServerSpec{{ID: 1}, {ID: 2}, {ID: 3}}
 	tests := []struct {
 		addr string
 		cfg  server.Config

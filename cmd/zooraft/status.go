@@ -83,7 +83,7 @@ type member struct {
 }
 
 // askMembers asks all at the same time; the answers come in order of id.
-func askMembers(servers []server.ServerSpec) []member {
+func askMembers(servers []zabcompat.ServerSpec) []member {
 	members := make([]member, len(servers))
 	var wg sync.WaitGroup
 	for i, s := range servers {

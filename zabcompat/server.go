@@ -1,14 +1,76 @@
-package zoocfg
+package zabcompat
 
 import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"strconv"
 	"strings"
-
-	"zooraft/server"
 )
+
+// MaxSID is the largest server id. The id is the top byte of the session ids
+// that a server hands out, so it has to fit into one.
+const MaxSID = 255
+
+// Roles, as a server line and the key peerType name them.
+const (
+	Participant = "participant" // votes
+	Observer    = "observer"    // follows, never votes
+)
+
+// anyHost stands in a server line's client part for a host that is not given.
+const anyHost = "0.0.0.0"
+
+// ServerSpec is one member of an ensemble, a server.N line:
+//
+//	server.N=host:quorumPort:electionPort[:role][;[clientHost:]clientPort]
+//
+// Two are equal if == says so.
+type ServerSpec struct {
+	// ID is the N of the line, 1 to [MaxSID].
+	ID int
+	// Host is a name or an address, IPv6 without brackets. It is resolved anew
+	// at each dial.
+	Host string
+	// QuorumPort takes the peer streams, ElectionPort takes raft.
+	QuorumPort, ElectionPort int
+	// Observer says that the server follows without a vote.
+	Observer bool
+	// ClientHost and ClientPort come from the line's client part and are empty
+	// and 0 if it has none. A client part without a host means "0.0.0.0".
+	ClientHost string
+	ClientPort int
+}
+
+// QuorumAddr returns host:port of the quorum port, fit for dialling.
+func (s ServerSpec) QuorumAddr() string {
+	return net.JoinHostPort(s.Host, strconv.Itoa(s.QuorumPort))
+}
+
+// ElectionAddr returns host:port of the election port, fit for dialling.
+func (s ServerSpec) ElectionAddr() string {
+	return net.JoinHostPort(s.Host, strconv.Itoa(s.ElectionPort))
+}
+
+// Role is [Participant] or [Observer].
+func (s ServerSpec) Role() string {
+	if s.Observer {
+		return Observer
+	}
+	return Participant
+}
+
+// String returns the value of the line as ZooKeeper prints it in conf, config
+// and /zookeeper/config: the role always, the client part only if there is one.
+// It follows QuorumPeer.QuorumServer.toString.
+func (s ServerSpec) String() string {
+	line := s.QuorumAddr() + ":" + strconv.Itoa(s.ElectionPort) + ":" + s.Role()
+	if s.ClientPort != 0 {
+		line += ";" + net.JoinHostPort(s.ClientHost, strconv.Itoa(s.ClientPort))
+	}
+	return line
+}
 
 // What a server line may look like, for messages.
 const serverLineForm = "write host:quorumPort:electionPort[:participant|observer][;[clientAddress:]clientPort], for example zk1:2888:3888;2181"
@@ -20,11 +82,12 @@ var (
 	errUnbracketedIPv6 = errors.New("an IPv6 address needs brackets, for example [fe80::1]:2888:3888")
 )
 
-// parseServerLine parses the value of server.<id>, as
-// QuorumPeer.QuorumServer does. Ranges are left to server.Config.Validate,
-// except for what a ServerSpec cannot express.
-func parseServerLine(id int, value string, multiAddress bool) (server.ServerSpec, error) {
-	spec := server.ServerSpec{ID: id}
+// ParseServerSpec parses the value of server.<id>, as QuorumPeer.QuorumServer
+// does. multiAddress says whether several addresses, separated by |, are allowed
+// at all. Ranges are left to the caller, except for what a ServerSpec cannot
+// express.
+func ParseServerSpec(id int, value string, multiAddress bool) (ServerSpec, error) {
+	spec := ServerSpec{ID: id}
 	peer, client, hasClient := strings.Cut(value, ";")
 	if strings.Contains(peer, "|") {
 		if !multiAddress {
@@ -51,7 +114,7 @@ func parseServerLine(id int, value string, multiAddress bool) (server.ServerSpec
 		return spec, err
 	}
 	if len(parts) == 4 {
-		if spec.Observer, err = parseRole(parts[3]); err != nil {
+		if spec.Observer, err = ParseRole(parts[3]); err != nil {
 			return spec, err
 		}
 	}
@@ -67,7 +130,7 @@ func parseServerLine(id int, value string, multiAddress bool) (server.ServerSpec
 	if err != nil {
 		return spec, err
 	}
-	spec.ClientHost = "0.0.0.0"
+	spec.ClientHost = anyHost
 	switch len(parts) {
 	case 1:
 	case 2:
@@ -103,12 +166,12 @@ func parsePort(name, s string) (int, error) {
 	return n, nil
 }
 
-// parseRole reports whether the role, in any case, is observer.
-func parseRole(s string) (observer bool, err error) {
+// ParseRole reports whether the role, in any case, is [Observer].
+func ParseRole(s string) (observer bool, err error) {
 	switch strings.ToLower(s) {
-	case server.PeerObserver:
+	case Observer:
 		return true, nil
-	case server.PeerParticipant:
+	case Participant:
 		return false, nil
 	}
 	return false, fmt.Errorf("unrecognised peertype: %s; give participant or observer", s)
