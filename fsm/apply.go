@@ -25,6 +25,8 @@ func (f *FSM) applyRequest(l *raft.Log, o Origin, seq uint64, payload []byte) er
 		return f.expire(l.Term, &p)
 	case kindReap:
 		return f.reap(l.Term, &p)
+	case kindAbandon:
+		return f.abandon(l.Term, &p)
 	}
 	if !f.inSequence(o, seq) {
 		return nil
@@ -92,7 +94,7 @@ func (f *FSM) register(p *payloadReader) error {
 }
 
 // lead notes a leader's first entry. That it stands in the log has begun the
-// epoch; the first of all gives the ensemble its id.
+// epoch; the first of all gives the ensemble its id and its members.
 func (f *FSM) lead(term uint64, p *payloadReader) error {
 	var r Lead
 	if err := r.decode(p); err != nil {
@@ -101,6 +103,7 @@ func (f *FSM) lead(term uint64, p *payloadReader) error {
 	if f.cluster == "" {
 		f.cluster = r.Cluster
 	}
+	f.found(r.Servers)
 	f.obs.Led(term)
 	return nil
 }

@@ -24,8 +24,13 @@ type Result struct {
 	Zxid  int64 // 0 when the request takes none
 	Err   protocol.ErrCode
 	Path  string        // create
-	Stat  protocol.Stat // create2, setData, setACL
+	Stat  protocol.Stat // create2, setData, setACL, reconfig
+	Data  []byte        // reconfig: the new text of /zookeeper/config
 	Multi []SubResult   // multi
+
+	// Pending says that this is no outcome yet: the request, a reconfig, has passed
+	// its checks, and Observer.Reconfigured will bring the outcome.
+	Pending bool
 }
 
 // SubResult is the outcome of one operation of a multi.
@@ -61,6 +66,17 @@ type Observer interface {
 	// OverQuota reports a write that goes beyond a limit of a quota, or would if it
 	// was not refused. x is valid during the call. Every server is told.
 	OverQuota(x *Excess)
+	// Reconfiguring reports that View.Pending is a change of the membership which
+	// the leader is to carry out. One that Restored or a new leader finds pending is
+	// not reported again.
+	Reconfiguring(v View)
+	// Reconfigured reports the end of the change that was pending, and its outcome.
+	// owner, a connection of any server, waits for it.
+	Reconfigured(v View, owner Owner, r *Result)
+	// Membership reports that View.Membership has changed. It is called before the
+	// request that changed it completes or Reconfigured tells of it. One that
+	// Restored brings is not reported.
+	Membership(v View)
 	// Restored reports that the whole state was replaced by a snapshot.
 	Restored(v View)
 	// Applied reports the end of a batch: everything up to the Raft index is in
@@ -99,6 +115,7 @@ type FSM struct {
 	clock    zabcompat.Clock
 	now      int64 // ms since 1970, that of the last entry, never going back
 	cluster  string
+	members  membership
 	applied  uint64 // Raft index of the last entry applied
 
 	watches *watch.Table
@@ -192,8 +209,11 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []interface{} {
 	logs = f.unapplied(logs)
 	n := 0
 	for _, l := range logs {
-		if l.Type == raft.LogCommand {
+		switch l.Type {
+		case raft.LogCommand:
 			n = f.applyEntry(l, n)
+		case raft.LogConfiguration:
+			f.configured(l)
 		}
 		f.applied = l.Index
 	}

@@ -393,6 +393,8 @@ func FuzzEntry(f *testing.F) {
 				err = new(Lead).decode(&p)
 			case kindReap:
 				err = new(Reap).decode(&p)
+			case kindAbandon:
+				err = new(Abandon).decode(&p)
 			}
 		}
 		if err != nil && !errors.Is(err, ErrBadEntry) {

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"zooraft/protocol"
+	"zooraft/zabcompat"
 )
 
 // machine is a state machine with a log of its own, and an observer that notes
@@ -29,6 +30,14 @@ type machine struct {
 	over      []Excess
 	applied   uint64
 	restored  int
+	pending   []zabcompat.Membership
+	members   []zabcompat.Membership
+	outcomes  []outcome
+}
+
+type outcome struct {
+	owner  Owner
+	result Result
 }
 
 const localSID = 1
@@ -57,9 +66,14 @@ func (m *machine) SessionAttached(_ protocol.SessionID, _ int32, o Owner) {
 func (m *machine) SessionClosed(id protocol.SessionID, _ bool) { m.closed = append(m.closed, id) }
 func (m *machine) Led(uint64)                                  {}
 func (m *machine) OverQuota(x *Excess)                         { m.over = append(m.over, *x) }
-func (m *machine) Restored(View)                               { m.restored++ }
-func (m *machine) Applied(_ View, index, _ uint64)             { m.applied = index }
-func (m *machine) Flush()                                      {}
+func (m *machine) Reconfiguring(v View)                        { m.pending = append(m.pending, v.Pending().Target) }
+func (m *machine) Membership(v View)                           { m.members = append(m.members, v.Membership()) }
+func (m *machine) Reconfigured(_ View, o Owner, r *Result) {
+	m.outcomes = append(m.outcomes, outcome{o, *r})
+}
+func (m *machine) Restored(View)                   { m.restored++ }
+func (m *machine) Applied(_ View, index, _ uint64) { m.applied = index }
+func (m *machine) Flush()                          {}
 
 // entry applies one entry of raw requests.
 func (m *machine) entry(requests ...func(b []byte) []byte) {

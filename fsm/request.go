@@ -7,6 +7,7 @@ import (
 
 	"zooraft/fsm/acl"
 	"zooraft/protocol"
+	"zooraft/zabcompat"
 )
 
 // kind is the first byte of a request's payload.
@@ -21,6 +22,7 @@ const (
 	kindExpire   kind = 6 // the leader ends sessions that fell silent
 	kindLead     kind = 7 // a leader takes office
 	kindReap     kind = 8 // the leader removes containers that have emptied
+	kindAbandon  kind = 9 // the leader ends a change of the membership
 )
 
 // PasswdSize is the length of a session's password in bytes.
@@ -49,8 +51,9 @@ const (
 	NoDigest                          // DigestAuthenticationProvider.enabled=false: the scheme digest is not there
 	X509                              // authProvider.N: the scheme x509 is there
 	SASL                              // authProvider.N: the scheme sasl is there
+	NoStandalone                      // standaloneEnabled=false: one voter makes an ensemble
 
-	knownOptions = SASL<<1 - 1
+	knownOptions = NoStandalone<<1 - 1
 )
 
 // Has says whether all of want are set.
@@ -223,14 +226,18 @@ func (r *Reap) Append(b []byte) []byte {
 }
 
 // Lead is what a leader proposes first: it begins the epoch. Cluster is an id for
-// the ensemble, which counts if it has none yet.
+// the ensemble, which counts if it has none yet. Servers are the ensemble as the
+// leader's zoo.cfg has it, which count if no membership is known yet; a standalone
+// server gives none.
 type Lead struct {
 	Cluster string
+	Servers []zabcompat.ServerSpec
 }
 
-// Append encodes the request.
+// Append encodes the request. The release before reads no further than Cluster.
 func (r *Lead) Append(b []byte) []byte {
-	return appendBytes(append(b, byte(kindLead)), r.Cluster)
+	b = appendBytes(append(b, byte(kindLead)), r.Cluster)
+	return appendBytes(b, zabcompat.Membership{Servers: r.Servers}.String())
 }
 
 // CheckRequest says whether a request that came from the process o can be
@@ -418,6 +425,14 @@ func (r *Reap) decode(p *payloadReader) error {
 }
 
 func (r *Lead) decode(p *payloadReader) error {
-	r.Cluster = string(p.bytes())
+	r.Cluster, r.Servers = string(p.bytes()), nil
+	if len(p.b) == 0 {
+		return p.err("lead") // of the release before
+	}
+	m, err := zabcompat.ParseMembership(string(p.bytes()))
+	if err != nil {
+		return fmt.Errorf("%w: lead request: %w", ErrBadEntry, err)
+	}
+	r.Servers = m.Servers
 	return p.err("lead")
 }

@@ -22,7 +22,7 @@ import (
 // the tree), the tree as fsm/tree writes it, and a CRC-32C of all before it.
 const (
 	snapshotMagic   = "ZRSNAP\r\n"
-	snapshotVersion = 1
+	snapshotVersion = 2 // 1 has no membership
 	maxHead         = 1 << 30
 )
 
@@ -116,7 +116,7 @@ func (f *FSM) appendHead(b []byte) []byte {
 		b = append(b, s.passwd[:]...)
 		b = appendOwner(b, s.owner)
 	}
-	return b
+	return f.members.append(b)
 }
 
 func sortedKeys[K protocol.SessionID | int64, V any](m map[K]V) []K {
@@ -128,8 +128,9 @@ func sortedKeys[K protocol.SessionID | int64, V any](m map[K]V) []K {
 	return keys
 }
 
-// readHead is the inverse of appendHead, into an empty FSM.
-func (f *FSM) readHead(b []byte) error {
+// readHead is the inverse of appendHead, into an empty FSM. It takes the heads of
+// earlier versions too.
+func (f *FSM) readHead(version uint32, b []byte) error {
 	p := payloadReader{b: b}
 	f.cluster = string(p.bytes())
 	f.clock = zabcompat.Clock{Offset: uint32(p.uvarint()), Epoch: uint32(p.uvarint()), Counter: uint32(p.uvarint())}
@@ -150,6 +151,11 @@ func (f *FSM) readHead(b []byte) error {
 		s.owner = p.owner()
 		f.sessions[id] = s
 	}
+	if version >= 2 {
+		if err := f.members.read(&p); err != nil {
+			return err
+		}
+	}
 	if p.bad || len(p.b) > 0 {
 		return errors.New("torn session or server table")
 	}
@@ -167,7 +173,7 @@ func (f *FSM) Restore(rc io.ReadCloser) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tree, f.sessions, f.servers = fresh.tree, fresh.sessions, fresh.servers
-	f.clock, f.now, f.cluster, f.applied = fresh.clock, fresh.now, fresh.cluster, fresh.applied
+	f.clock, f.now, f.cluster, f.members, f.applied = fresh.clock, fresh.now, fresh.cluster, fresh.members, fresh.applied
 	f.snapshotZxid.Store(int64(f.clock.Last()))
 	if f.obs != nil {
 		f.obs.Restored(View{f})
@@ -208,8 +214,9 @@ func readSnapshot(in io.Reader) (*FSM, error) {
 	if string(lead[:len(snapshotMagic)]) != snapshotMagic {
 		return nil, corrupt("magic number", fmt.Errorf("%q", lead[:len(snapshotMagic)]))
 	}
-	if v := binary.BigEndian.Uint32(lead[len(snapshotMagic):]); v != snapshotVersion {
-		return nil, corrupt("version", fmt.Errorf("%d, this release reads %d", v, snapshotVersion))
+	version := binary.BigEndian.Uint32(lead[len(snapshotMagic):])
+	if version < 1 || version > snapshotVersion {
+		return nil, corrupt("version", fmt.Errorf("%d, this release reads 1 to %d", version, snapshotVersion))
 	}
 	n := binary.BigEndian.Uint32(lead[len(snapshotMagic)+4:])
 	if n > maxHead {
@@ -220,7 +227,7 @@ func readSnapshot(in io.Reader) (*FSM, error) {
 		return nil, corrupt("short head", err)
 	}
 	f := &FSM{}
-	if err := f.readHead(head.Bytes()); err != nil {
+	if err := f.readHead(version, head.Bytes()); err != nil {
 		return nil, corrupt("head", err)
 	}
 	var err error

@@ -163,13 +163,9 @@ func (s *Server) quorumConfig() quorum.Config {
 	if s.cfg.ReadOnlyMode {
 		cfg.ReadOnlyAfter = max(s.cfg.TickTime, leastReadOnlyDelay)
 	}
-	for _, m := range s.cfg.Servers {
-		if m.ID == s.cfg.SID && !s.cfg.QuorumListenOnAllIPs {
-			cfg.BindHost = m.Host
-		}
-		cfg.Members = append(cfg.Members, quorum.Member{
-			SID: int64(m.ID), Host: m.Host, QuorumPort: m.QuorumPort, ElectionPort: m.ElectionPort, Observer: m.Observer,
-		})
+	cfg.Members = s.cfg.Servers
+	if self, _ := s.cfg.Self(); !s.cfg.QuorumListenOnAllIPs {
+		cfg.BindHost = self.Host
 	}
 	return cfg
 }
@@ -390,6 +386,10 @@ func (o observer) SessionClosed(id protocol.SessionID, _ bool) {
 	o.s.mu.Unlock()
 }
 
+// Reconfiguring, Reconfigured and Membership.
+func (o observer) Reconfiguring(fsm.View)                        {}
+func (o observer) Reconfigured(fsm.View, fsm.Owner, *fsm.Result) {}
+func (o observer) Membership(fsm.View)                           {}
 func (o observer) Restored(v fsm.View) {
 	if o.s.node == nil {
 		return // the start: nobody is here yet

@@ -161,14 +161,14 @@ func (l *loader) file() error {
 
 // merge adds the properties of one file to l.settings.
 func (l *loader) merge(path string, data []byte) {
-	for _, p := range parseProperties(data) {
+	for _, p := range zabcompat.ParseProperties(data) {
 		s := setting{
-			key:   strings.TrimPrefix(strings.TrimSpace(p.key), prefix),
-			value: strings.TrimSpace(p.value),
-			where: fmt.Sprintf("%s:%d", path, p.line),
+			key:   strings.TrimPrefix(strings.TrimSpace(p.Key), prefix),
+			value: strings.TrimSpace(p.Value),
+			where: fmt.Sprintf("%s:%d", path, p.Line),
 		}
-		if p.err != nil {
-			l.fault(s, "%v", p.err)
+		if p.Err != nil {
+			l.fault(s, "%v", p.Err)
 			continue
 		}
 		if s.key == "" {
@@ -408,7 +408,10 @@ func (l *loader) myid() {
 		l.fault(s, "cannot read the file: %v", err)
 		return
 	}
-	first, _ := cutLine(string(data))
+	first := string(data)
+	if end := strings.IndexAny(first, "\r\n"); end >= 0 {
+		first = first[:end]
+	}
 	first = strings.TrimSpace(first)
 	id, err := strconv.Atoi(first)
 	if err != nil {

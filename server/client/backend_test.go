@@ -197,6 +197,9 @@ func (b *backend) SessionOpened(id protocol.SessionID, _ int32, _ fsm.Owner) {
 }
 func (b *backend) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (b *backend) SessionClosed(id protocol.SessionID, _ bool)          { b.onClosed(id) }
+func (b *backend) Reconfiguring(fsm.View)                               {}
+func (b *backend) Membership(fsm.View)                                  {}
+func (b *backend) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}
 func (b *backend) Restored(fsm.View)                                    {}
 func (b *backend) Applied(fsm.View, uint64, uint64)                     {}
 func (b *backend) Flush() {

@@ -328,8 +328,8 @@ func (n *Node) askAgain() {
 		return // all hear of the next leader
 	}
 	for _, m := range n.cfg.Members {
-		if m.SID != n.cfg.SID {
-			n.mesh.Send(m.SID, frameResend, nil)
+		if int64(m.ID) != n.cfg.SID {
+			n.mesh.Send(int64(m.ID), frameResend, nil)
 		}
 	}
 	n.reroute()

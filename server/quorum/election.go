@@ -130,8 +130,8 @@ func (e *election) tell() {
 func (e *election) tellLocked() {
 	e.told = time.Now()
 	for _, m := range e.n.cfg.Members {
-		if m.SID != e.n.cfg.SID {
-			e.sendLocked(m.SID, notification{})
+		if int64(m.ID) != e.n.cfg.SID {
+			e.sendLocked(int64(m.ID), notification{})
 		}
 	}
 }
@@ -179,7 +179,7 @@ func (n *Node) founded() bool {
 
 func (n *Node) isObserver(sid int64) bool {
 	for _, m := range n.cfg.Members {
-		if m.SID == sid {
+		if int64(m.ID) == sid {
 			return m.Observer
 		}
 	}
@@ -456,8 +456,8 @@ func (n *Node) Votes() []Vote {
 		votes = append(votes, Vote{Vote: h.Vote, State: h.State, Leader: h.Leader, Connected: n.mesh.Connected(sid)})
 	}
 	for _, m := range n.cfg.Members {
-		if _, ok := e.peers[m.SID]; !ok && m.SID != n.cfg.SID {
-			votes = append(votes, Vote{Vote: zabcompat.Vote{SID: m.SID}})
+		if _, ok := e.peers[int64(m.ID)]; !ok && int64(m.ID) != n.cfg.SID {
+			votes = append(votes, Vote{Vote: zabcompat.Vote{SID: int64(m.ID)}})
 		}
 	}
 	slices.SortStableFunc(votes, func(a, b Vote) int {

@@ -108,7 +108,7 @@ func (n *Node) firstConfiguration() raft.Configuration {
 	}
 	var c raft.Configuration
 	for _, m := range n.cfg.Members {
-		s := raft.Server{ID: serverID(m.SID), Address: raft.ServerAddress(m.electionAddr())}
+		s := raft.Server{ID: serverID(int64(m.ID)), Address: raft.ServerAddress(m.ElectionAddr())}
 		if m.Observer {
 			s.Suffrage = raft.Nonvoter
 		}
@@ -167,7 +167,7 @@ func (n *Node) cluster() string {
 // Member implements peer.Callee.
 func (n *Node) Member(sid int64) bool {
 	for _, m := range n.cfg.Members {
-		if m.SID == sid {
+		if int64(m.ID) == sid {
 			return true
 		}
 	}

@@ -40,24 +40,10 @@ var (
 	ErrElectionBind = errors.New("cannot bind the election port")
 )
 
-// Member is one server of the configuration.
-type Member struct {
-	SID          int64
-	Host         string
-	QuorumPort   int
-	ElectionPort int
-	Observer     bool
-}
-
-func (m Member) quorumAddr() string { return net.JoinHostPort(m.Host, strconv.Itoa(m.QuorumPort)) }
-func (m Member) electionAddr() string {
-	return net.JoinHostPort(m.Host, strconv.Itoa(m.ElectionPort))
-}
-
 // Config is what the package needs to know.
 type Config struct {
 	SID     int64
-	Members []Member // with this server; empty for a standalone server
+	Members []zabcompat.ServerSpec // with this server; empty for a standalone server
 	// BindHost is where the quorum and election ports listen, "" for all addresses.
 	BindHost string
 	Store    store.Config
@@ -245,13 +231,13 @@ func (n *Node) bind() error {
 	}
 	var others []peer.Member
 	addrs := make(addressBook)
-	var self Member
+	var self zabcompat.ServerSpec
 	for _, m := range n.cfg.Members {
-		addrs[serverID(m.SID)] = m.electionAddr()
-		if m.SID == n.cfg.SID {
+		addrs[serverID(int64(m.ID))] = m.ElectionAddr()
+		if int64(m.ID) == n.cfg.SID {
 			self = m
 		} else {
-			others = append(others, peer.Member{SID: m.SID, Addr: m.quorumAddr()})
+			others = append(others, peer.Member{SID: int64(m.ID), Addr: m.QuorumAddr()})
 		}
 	}
 	electionLn, err := net.Listen("tcp", net.JoinHostPort(n.cfg.BindHost, strconv.Itoa(self.ElectionPort)))
@@ -264,7 +250,7 @@ func (n *Node) bind() error {
 		return fmt.Errorf("%w: quorum port: %w", ErrElectionBind, err)
 	}
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
-	n.trans = newTransport(electionLn, self.electionAddr(), n.cfg, n, addrs, raftLog{n.log.Named("raft")})
+	n.trans = newTransport(electionLn, self.ElectionAddr(), n.cfg, n, addrs, raftLog{n.log.Named("raft")})
 	n.mesh = peer.New(quorumLn, others, n, n.log.Named("peer"))
 	return nil
 }
@@ -430,7 +416,7 @@ func (n *Node) seekOffice(now time.Time) {
 		return
 	}
 	n.sought = now
-	lead := fsm.Lead{Cluster: newClusterID()}
+	lead := fsm.Lead{Cluster: newClusterID(), Servers: n.cfg.Members}
 	n.batch.add(fsm.Origin{}, 0, lead.Append(nil))
 }
 
@@ -554,8 +540,8 @@ func (n *Node) Retire(ctx context.Context) {
 // one that is not, if nothing was written since the election.
 func (n *Node) handOver(r *raft.Raft) raft.Future {
 	for _, m := range n.cfg.Members {
-		if m.SID != n.cfg.SID && !m.Observer && n.mesh.Connected(m.SID) {
-			return r.LeadershipTransferToServer(serverID(m.SID), raft.ServerAddress(m.electionAddr()))
+		if int64(m.ID) != n.cfg.SID && !m.Observer && n.mesh.Connected(int64(m.ID)) {
+			return r.LeadershipTransferToServer(serverID(int64(m.ID)), raft.ServerAddress(m.ElectionAddr()))
 		}
 	}
 	return r.LeadershipTransfer()

@@ -16,6 +16,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/quorum/store"
+	"zooraft/zabcompat"
 )
 
 // testServer is a Node with its state machine, as package server wires them.
@@ -41,6 +42,9 @@ func (s *testServer) OverQuota(*fsm.Excess)                                {}
 func (s *testServer) SessionOpened(protocol.SessionID, int32, fsm.Owner)   {}
 func (s *testServer) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (s *testServer) SessionClosed(protocol.SessionID, bool)               {}
+func (s *testServer) Reconfiguring(fsm.View)                               {}
+func (s *testServer) Membership(fsm.View)                                  {}
+func (s *testServer) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}
 func (s *testServer) Restored(v fsm.View) {
 	if s.node != nil {
 		s.node.Restored(v)
@@ -120,9 +124,9 @@ func newEnsemble(t testing.TB, n int, kind string) []*testServer {
 	t.Helper()
 	dir := t.TempDir()
 	ports := freePorts(t, 2*n)
-	var members []Member
+	var members []zabcompat.ServerSpec
 	for i := range n {
-		members = append(members, Member{SID: int64(i + 1), Host: "127.0.0.1", QuorumPort: ports[2*i], ElectionPort: ports[2*i+1]})
+		members = append(members, zabcompat.ServerSpec{ID: i + 1, Host: "127.0.0.1", QuorumPort: ports[2*i], ElectionPort: ports[2*i+1]})
 	}
 	log := hclog.NewNullLogger()
 	if testing.Verbose() {

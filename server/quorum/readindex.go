@@ -161,8 +161,8 @@ func (n *Node) startRoundLocked() {
 	s.roundTerm, s.roundIdx, s.roundAt = term, r.CommitIndex(), time.Now()
 	s.confirmed = map[int64]bool{n.cfg.SID: true}
 	for _, m := range n.cfg.Members {
-		if m.SID != n.cfg.SID && !m.Observer {
-			n.mesh.Send(m.SID, frameAskTerm, binary.AppendUvarint(nil, s.round))
+		if int64(m.ID) != n.cfg.SID && !m.Observer {
+			n.mesh.Send(int64(m.ID), frameAskTerm, binary.AppendUvarint(nil, s.round))
 		}
 	}
 	n.endRoundLocked()

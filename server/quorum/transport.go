@@ -59,7 +59,7 @@ func newTransport(ln net.Listener, addr string, cfg Config, p peers, addrs addre
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	for _, m := range cfg.Members {
-		l.sids[m.electionAddr()] = m.SID
+		l.sids[m.ElectionAddr()] = int64(m.ID)
 	}
 	t := l.transport(addrs)
 	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, t.admit) })

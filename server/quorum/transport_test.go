@@ -21,14 +21,14 @@ func transports(t *testing.T) (a, b *Node) {
 	for _, s := range all {
 		s.fsm = nil
 		s.serving, s.leading, s.fatal = make(chan bool, 8), make(chan uint64, 8), make(chan error, 8)
-		ln, err := net.Listen("tcp", s.cfg.Members[s.cfg.SID-1].electionAddr())
+		ln, err := net.Listen("tcp", s.cfg.Members[s.cfg.SID-1].ElectionAddr())
 		if err != nil {
 			t.Fatal(err)
 		}
-		book := addressBook{"1": s.cfg.Members[0].electionAddr(), "2": s.cfg.Members[1].electionAddr()}
+		book := addressBook{"1": s.cfg.Members[0].ElectionAddr(), "2": s.cfg.Members[1].ElectionAddr()}
 		n := &Node{cfg: s.cfg, log: hclog.NewNullLogger(), events: s}
 		stub := &stubPeer{sid: s.cfg.SID}
-		n.trans = newTransport(ln, s.cfg.Members[s.cfg.SID-1].electionAddr(), s.cfg, stub, book, hclog.NewNullLogger())
+		n.trans = newTransport(ln, s.cfg.Members[s.cfg.SID-1].ElectionAddr(), s.cfg, stub, book, hclog.NewNullLogger())
 		t.Cleanup(func() { n.trans.Close() })
 		nodes = append(nodes, n)
 	}

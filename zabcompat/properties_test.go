@@ -1,4 +1,4 @@
-package zoocfg
+package zabcompat
 
 import (
 	"slices"
@@ -41,11 +41,11 @@ func TestParseProperties(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []kv
-			for _, p := range parseProperties([]byte(tt.text)) {
-				if p.err != nil {
-					t.Errorf("%q: %v", p.key, p.err)
+			for _, p := range ParseProperties([]byte(tt.text)) {
+				if p.Err != nil {
+					t.Errorf("%q: %v", p.Key, p.Err)
 				}
-				got = append(got, kv{p.key, p.value, p.line})
+				got = append(got, kv{p.Key, p.Value, p.Line})
 			}
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
@@ -56,8 +56,8 @@ func TestParseProperties(t *testing.T) {
 
 func TestParsePropertiesBadEscape(t *testing.T) {
 	for _, text := range []string{`a=\u12`, `a=\u12x4`, `a=\u`, `\uzzzz=1`, `a=\u+123`} {
-		props := parseProperties([]byte("ok=1\n" + text))
-		if len(props) != 2 || props[1].err == nil || props[1].line != 2 {
+		props := ParseProperties([]byte("ok=1\n" + text))
+		if len(props) != 2 || props[1].Err == nil || props[1].Line != 2 {
 			t.Errorf("%q: got %+v, want a fault on line 2", text, props)
 		}
 	}
@@ -68,13 +68,13 @@ func FuzzParseProperties(f *testing.F) {
 	f.Add([]byte("\xff\\ud83d\\ude00=\\"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		last := 0
-		for _, p := range parseProperties(data) {
-			if p.line <= last {
-				t.Fatalf("line %d comes after line %d", p.line, last)
+		for _, p := range ParseProperties(data) {
+			if p.Line <= last {
+				t.Fatalf("line %d comes after line %d", p.Line, last)
 			}
-			last = p.line
-			if !utf8.ValidString(p.key) || !utf8.ValidString(p.value) {
-				t.Fatalf("invalid UTF-8: %q=%q", p.key, p.value)
+			last = p.Line
+			if !utf8.ValidString(p.Key) || !utf8.ValidString(p.Value) {
+				t.Fatalf("invalid UTF-8: %q=%q", p.Key, p.Value)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package zoocfg
+package zabcompat
 
 import (
 	"errors"
@@ -8,24 +8,24 @@ import (
 	"unicode/utf8"
 )
 
-// errBadEscape is what a \u without four hexadecimal digits gives.
-var errBadEscape = errors.New(`\u needs four hexadecimal digits, for example \u00e9; write \\ for a backslash`)
+// ErrBadEscape is what a \u without four hexadecimal digits gives.
+var ErrBadEscape = errors.New(`\u needs four hexadecimal digits, for example \u00e9; write \\ for a backslash`)
 
-// property is one logical line of a properties file.
-type property struct {
-	key, value string
-	line       int   // of its first natural line, from 1
-	err        error // errBadEscape, with key and value as far as they go
+// Property is one logical line of a properties file.
+type Property struct {
+	Key, Value string
+	Line       int   // of its first natural line, from 1
+	Err        error // ErrBadEscape, with key and value as far as they go
 }
 
-// parseProperties splits a file by the rules of java.util.Properties.load:
+// ParseProperties splits a file by the rules of java.util.Properties.load:
 // comments with # and !, separators =, : and blanks, continuation by an odd
 // number of backslashes, and escapes. Blanks at the end of a value are kept.
 //
 // Java reads the bytes as ISO 8859-1. Here a file that is valid UTF-8 is taken
 // as that, for nobody means the other today; any other file is ISO 8859-1.
-func parseProperties(data []byte) []property {
-	var props []property
+func ParseProperties(data []byte) []Property {
+	var props []Property
 	text := decodeText(data)
 	number := 0
 	for text != "" {
@@ -46,13 +46,13 @@ func parseProperties(data []byte) []property {
 			continue
 		}
 		key, value := splitKey(line)
-		p := property{line: first}
+		p := Property{Line: first}
 		var errKey, errValue error
-		p.key, errKey = unescape(key)
-		p.value, errValue = unescape(value)
-		p.err = errors.Join(errKey, errValue)
-		if p.err != nil {
-			p.err = errBadEscape
+		p.Key, errKey = unescape(key)
+		p.Value, errValue = unescape(value)
+		p.Err = errors.Join(errKey, errValue)
+		if p.Err != nil {
+			p.Err = ErrBadEscape
 		}
 		props = append(props, p)
 	}
@@ -161,7 +161,7 @@ func unescape(s string) (string, error) {
 		case 'u':
 			r, ok := hexRune(s[i+1:])
 			if !ok {
-				return b.String(), errBadEscape
+				return b.String(), ErrBadEscape
 			}
 			i += 4
 			// A character beyond U+FFFF is written as two escapes.
