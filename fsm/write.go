@@ -85,8 +85,10 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 		}
 	case protocol.OpReconfig:
 		var c protocol.ReconfigRequest
-		c.Decode(&d)
-		sub = fail(protocol.ErrReconfigDisabled) // ZooKeeper's default, before any other check
+		if c.Decode(&d); d.Err() == nil {
+			sub.Err = w.reconfig(&c, o, res)
+			sub.Stat = res.Stat
+		}
 	default:
 		return fmt.Errorf("%w: client operation %d", ErrBadEntry, r.Op)
 	}

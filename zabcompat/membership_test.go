@@ -7,13 +7,13 @@ func TestMembershipText(t *testing.T) {
 		Servers: []ServerSpec{
 			{ID: 1, Host: "a", QuorumPort: 2888, ElectionPort: 3888, ClientHost: "0.0.0.0", ClientPort: 2181},
 			{ID: 2, Host: "b", QuorumPort: 2888, ElectionPort: 3888},
-			{ID: 10, Host: "::1", QuorumPort: 2888, ElectionPort: 3888, Observer: true},
+			{ID: 10, Host: "0:0:0:0:0:0:0:1", QuorumPort: 2888, ElectionPort: 3888, Observer: true},
 		},
 		Version: 0x100000008,
 	}
 	want := "server.1=a:2888:3888:participant;0.0.0.0:2181\n" +
 		"server.2=b:2888:3888:participant\n" +
-		"server.10=[::1]:2888:3888:observer\n" +
+		"server.10=[0:0:0:0:0:0:0:1]:2888:3888:observer\n" +
 		"version=100000008"
 	if got := m.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -52,7 +52,7 @@ func TestParseMembershipFaults(t *testing.T) {
 
 // Whatever is read must be what is printed, for snapshots hold it as text.
 func FuzzParseMembership(f *testing.F) {
-	f.Add("server.1=a:1:2:participant;0.0.0.0:3\nserver.2=[::1]:1:2:observer\nversion=100000000")
+	f.Add("server.1=a:1:2:participant;0.0.0.0:3\nserver.2=[0:0:0:0:0:0:0:1]:1:2:observer\nversion=100000000")
 	f.Add("version=0")
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := ParseMembership(text)

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // MaxSID is the largest server id. The id is the top byte of the session ids
@@ -65,15 +68,27 @@ func (s ServerSpec) Role() string {
 // and /zookeeper/config: the role always, the client part only if there is one.
 // It follows QuorumPeer.QuorumServer.toString.
 func (s ServerSpec) String() string {
-	line := s.QuorumAddr() + ":" + strconv.Itoa(s.ElectionPort) + ":" + s.Role()
+	line := bracketed(s.Host) + ":" + strconv.Itoa(s.QuorumPort) + ":" + strconv.Itoa(s.ElectionPort) + ":" + s.Role()
 	if s.ClientPort != 0 {
-		line += ";" + net.JoinHostPort(s.ClientHost, strconv.Itoa(s.ClientPort))
+		line += ";" + bracketed(s.ClientHost) + ":" + strconv.Itoa(s.ClientPort)
 	}
 	return line
 }
 
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
 // What a server line may look like, for messages.
 const serverLineForm = "write host:quorumPort:electionPort[:participant|observer][;[clientAddress:]clientPort], for example zk1:2888:3888;2181"
+
+// ErrUnforeseen marks the faults of a server line that ZooKeeper does not look
+// for and stumbles over: a client that sends one hears MarshallingError and not
+// BadArguments.
+var ErrUnforeseen = errors.New("out of range")
 
 var (
 	errServerLine      = errors.New("is not a server line; " + serverLineForm)
@@ -83,92 +98,157 @@ var (
 )
 
 // ParseServerSpec parses the value of server.<id>, as QuorumPeer.QuorumServer
-// does. multiAddress says whether several addresses, separated by |, are allowed
-// at all. Ranges are left to the caller, except for what a ServerSpec cannot
-// express.
+// does, faults found in its order. multiAddress says whether several addresses,
+// separated by |, are allowed at all. An IPv6 address is taken as Java prints it,
+// with all its groups, for so it is published.
+//
+// What a ServerSpec cannot express, and what could not be published, is refused:
+// port 0, a client part with an empty host, hosts with blanks.
 func ParseServerSpec(id int, value string, multiAddress bool) (ServerSpec, error) {
 	spec := ServerSpec{ID: id}
-	peer, client, hasClient := strings.Cut(value, ";")
-	if strings.Contains(peer, "|") {
+	parts := split(value, ";")
+	if len(parts) == 0 {
+		return spec, fmt.Errorf("%q %w, %w", value, errServerLine, ErrUnforeseen)
+	}
+	if len(parts) == 2 {
+		if err := spec.parseClient(parts[1]); err != nil {
+			return spec, err
+		}
+	}
+	if strings.Contains(parts[0], "|") {
 		if !multiAddress {
 			return spec, fmt.Errorf("multiple address feature is disabled, but multiple addresses were specified for sid %d; %w", id, errManyAddresses)
 		}
 		return spec, errManyAddresses
 	}
+	if len(parts) > 2 {
+		return spec, errSecurePart
+	}
+	return spec, spec.parsePeer(parts[0])
+}
 
+// parseClient parses what follows the semicolon.
+func (s *ServerSpec) parseClient(client string) error {
+	parts, err := splitHostPorts(client)
+	if err != nil {
+		return err
+	}
+	host := anyHost
+	switch {
+	case len(parts) == 2:
+		host = parts[0]
+	case len(parts) != 1:
+		return fmt.Errorf("client part %q %w", client, errServerLine)
+	}
+	if host == "" {
+		return fmt.Errorf("the client address before %q is empty; give an address, or the port alone", parts[1])
+	}
+	if s.ClientHost, err = parseHost(host); err != nil {
+		return err
+	}
+	s.ClientPort, err = parsePort("client port", parts[len(parts)-1])
+	return err
+}
+
+// parsePeer parses what precedes the semicolon.
+func (s *ServerSpec) parsePeer(peer string) error {
 	parts, err := splitHostPorts(peer)
 	if err != nil {
-		return spec, err
+		return err
 	}
 	if len(parts) < 3 || len(parts) > 4 {
 		if strings.Count(peer, ":") > 3 {
-			return spec, errUnbracketedIPv6
+			return errUnbracketedIPv6
 		}
-		return spec, fmt.Errorf("%q %w", value, errServerLine)
+		return fmt.Errorf("%q %w", peer, errServerLine)
 	}
-	spec.Host = parts[0]
-	if spec.QuorumPort, err = parsePort("quorum port", parts[1]); err != nil {
-		return spec, err
+	if s.QuorumPort, err = parsePort("quorum port", parts[1]); err != nil {
+		return err
 	}
-	if spec.ElectionPort, err = parsePort("election port", parts[2]); err != nil {
-		return spec, err
+	if s.ElectionPort, err = parsePort("election port", parts[2]); err != nil {
+		return err
 	}
 	if len(parts) == 4 {
-		if spec.Observer, err = ParseRole(parts[3]); err != nil {
-			return spec, err
+		if s.Observer, err = ParseRole(parts[3]); err != nil {
+			return err
 		}
 	}
+	s.Host, err = parseHost(parts[0])
+	return err
+}
 
-	client, secure, _ := strings.Cut(client, ";")
-	if strings.Trim(secure, ";") != "" {
-		return spec, errSecurePart
+// split is Java's String.split for a separator without a meaning of its own:
+// without the empty parts at the end.
+func split(s, sep string) []string {
+	parts := strings.Split(s, sep)
+	if len(parts) == 1 {
+		return parts
 	}
-	if !hasClient || client == "" {
-		return spec, nil
+	for len(parts) > 0 && parts[len(parts)-1] == "" {
+		parts = parts[:len(parts)-1]
 	}
-	parts, err = splitHostPorts(client)
-	if err != nil {
-		return spec, err
-	}
-	spec.ClientHost = anyHost
-	switch len(parts) {
-	case 1:
-	case 2:
-		if parts[0] == "" {
-			return spec, fmt.Errorf("the client address before %q is empty; give an address, or the port alone", parts[1])
-		}
-		spec.ClientHost = parts[0]
-	default:
-		return spec, fmt.Errorf("%q %w", value, errServerLine)
-	}
-	spec.ClientPort, err = parsePort("client port", parts[len(parts)-1])
-	return spec, err
+	return parts
 }
 
 // splitHostPorts splits host:a:b at its colons and takes brackets from an IPv6
 // host, as ConfigUtils.getHostAndPort does.
 func splitHostPorts(s string) ([]string, error) {
 	if !strings.HasPrefix(s, "[") {
-		return strings.Split(s, ":"), nil
+		parts := split(s, ":")
+		if len(parts) == 0 {
+			return nil, fmt.Errorf("%q %w", s, errServerLine)
+		}
+		return parts, nil
 	}
 	host, rest, closed := strings.Cut(s[1:], "]")
 	if !closed || !strings.HasPrefix(rest, ":") || host == "" {
 		return nil, fmt.Errorf("%q: %w", s, errUnbracketedIPv6)
 	}
-	return append([]string{host}, strings.Split(rest[1:], ":")...), nil
+	return append([]string{host}, split(rest[1:], ":")...), nil
+}
+
+// parseHost takes any name, for it is resolved only when it is dialled, but none
+// that would tear a line of a file.
+func parseHost(host string) (string, error) {
+	for _, r := range host {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || r == utf8.RuneError || r == '[' || r == ']' {
+			return "", fmt.Errorf("host %q cannot be one; give a name or an address", host)
+		}
+	}
+	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+		if a.Is4In6() {
+			return a.Unmap().String(), nil
+		}
+		groups := a.As16()
+		var b strings.Builder
+		for i := 0; i < len(groups); i += 2 {
+			if i > 0 {
+				b.WriteByte(':')
+			}
+			b.WriteString(strconv.FormatUint(uint64(groups[i])<<8|uint64(groups[i+1]), 16))
+		}
+		if zone := a.Zone(); zone != "" {
+			b.WriteString("%" + zone)
+		}
+		return b.String(), nil
+	}
+	return host, nil
 }
 
 func parsePort(name, s string) (int, error) {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > math.MaxUint16 {
+	n, err := strconv.ParseInt(s, 10, 32)
+	switch {
+	case err != nil || n == 0:
 		return 0, fmt.Errorf("%s %q is not a port number; give 1 to 65535", name, s)
+	case n < 0 || n > math.MaxUint16:
+		return 0, fmt.Errorf("%s %d is %w; give 1 to 65535", name, n, ErrUnforeseen)
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // ParseRole reports whether the role, in any case, is [Observer].
 func ParseRole(s string) (observer bool, err error) {
-	switch strings.ToLower(s) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
 	case Observer:
 		return true, nil
 	case Participant:

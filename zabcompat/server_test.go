@@ -15,9 +15,12 @@ func TestParseServerSpec(t *testing.T) {
 		{"zk1:2888:3888:OBSERVER", ServerSpec{Host: "zk1", QuorumPort: 2888, ElectionPort: 3888, Observer: true}},
 		{"zk1:2888:3888;2181", ServerSpec{Host: "zk1", QuorumPort: 2888, ElectionPort: 3888, ClientHost: "0.0.0.0", ClientPort: 2181}},
 		{"zk1:2888:3888:observer;10.0.0.1:2181", ServerSpec{Host: "zk1", QuorumPort: 2888, ElectionPort: 3888, Observer: true, ClientHost: "10.0.0.1", ClientPort: 2181}},
-		{"[2001:db8::1]:2888:3888;[::]:2181", ServerSpec{Host: "2001:db8::1", QuorumPort: 2888, ElectionPort: 3888, ClientHost: "::", ClientPort: 2181}},
-		{"[::1]:1:65535:participant", ServerSpec{Host: "::1", QuorumPort: 1, ElectionPort: 65535}},
+		{"[2001:db8::1]:2888:3888;[::]:2181", ServerSpec{Host: "2001:db8:0:0:0:0:0:1", QuorumPort: 2888, ElectionPort: 3888, ClientHost: "0:0:0:0:0:0:0:0", ClientPort: 2181}},
+		{"[::1]:1:65535:participant", ServerSpec{Host: "0:0:0:0:0:0:0:1", QuorumPort: 1, ElectionPort: 65535}},
 		{"zk1:2888:3888;", ServerSpec{Host: "zk1", QuorumPort: 2888, ElectionPort: 3888}},
+		{"zk1:2888:3888: Observer ;2181", ServerSpec{Host: "zk1", QuorumPort: 2888, ElectionPort: 3888, Observer: true, ClientHost: "0.0.0.0", ClientPort: 2181}},
+		{"zk1:2888:3888::;2181;;", ServerSpec{Host: "zk1", QuorumPort: 2888, ElectionPort: 3888, ClientHost: "0.0.0.0", ClientPort: 2181}},
+		{"[::ffff:10.0.0.1]:2888:3888", ServerSpec{Host: "10.0.0.1", QuorumPort: 2888, ElectionPort: 3888}},
 		{"zk1:2888:3888;2181;", ServerSpec{Host: "zk1", QuorumPort: 2888, ElectionPort: 3888, ClientHost: "0.0.0.0", ClientPort: 2181}},
 	}
 	for _, tt := range tests {
@@ -46,6 +49,8 @@ func TestParseServerSpecFaults(t *testing.T) {
 		{"zk1:a:3888", false, `quorum port "a" is not a port number`},
 		{"zk1:2888:0", false, `election port "0" is not a port number`},
 		{"zk1:2888:65536", false, "65535"},
+		{"zk 1:2888:3888", false, "host \"zk 1\""},
+		{";", false, "is not a server line"},
 		{"zk1:2888:3888:leader", false, "unrecognised peertype: leader"},
 		{"zk1:2888:3888;x", false, `client port "x"`},
 		{"zk1:2888:3888;:2181", false, "client address before"},

@@ -27,10 +27,11 @@ type backend struct {
 	now    int64 // ms, of every entry
 	origin fsm.Origin
 
-	onClosed  func(id protocol.SessionID)
-	onOpened  func(id protocol.SessionID)
-	onFlush   func()
-	syncAside bool // answer syncs beside the apply goroutine
+	onClosed       func(id protocol.SessionID)
+	onOpened       func(id protocol.SessionID)
+	onFlush        func()
+	onReconfigured func(conn uint64, v fsm.View, r *fsm.Result)
+	syncAside      bool // answer syncs beside the apply goroutine
 
 	applying sync.Mutex // one at a time, as Raft has one goroutine for it
 
@@ -164,6 +165,17 @@ func (b *backend) apply(o fsm.Origin, batch []queued) {
 	b.ApplyBatch([]*raft.Log{{Index: b.index, Type: raft.LogCommand, Data: e}})
 }
 
+// duty applies a leader's request.
+func (b *backend) duty(payload []byte) { b.apply(fsm.Origin{}, []queued{{payload: payload}}) }
+
+// configure applies a configuration of Raft.
+func (b *backend) configure(c raft.Configuration) {
+	b.applying.Lock()
+	defer b.applying.Unlock()
+	b.index++
+	b.ApplyBatch([]*raft.Log{{Index: b.index, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(c)}})
+}
+
 // elsewhere applies a request as if another server had sent it. REQUIRES: the
 // backend is held.
 func (b *backend) elsewhere(seq uint64, payload []byte) {
@@ -199,9 +211,13 @@ func (b *backend) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (b *backend) SessionClosed(id protocol.SessionID, _ bool)          { b.onClosed(id) }
 func (b *backend) Reconfiguring(fsm.View)                               {}
 func (b *backend) Membership(fsm.View)                                  {}
-func (b *backend) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}
-func (b *backend) Restored(fsm.View)                                    {}
-func (b *backend) Applied(fsm.View, uint64, uint64)                     {}
+func (b *backend) Reconfigured(v fsm.View, o fsm.Owner, r *fsm.Result) {
+	if o.SID == b.origin.SID {
+		b.onReconfigured(o.Conn, v, r)
+	}
+}
+func (b *backend) Restored(fsm.View)                {}
+func (b *backend) Applied(fsm.View, uint64, uint64) {}
 func (b *backend) Flush() {
 	if b.onFlush != nil {
 		b.onFlush()
@@ -272,7 +288,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*Server)) *fixtur
 	for _, p := range prepare {
 		p(f.s)
 	}
-	b.onClosed, b.onFlush = f.s.SessionClosed, f.s.Flush
+	b.onClosed, b.onFlush, b.onReconfigured = f.s.SessionClosed, f.s.Flush, f.s.Reconfigured
 	if err := f.s.Listen(); err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ type conn struct {
 	// What readLoop looks at without c.mu; written under it.
 	pending  atomic.Int32 // len of pipe
 	deferred atomic.Int32 // reads among them
-	unsynced atomic.Int32 // syncs not yet caught up
+	unsynced atomic.Int32 // syncs not yet caught up, and a reconfig not yet answered
 }
 
 func newConn(s *Server, nc net.Conn, remote netip.AddrPort, number uint64) *conn {

@@ -19,15 +19,16 @@
 // Invariants:
 //
 //   - Requests of a connection take effect and are answered in the order they
-//     came in (auth and sasl aside, which ZooKeeper answers at once). A read sees
+//     came in (auth and sasl aside, which ZooKeeper answers at once, and pings while
+//     a reconfig is carried out). A read sees
 //     all earlier writes of its connection and none of the later ones.
 //   - A reply or event is in the outbox before the state lock under which it was
 //     made is released. So an event stands before every reply that shows what
 //     it announces, and the zxids of a connection's replies never go back.
 //   - When a write completes it is at the head of its connection's pipeline: all
-//     before it has been answered. That holds because a write behind a sync is
-//     proposed only when the sync has been answered for, so that nothing but
-//     writes is waited for in the order of the log.
+//     before it has been answered. That holds because a write behind a sync or a
+//     reconfig is proposed only when that has been answered for, so that nothing
+//     but writes is waited for in the order of the log.
 //   - Nothing here blocks while it holds the state lock, and nothing that comes
 //     from a socket makes this package panic or allocate much more than was sent.
 //   - A dead connection sends nothing more, whatever completes for it.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"time"
 
 	"zooraft/fsm"
 	"zooraft/protocol"
@@ -22,6 +23,7 @@ const (
 type item struct {
 	kind   kind
 	caught bool // kindSync: caught up
+	parked bool // kindWrite: a reconfig that is applied and still being carried out
 	closes bool // the connection ends after the reply
 	eager  bool // kindFixed: refused without a look at the log
 	xid    int32
@@ -145,7 +147,7 @@ func (c *conn) nextRead(frame []byte) (item, bool) {
 func (c *conn) answerOrDefer(v fsm.View, it *item, sc *scratch) {
 	if c.pending.Load() > 0 {
 		c.mu.Lock()
-		if c.pipe.len() > 0 {
+		if c.pipe.len() > 0 && !c.mayOvertakeLocked(it) {
 			late := *it
 			late.ids, late.body = c.identities(), bytes.Clone(it.body)
 			c.pushLocked(late)
@@ -157,6 +159,15 @@ func (c *conn) answerOrDefer(v fsm.View, it *item, sc *scratch) {
 	// Only readLoop, which is here, adds to an empty pipeline.
 	c.answer(v, it, sc)
 	c.discharge(it)
+}
+
+// mayOvertakeLocked says whether an item is answered before those under way: a
+// ping, while a reconfig is carried out. That can take longer than a client waits
+// for a sign of life, and clients take a ping's reply whenever it comes.
+// REQUIRES: c.mu, and the state lock, so that the reconfig is not answered
+// meanwhile.
+func (c *conn) mayOvertakeLocked(it *item) bool {
+	return it.op == protocol.OpPing && c.pipe.front().parked
 }
 
 // pushLocked puts an item behind all others. REQUIRES: c.mu.
@@ -173,8 +184,11 @@ func (c *conn) pushLocked(it item) uint64 {
 
 // write proposes a write. Its body has been checked as far as that goes here.
 func (c *conn) write(it item, payload []byte) bool {
-	if c.unsynced.Load() != 0 && !c.wait(func() bool { return c.unsynced.Load() == 0 }) {
+	if c.unsynced.Load() != 0 && !c.waitSynced() {
 		return false
+	}
+	if it.op == protocol.OpReconfig {
+		c.unsynced.Add(1)
 	}
 	c.mu.Lock()
 	c.pushLocked(it)
@@ -184,6 +198,27 @@ func (c *conn) write(it item, payload []byte) bool {
 		return false
 	}
 	return !it.closes
+}
+
+// waitSynced waits until the syncs and reconfigs that came before are answered. A
+// reconfig may take longer than the session's timeout, and nothing is read
+// meanwhile: it is for this server to say that the client is alive.
+func (c *conn) waitSynced() bool {
+	alive := time.NewTicker(c.timeout / 3)
+	defer alive.Stop()
+	for !c.isDead() {
+		c.flush()
+		if c.unsynced.Load() == 0 {
+			c.lastIO.Store(c.srv.now())
+			return true
+		}
+		select {
+		case <-c.resume:
+		case <-alive.C:
+			c.touch.Mark()
+		}
+	}
+	return false
 }
 
 // Complete answers a write, and the reads that waited for it. It is called from
@@ -199,18 +234,10 @@ func (c *conn) Complete(v fsm.View, r *fsm.Result) {
 		c.kill(causeOutOfStep)
 	case r.Err == protocol.ErrSessionMoved:
 		c.kill(causeMoved)
+	case r.Pending:
+		c.pipe.front().parked = true
 	default:
-		it := c.pipe.front()
-		zxid := r.Zxid
-		if zxid <= 0 {
-			zxid = v.LastZxid()
-		}
-		before := len(sc.b)
-		sc.b = appendWriteReply(sc.b, zxid, it, r)
-		sc.replied(it, zxid, len(sc.b)-before)
-		c.popLocked()
-		c.runLocked(v, sc)
-		c.queueLocked(sc)
+		c.completeLocked(v, r, sc)
 	}
 	c.mu.Unlock()
 	last := sc.closes
@@ -223,6 +250,38 @@ func (c *conn) Complete(v fsm.View, r *fsm.Result) {
 	if c.hasRoom() { // else waking readLoop would be for nothing
 		c.nudge()
 	}
+}
+
+// completeLocked answers the write at the head of the pipeline, and what waited
+// for it. REQUIRES: c.mu and the state lock.
+func (c *conn) completeLocked(v fsm.View, r *fsm.Result, sc *scratch) {
+	it := c.pipe.front()
+	if it.op == protocol.OpReconfig {
+		c.unsynced.Add(-1)
+		defer c.nudge() // a write may wait behind it
+	}
+	zxid := r.Zxid
+	if zxid <= 0 {
+		zxid = v.LastZxid()
+	}
+	before := len(sc.b)
+	sc.b = appendWriteReply(sc.b, zxid, it, r)
+	sc.replied(it, zxid, len(sc.b)-before)
+	c.popLocked()
+	c.runLocked(v, sc)
+	c.queueLocked(sc)
+}
+
+// reconfigured is Complete for a reconfig that was parked.
+func (c *conn) reconfigured(v fsm.View, r *fsm.Result) {
+	sc := c.srv.getScratch()
+	c.mu.Lock()
+	if !c.isDead() && c.pipe.len() > 0 && c.pipe.front().parked {
+		c.completeLocked(v, r, sc)
+	}
+	c.mu.Unlock()
+	c.srv.putScratch(sc)
+	c.srv.touched(c)
 }
 
 // sync asks for a read-index round, in its place among the other requests.

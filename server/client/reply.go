@@ -135,9 +135,12 @@ func appendWriteReply(b []byte, zxid int64, it *item, r *fsm.Result) []byte {
 	h := protocol.ReplyHeader{Xid: it.xid, Zxid: zxid, Err: r.Err}
 	b = h.Append(b)
 	if r.Err == protocol.ErrOK {
-		if it.op == protocol.OpMulti {
+		switch it.op {
+		case protocol.OpMulti:
 			b = appendMultiReply(b, r.Multi)
-		} else {
+		case protocol.OpReconfig:
+			b = r.Stat.Append(protocol.AppendBuffer(b, r.Data))
+		default:
 			b = appendWriteBody(b, it.op, r.Path, &r.Stat)
 		}
 	}

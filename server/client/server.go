@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/zabcompat/metrics"
 )
@@ -176,6 +177,29 @@ func (s *Server) SessionClosed(id protocol.SessionID) {
 	if c != nil && c.settled.Load() == settledOK && !c.closing.Load() {
 		c.kill(causeClosed)
 	}
+}
+
+// Reconfigured tells the outcome of the change of the membership for which a
+// connection of this process, named by its number, was told fsm.Result.Pending. A
+// connection that is gone does not matter, nor one of an earlier process that had
+// this number: none waits but for the one change that is pending. It does not
+// block; the apply goroutine calls it with the state lock held.
+func (s *Server) Reconfigured(conn uint64, v fsm.View, r *fsm.Result) {
+	if c := s.numbered(conn); c != nil {
+		c.reconfigured(v, r)
+	}
+}
+
+// numbered finds a connection by its number, nil if there is none.
+func (s *Server) numbered(number uint64) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.number == number {
+			return c
+		}
+	}
+	return nil
 }
 
 // StopAccepting closes the listening socket. Connections stay.
