@@ -59,6 +59,9 @@ type Config struct {
 	// StandaloneEnabled lets one server line, or none, mean a server without a
 	// quorum (default true, key standaloneEnabled). See [Config.Standalone].
 	StandaloneEnabled bool
+	// ReconfigEnabled lets clients that may write to /zookeeper/config change the
+	// membership by reconfig (default false, key reconfigEnabled).
+	ReconfigEnabled bool
 	// QuorumListenOnAllIPs binds the quorum and election ports on every
 	// address and not only on the one its server line names (default false,
 	// key quorumListenOnAllIPs).
@@ -216,6 +219,10 @@ type Config struct {
 	// EnsembleNames are the names that clients may call this ensemble by with
 	// the scheme ensemble; empty (default) for any (key ensembleAuthName).
 	EnsembleNames []string
+	// OnMembership is given the membership once the server serves, and each new one
+	// after that, from one goroutine of the server; it may block, and then misses
+	// those between. It has no key. May be nil.
+	OnMembership func(zabcompat.Membership)
 
 	// Properties holds every other key of the configuration as zookeeper.KEY,
 	// whether or not anything reads it. May be nil.
@@ -284,6 +291,12 @@ func (c *Config) requestOptions() (o fsm.Options) {
 		if set.on {
 			o |= set.option
 		}
+	}
+	if c.ReconfigEnabled {
+		o |= fsm.Reconfig
+	}
+	if !c.StandaloneEnabled {
+		o |= fsm.NoStandalone
 	}
 	return o
 }

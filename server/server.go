@@ -74,6 +74,8 @@ type Server struct {
 	expiring map[protocol.SessionID]time.Time // handed to the log, not yet gone
 	unsent   map[protocol.SessionID]struct{}  // touched, not yet told to the leader
 
+	members chan struct{} // one slot: the membership has changed
+
 	stop chan struct{}
 	wg   sync.WaitGroup
 	once sync.Once
@@ -91,6 +93,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		metrics:  new(metrics.Metrics),
 		serving:  make(chan struct{}),
 		stopped:  make(chan struct{}),
+		members:  make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		expiring: make(map[protocol.SessionID]time.Time),
 		unsent:   make(map[protocol.SessionID]struct{}),
@@ -180,8 +183,9 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.node.Start()
-	s.wg.Add(1)
+	s.wg.Add(2)
 	go s.tick()
+	go s.followMembership()
 	return nil
 }
 
@@ -386,15 +390,19 @@ func (o observer) SessionClosed(id protocol.SessionID, _ bool) {
 	o.s.mu.Unlock()
 }
 
-// Reconfiguring, Reconfigured and Membership.
-func (o observer) Reconfiguring(fsm.View)                        {}
-func (o observer) Reconfigured(fsm.View, fsm.Owner, *fsm.Result) {}
-func (o observer) Membership(fsm.View)                           {}
+func (o observer) Reconfiguring(fsm.View) {}
+func (o observer) Reconfigured(v fsm.View, owner fsm.Owner, r *fsm.Result) {
+	if owner.SID == int64(o.s.cfg.SID) {
+		o.s.clients.Reconfigured(owner.Conn, v, r)
+	}
+}
+func (o observer) Membership(fsm.View) { o.s.membershipChanged() }
 func (o observer) Restored(v fsm.View) {
 	if o.s.node == nil {
 		return // the start: nobody is here yet
 	}
 	o.s.node.Restored(v)
+	o.s.membershipChanged()
 	o.s.clients.DropAll("the state was replaced by a snapshot")
 }
 

@@ -66,13 +66,14 @@ func (s *Server) addQuorum(st *Status) {
 		st.ServerState, st.QuorumSize = admin.StateStandalone, 1
 		return
 	}
+	members := s.membership()
 	for _, v := range s.node.Votes() {
 		if v.SID == st.SID {
 			st.Vote, st.State = v.Vote, v.State
 			continue
 		}
 		st.Peers = append(st.Peers, admin.PeerStatus{
-			SID: v.SID, Addr: s.peerAddr(v.SID), Connected: v.Connected, Observing: v.State == zabcompat.Observing, Vote: v.Vote, State: v.State,
+			SID: v.SID, Addr: peerAddr(members, v.SID), Connected: v.Connected, Observing: v.State == zabcompat.Observing, Vote: v.Vote, State: v.State,
 		})
 		if st.LeaderSID == st.SID && v.Connected && v.Leader == st.SID {
 			st.Learners++
@@ -83,7 +84,7 @@ func (s *Server) addQuorum(st *Status) {
 			}
 		}
 	}
-	st.QuorumSize = s.cfg.Participants()
+	st.QuorumSize = members.Voters()
 	if s.readOnly.Load() {
 		st.ReadOnly, st.ServerState = true, admin.StateReadOnly
 		return
@@ -108,11 +109,10 @@ func (s *Server) peerState(state zabcompat.State) string {
 	return "looking"
 }
 
-func (s *Server) peerAddr(sid int64) string {
-	for _, m := range s.cfg.Servers {
-		if int64(m.ID) == sid {
-			return m.QuorumAddr()
-		}
+// peerAddr is "" for a server that is no member.
+func peerAddr(members zabcompat.Membership, sid int64) string {
+	if m, ok := members.Server(sid); ok {
+		return m.QuorumAddr()
 	}
 	return ""
 }
