@@ -16,6 +16,9 @@
 // What a configuration means in the end, and which values are in range, is for
 // server.Config to say; this package adds where in the file it was said.
 //
-// Invariant: no input makes this package panic, and nothing but files is read:
-// no name is resolved and nothing is written.
+// It also writes: with reconfigEnabled the membership of an ensemble goes back
+// into the files (Record), where operators and scripts look for it.
+//
+// Invariant: no input makes this package panic. Load reads files and nothing
+// else: no name is resolved and nothing is written.
 package zoocfg

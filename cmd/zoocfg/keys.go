@@ -43,6 +43,7 @@ var keys = map[string]func(*loader, setting){
 	"snapCount":                 snapCount,
 	"autopurge.snapRetainCount": snapRetainCount,
 	"standaloneEnabled":         func(l *loader, s setting) { l.boolean(s, &l.cfg.StandaloneEnabled) },
+	"reconfigEnabled":           func(l *loader, s setting) { l.boolean(s, &l.cfg.ReconfigEnabled) },
 	"quorumListenOnAllIPs":      func(l *loader, s setting) { l.boolean(s, &l.cfg.QuorumListenOnAllIPs) },
 	"peerType":                  peerType,
 	"4lw.commands.whitelist":    fourLetterWords,

@@ -17,6 +17,7 @@ import (
 	"zooraft/cmd/heap"
 	"zooraft/cmd/zoocfg"
 	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 func newServerCommand(start startFunc) *cobra.Command {
@@ -87,6 +88,10 @@ be bound (one server), 14 the election port cannot be bound.`,
 			if !cfg.Standalone() {
 				named(cfg.SID)
 			}
+			if cfg.ReconfigEnabled && path != "" {
+				cfg.OnMembership = record(path, cfg.SID, log)
+			}
+
 			heap.Limit(log)
 			pace := heap.Start(log)
 			defer pace.Close()
@@ -168,6 +173,17 @@ func writeMyID(cfg server.Config) error {
 		return fmt.Errorf("%w: %w", errDataDir, err)
 	}
 	return nil
+}
+
+// record writes each membership beside zoo.cfg. A directory that may not be
+// written to, as a container's often is, is no reason to stop: the membership is
+// in the data directory, and that counts.
+func record(path string, sid int, log hclog.Logger) func(zabcompat.Membership) {
+	return func(m zabcompat.Membership) {
+		if err := zoocfg.Record(path, sid, m); err != nil {
+			log.Warn("the configuration files do not show the membership", "error", err)
+		}
+	}
 }
 
 // makeDataDirs makes the data directories, unless datadir.autocreate=false says
