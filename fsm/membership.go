@@ -17,6 +17,7 @@ type membership struct {
 	published zabcompat.Membership
 	pending   *Pending           // replaced, never changed
 	actual    raft.Configuration // the last in the log; empty if it lies before a snapshot of an earlier release
+	index     uint64             // of the entry that holds actual
 }
 
 // Pending is a change of the membership that has passed its checks and is still
@@ -42,6 +43,10 @@ func (v View) Pending() *Pending { return v.f.members.pending }
 // changed, and may be kept. It is empty on a state that comes from a snapshot of
 // an earlier release, until the next change.
 func (v View) Actual() raft.Configuration { return v.f.members.actual }
+
+// ActualIndex is the Raft index of the entry that brought Actual, 0 where that is
+// empty.
+func (v View) ActualIndex() uint64 { return v.f.members.index }
 
 // Abandon ends a change of the membership that is pending. Like Expire it stands
 // outside any sequence and counts only in the term that it was decided in, and
@@ -86,15 +91,15 @@ func (f *FSM) abandon(term uint64, p *payloadReader) error {
 // Not StoreConfiguration of raft.ConfigurationStore: Raft gives a BatchingFSM its
 // configurations among the other entries.
 func (f *FSM) configured(l *raft.Log) {
-	f.members.actual = raft.DecodeConfiguration(l.Data)
+	f.members.actual, f.members.index = raft.DecodeConfiguration(l.Data), l.Index
 	if p := f.members.pending; p != nil && CarriedOut(f.members.actual, p.Target) {
 		f.endReconfig(l.Term, protocol.ErrOK)
 	}
 }
 
-// CarriedOut says whether c is what target asks for: each of its servers at its
-// address and in its role, and no other voter. Who follows besides, as a server
-// that asks to join or was removed, does not matter.
+// CarriedOut says whether c is what target asks for: each of its servers in its
+// role, and no other voter. Who follows besides, as a server that asks to join or
+// was removed, does not matter; nor do the addresses in c, which are mere labels.
 func CarriedOut(c raft.Configuration, target zabcompat.Membership) bool {
 	found := 0
 	for _, s := range c.Servers {
@@ -106,7 +111,7 @@ func CarriedOut(c raft.Configuration, target zabcompat.Membership) bool {
 		case !ok && s.Suffrage != raft.Nonvoter:
 			return false
 		case !ok:
-		case string(s.Address) != want.ElectionAddr(), want.Observer != (s.Suffrage == raft.Nonvoter):
+		case want.Observer != (s.Suffrage == raft.Nonvoter):
 			return false
 		default:
 			found++
@@ -162,6 +167,7 @@ func (m *membership) append(b []byte) []byte {
 		b = appendBytes(b, m.pending.Target.String())
 		b = appendOwner(b, m.pending.Owner)
 	}
+	b = binary.AppendUvarint(b, m.index)
 	b = binary.AppendUvarint(b, uint64(len(m.actual.Servers)))
 	for _, s := range m.actual.Servers {
 		b = appendBytes(b, string(s.ID))
@@ -184,6 +190,7 @@ func (m *membership) read(p *payloadReader) (err error) {
 		}
 		m.pending.Owner = p.owner()
 	}
+	m.index = p.uvarint()
 	for n := p.uvarint(); n > 0 && !p.bad; n-- {
 		s := raft.Server{ID: raft.ServerID(p.bytes()), Address: raft.ServerAddress(p.bytes())}
 		if suffrage := p.take(1); len(suffrage) == 1 {
