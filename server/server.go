@@ -147,6 +147,7 @@ func (s *Server) quorumConfig() quorum.Config {
 	cfg := quorum.Config{
 		SID:       int64(s.cfg.SID),
 		SyncLimit: time.Duration(s.cfg.SyncLimit) * s.cfg.TickTime,
+		InitLimit: time.Duration(s.cfg.InitLimit) * s.cfg.TickTime,
 		Heartbeat: heartbeat,
 		SnapCount: s.cfg.SnapCount,
 		Metrics:   s.metrics,

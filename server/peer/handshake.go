@@ -30,6 +30,9 @@ const (
 	maxHandshake     = 64 << 10
 	handshakeTimeout = 5 * time.Second
 	dialTimeout      = 2 * time.Second
+
+	// maxSID is the largest server id: it is the top byte of session ids.
+	maxSID = 255
 )
 
 // ErrRefused reports that the other side answered the handshake with a refusal
@@ -46,6 +49,10 @@ type Identity struct {
 	Cluster string `json:"cluster,omitempty"` // "" while the server belongs to none
 	SID     int64  `json:"sid"`
 	Disk    string `json:"disk,omitempty"` // id of its data directory, hex
+	// QuorumAddr and ElectionAddr are where the server's ports are dialled
+	// (host:port), for those who do not know it by their configuration.
+	QuorumAddr   string `json:"quorum_addr,omitempty"`
+	ElectionAddr string `json:"election_addr,omitempty"`
 }
 
 // hello opens a connection.
@@ -76,27 +83,35 @@ func check(own, other Identity, wantSID int64) string {
 	return ""
 }
 
-func foreign(sid int64, disk, known string) string {
+// exchanged says why a server with a disk must not be spoken to for a purpose, or
+// "". On the quorum port it may: there it asks to be let in again.
+func exchanged(c Caller, sid int64, disk, known string, p Purpose) string {
+	if known == "" || disk == known || p == PurposeStream || c.Voteless(sid) {
+		return ""
+	}
 	return fmt.Sprintf("server %d comes with data directory %s, the ensemble knows it by %s: its disk was lost or exchanged", sid, disk, known)
+}
+
+// Caller is what the calling side of a handshake needs to know. Its methods may
+// be called concurrently.
+type Caller interface {
+	// Identity of this server, now.
+	Identity() Identity
+	// KnownDisk is the data directory that the ensemble knows the server by, hex,
+	// or "" when it never joined.
+	KnownDisk(sid int64) string
+	// Voteless says that the server has no vote, as far as this one knows. Then it
+	// may come with another disk than it is known by: it has forgotten nothing that
+	// others rely on.
+	Voteless(sid int64) bool
 }
 
 // Callee is what the accepting side of a handshake needs to know.
 type Callee interface {
-	// Identity of this server, now.
-	Identity() Identity
-	// Member says whether a server id belongs to the ensemble.
-	Member(sid int64) bool
-	// KnownDisk is the data directory that the ensemble knows the server by, hex,
-	// or "" when it never joined.
-	KnownDisk(sid int64) string
-}
-
-// Caller is what the calling side of a handshake needs to know.
-type Caller interface {
-	// Identity of this server, now.
-	Identity() Identity
-	// KnownDisk is the data directory that the server is known by, hex, or "".
-	KnownDisk(sid int64) string
+	Caller
+	// Taken says whether a process with another disk than this one is connected
+	// under the server id, or is this server itself.
+	Taken(sid int64, disk string) bool
 }
 
 // Stranger is a Caller that is no member: it may ask for the status only.
@@ -107,6 +122,9 @@ func (Stranger) Identity() Identity { return Identity{} }
 
 // KnownDisk implements Caller.
 func (Stranger) KnownDisk(int64) string { return "" }
+
+// Voteless implements Caller.
+func (Stranger) Voteless(int64) bool { return true }
 
 // Call opens a connection for purpose to the server with id to, and returns
 // what that server says of itself and the disk it knows the caller by. It
@@ -131,8 +149,8 @@ func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, st
 		return w.Identity, "", fmt.Errorf("%w by server %d: %s", ErrRefused, w.SID, w.Refusal)
 	}
 	reason := check(own, w.Identity, to)
-	if known := caller.KnownDisk(to); reason == "" && known != "" && w.Disk != known {
-		reason = foreign(to, w.Disk, known)
+	if reason == "" && to != 0 {
+		reason = exchanged(caller, to, w.Disk, caller.KnownDisk(to), purpose)
 	}
 	if reason != "" {
 		return w.Identity, "", fmt.Errorf("%w: %s", ErrRefused, reason)
@@ -182,14 +200,14 @@ func Answer(conn net.Conn, c Callee) (Identity, Purpose, error) {
 	case h.To != 0 && h.To != own.SID:
 		w.Refusal = fmt.Sprintf("this is server %d, not %d", own.SID, h.To)
 	case h.Purpose == PurposeStatus:
-	case !c.Member(h.SID):
-		w.Refusal = fmt.Sprintf("server %d is not a member of this ensemble", h.SID)
+	case h.SID < 1 || h.SID > maxSID:
+		w.Refusal = fmt.Sprintf("%d is no server id", h.SID)
+	case c.Taken(h.SID, h.Disk):
+		w.Refusal = fmt.Sprintf("another process is connected as server %d", h.SID)
 	default:
 		w.Known = c.KnownDisk(h.SID)
-		if w.Known != "" && h.Disk != w.Known {
-			w.Foreign = true
-			w.Refusal = foreign(h.SID, h.Disk, w.Known)
-		}
+		w.Refusal = exchanged(c, h.SID, h.Disk, w.Known, h.Purpose)
+		w.Foreign = w.Refusal != ""
 	}
 	if err := writeHandshake(conn, w); err != nil {
 		return h.Identity, h.Purpose, fmt.Errorf("handshake: %w", err)

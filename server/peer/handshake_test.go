@@ -4,33 +4,30 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // callee is a Callee of fixed answers.
 type callee struct {
-	id      Identity
-	members []int64
-	disks   map[int64]string
+	id       Identity
+	disks    map[int64]string
+	voteless []int64
+	taken    []int64
 }
 
-func (c callee) Identity() Identity { return c.id }
-func (c callee) Member(sid int64) bool {
-	for _, m := range c.members {
-		if m == sid {
-			return true
-		}
-	}
-	return false
-}
-func (c callee) KnownDisk(sid int64) string { return c.disks[sid] }
+func (c callee) Identity() Identity                { return c.id }
+func (c callee) KnownDisk(sid int64) string        { return c.disks[sid] }
+func (c callee) Voteless(sid int64) bool           { return slices.Contains(c.voteless, sid) }
+func (c callee) Taken(sid int64, disk string) bool { return slices.Contains(c.taken, sid) }
 
 func TestHandshake(t *testing.T) {
 	server := callee{
-		id:      Identity{Cluster: "c1", SID: 2, Disk: "d2"},
-		members: []int64{1, 2, 3},
-		disks:   map[int64]string{1: "d1"},
+		id:       Identity{Cluster: "c1", SID: 2, Disk: "d2"},
+		disks:    map[int64]string{1: "d1", 5: "d5"},
+		voteless: []int64{5},
+		taken:    []int64{6},
 	}
 	for _, c := range []struct {
 		name    string
@@ -44,9 +41,14 @@ func TestHandshake(t *testing.T) {
 		{name: "member", own: Identity{Cluster: "c1", SID: 1, Disk: "d1"}, to: 2, purpose: PurposeStream},
 		{name: "member without an ensemble yet", own: Identity{SID: 3, Disk: "d3"}, to: 2, purpose: PurposeRaft},
 		{name: "other ensemble", own: Identity{Cluster: "c9", SID: 1, Disk: "d1"}, to: 2, purpose: PurposeRaft, refused: "belongs to ensemble c9"},
-		{name: "stranger", own: Identity{Cluster: "c1", SID: 7}, to: 2, purpose: PurposeStream, refused: "server 7 is not a member"},
+		{name: "a server of no ensemble", own: Identity{SID: 7}, to: 2, purpose: PurposeStream},
+		{name: "no server id", own: Identity{SID: 256}, to: 2, purpose: PurposeStream, refused: "256 is no server id"},
+		{name: "id in use", own: Identity{SID: 6, Disk: "dx"}, to: 2, purpose: PurposeStream, refused: "another process is connected as server 6"},
 		{name: "wrong server", own: Identity{SID: 1, Disk: "d1"}, to: 3, purpose: PurposeStream, refused: "this is server 2, not 3"},
 		{name: "other disk", own: Identity{SID: 1, Disk: "dx"}, to: 2, purpose: PurposeRaft, refused: "its disk was lost or exchanged", foreign: true},
+		{name: "other disk, asking", own: Identity{SID: 1, Disk: "dx"}, to: 2, purpose: PurposeStream},
+		{name: "other disk without a vote", own: Identity{SID: 5, Disk: "dx"}, to: 2, purpose: PurposeAppend},
+		{name: "disk exchanged behind a caller", own: Identity{SID: 1, Disk: "d1"}, to: 2, purpose: PurposeStream, known: "d2"},
 		{name: "known by this disk", own: Identity{Cluster: "c1", SID: 1, Disk: "d1"}, to: 2, purpose: PurposeRaft, known: "d2"},
 		{name: "status", own: Identity{}, to: 0, purpose: PurposeStatus},
 	} {

@@ -1,12 +1,16 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,7 +19,7 @@ import (
 // maxStatus bounds the answer to a status question.
 const maxStatus = 16 << 20
 
-// Member is another server of the ensemble.
+// Member is another server, and where it is dialled.
 type Member struct {
 	SID  int64
 	Addr string // host:quorumPort; the host is resolved at every dial
@@ -43,38 +47,173 @@ type Handler interface {
 	Status() []byte
 }
 
-// Mesh keeps one outgoing stream to each member and serves the incoming ones.
+// Mesh keeps one outgoing stream to each member and serves the incoming ones. A
+// server that is no member but calls, a guest, is called back where it says that
+// it is to be dialled, until it is gone.
 type Mesh struct {
 	log     hclog.Logger
 	handler Handler
 	ln      net.Listener
-	out     map[int64]*stream // immutable after New
+
+	out atomic.Pointer[map[int64]*stream] // the map is never changed
+
+	mu      sync.Mutex // of who changes what follows, and out
+	started bool
+	closed  bool
+	callers map[int64]*caller
 
 	wg   sync.WaitGroup
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 }
 
+// caller is a process that has called. It is kept when it has hung up: where it
+// was is where it may be again.
+type caller struct {
+	Identity
+	streams int // incoming, now
+}
+
 // New makes a mesh that listens on ln and knows the other members. It does
 // nothing before Start.
 func New(ln net.Listener, members []Member, h Handler, log hclog.Logger) *Mesh {
-	m := &Mesh{
-		log:     log,
-		handler: h,
-		ln:      ln,
-		out:     make(map[int64]*stream, len(members)),
-	}
+	m := &Mesh{log: log, handler: h, ln: ln, callers: make(map[int64]*caller)}
+	m.out.Store(new(map[int64]*stream))
 	m.ctx, m.stop = context.WithCancel(context.Background())
-	for _, p := range members {
-		m.out[p.SID] = newStream(m, p)
-	}
+	m.Set(members)
 	return m
+}
+
+// Set says who the other members are from now on. Streams to members that stay
+// where they are go on. Who is a member no more is a guest: its stream lasts as
+// long as both sides keep it.
+func (m *Mesh) Set(members []Member) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := maps.Clone(*m.out.Load())
+	if next == nil {
+		next = make(map[int64]*stream)
+	}
+	for _, s := range next {
+		s.guest.Store(true)
+	}
+	for _, p := range members {
+		if s := next[p.SID]; s == nil || s.member.Addr != p.Addr {
+			m.replaceLocked(next, p)
+		}
+		next[p.SID].guest.Store(false)
+	}
+	m.out.Store(&next)
+	for _, s := range next {
+		s.hurry() // one that is a guest now may have to end
+	}
+}
+
+// replaceLocked puts a stream to a member in the place of the one that is there.
+func (m *Mesh) replaceLocked(out map[int64]*stream, p Member) {
+	if old := out[p.SID]; old != nil {
+		old.shut()
+	}
+	s := newStream(m, p)
+	out[p.SID] = s
+	if m.started && !m.closed {
+		m.wg.Go(s.run)
+	}
+}
+
+// called takes note of an incoming stream, and sees to it that a guest is called
+// back.
+func (m *Mesh) called(id Identity, conn net.Conn) {
+	id.QuorumAddr, id.ElectionAddr = callBack(id.QuorumAddr, conn), callBack(id.ElectionAddr, conn)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.callers[id.SID]
+	if c == nil {
+		c = &caller{}
+		m.callers[id.SID] = c
+	}
+	c.Identity = id
+	c.streams++
+	s := m.stream(id.SID)
+	if s != nil && (!s.guest.Load() || s.member.Addr == id.QuorumAddr) || id.QuorumAddr == "" {
+		return
+	}
+	next := maps.Clone(*m.out.Load())
+	m.replaceLocked(next, Member{SID: id.SID, Addr: id.QuorumAddr})
+	next[id.SID].guest.Store(true)
+	m.out.Store(&next)
+}
+
+// callBack is an address that a caller gives, with the one it calls from in the
+// place of one that means any.
+func callBack(addr string, conn net.Conn) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return addr
+	}
+	if host, _, err = net.SplitHostPort(conn.RemoteAddr().String()); err != nil {
+		return addr
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// hungUp takes note that an incoming stream has ended.
+func (m *Mesh) hungUp(sid int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.callers[sid].streams--
+}
+
+// Caller returns what the process that called last under a server id says of
+// itself, with the addresses that it can be dialled at from here, and whether it
+// is connected. It returns the zero Identity if none has called.
+func (m *Mesh) Caller(sid int64) (id Identity, connected bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.callers[sid]; c != nil {
+		return c.Identity, c.streams > 0
+	}
+	return Identity{}, false
+}
+
+// Callers lists the servers that are connected to this one.
+func (m *Mesh) Callers() []Identity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []Identity
+	for _, c := range m.callers {
+		if c.streams > 0 {
+			ids = append(ids, c.Identity)
+		}
+	}
+	slices.SortFunc(ids, func(a, b Identity) int { return cmp.Compare(a.SID, b.SID) })
+	return ids
+}
+
+// leave takes a guest's stream out that cannot be kept, unless it calls or has
+// become a member.
+func (m *Mesh) leave(s *stream) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sid := s.member.SID
+	if c := m.callers[sid]; c != nil && c.streams > 0 || !s.guest.Load() {
+		return false
+	}
+	if out := *m.out.Load(); out[sid] == s {
+		next := maps.Clone(out)
+		delete(next, sid)
+		m.out.Store(&next)
+	}
+	return true
 }
 
 // Start begins to dial the members and to accept their streams.
 func (m *Mesh) Start() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.started = true
 	m.wg.Go(func() { Serve(m.ctx, m.ln, &m.wg, m.log, m.serve) })
-	for _, s := range m.out {
+	for _, s := range *m.out.Load() {
 		m.wg.Go(s.run)
 	}
 }
@@ -83,38 +222,48 @@ func (m *Mesh) Start() {
 func (m *Mesh) Close() {
 	m.stop()
 	m.ln.Close()
-	for _, s := range m.out {
+	m.mu.Lock()
+	m.closed = true
+	for _, s := range *m.out.Load() {
 		s.shut()
 	}
+	m.mu.Unlock()
 	m.wg.Wait()
 }
+
+// stream returns the stream to a server, or nil.
+func (m *Mesh) stream(sid int64) *stream { return (*m.out.Load())[sid] }
+
+// Others lists the servers that there are streams to, working or not: members
+// and guests.
+func (m *Mesh) Others() []int64 { return slices.Sorted(maps.Keys(*m.out.Load())) }
 
 // Send queues a frame for a peer and returns at once. It returns false when
 // there is no working stream; true does not mean that the frame arrives.
 // The parts of the body are copied, one behind the other.
 func (m *Mesh) Send(to int64, kind byte, body ...[]byte) bool {
-	s := m.out[to]
+	s := m.stream(to)
 	return s != nil && s.send(false, kind, body...)
 }
 
 // SendNow is Send for a frame that is not expected to have company: it leaves
 // before SendNow returns, unless the socket is full.
 func (m *Mesh) SendNow(to int64, kind byte, body ...[]byte) bool {
-	s := m.out[to]
+	s := m.stream(to)
 	return s != nil && s.send(true, kind, body...)
 }
 
 // Reset breaks the stream to a peer, so that it is opened anew: something says
 // that what is sent does not arrive.
 func (m *Mesh) Reset(sid int64) {
-	if s := m.out[sid]; s != nil {
+	if s := m.stream(sid); s != nil {
 		s.reset()
 	}
 }
 
 // Connected says whether the stream to a peer works.
 func (m *Mesh) Connected(sid int64) bool {
-	s := m.out[sid]
+	s := m.stream(sid)
 	return s != nil && s.up()
 }
 
@@ -159,7 +308,9 @@ func (m *Mesh) serve(conn net.Conn) {
 		conn.Write(m.handler.Status())
 	case PurposeStream:
 		m.log.Debug("received connection request", "sid", id.SID, "peer", conn.RemoteAddr())
-		if s := m.out[id.SID]; s != nil {
+		m.called(id, conn)
+		defer m.hungUp(id.SID)
+		if s := m.stream(id.SID); s != nil {
 			s.hurry() // it lives: do not wait to dial it
 		}
 		err := receive(alive{conn}, func(kind byte, body []byte) { m.handler.Receive(id.SID, kind, body) })

@@ -3,7 +3,9 @@ package peer
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,7 +38,7 @@ func pair(t *testing.T) (a, b *member) {
 			t.Fatal(err)
 		}
 		m[i] = &member{
-			callee: callee{id: Identity{SID: int64(i + 1)}, members: []int64{1, 2}},
+			callee: callee{id: Identity{SID: int64(i + 1), Disk: fmt.Sprint("d", i+1), QuorumAddr: ln[i].Addr().String()}},
 			got:    make(chan uint64, 1<<16), up: make(chan int64, 16), down: make(chan bool, 16),
 		}
 	}
@@ -54,6 +56,29 @@ func pair(t *testing.T) (a, b *member) {
 	}
 	return m[0], m[1]
 }
+
+// single starts a mesh with an id that nobody knows and that knows some others.
+func single(t *testing.T, sid int64, disk string, others ...*member) *member {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &member{
+		callee: callee{id: Identity{SID: sid, Disk: disk, QuorumAddr: ln.Addr().String()}},
+		got:    make(chan uint64, 1<<16), up: make(chan int64, 16), down: make(chan bool, 16),
+	}
+	var known []Member
+	for _, o := range others {
+		known = append(known, o.place())
+	}
+	m.mesh = New(ln, known, m, hclog.NewNullLogger())
+	t.Cleanup(m.mesh.Close)
+	m.mesh.Start()
+	return m
+}
+
+func (m *member) place() Member { return Member{SID: m.id.SID, Addr: m.mesh.ln.Addr().String()} }
 
 func await[T any](t *testing.T, ch <-chan T, what string) T {
 	t.Helper()
@@ -97,6 +122,84 @@ func TestStreamEnd(t *testing.T) {
 	}
 	a.mesh.Close()
 	a.mesh.Close()
+}
+
+// until polls a condition that nothing announces.
+func until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// TestGuest: a server that nobody has heard of calls, is called back, and is
+// forgotten when it is gone. Streams between the others go on meanwhile.
+func TestGuest(t *testing.T) {
+	a, b := pair(t)
+	g := single(t, 7, "d7", a, b)
+	for _, m := range []*member{a, b} {
+		if sid := await(t, m.up, "stream to the guest"); sid != 7 {
+			t.Errorf("up: %d", sid)
+		}
+		if id, ok := m.mesh.Caller(7); !ok || id.Disk != "d7" {
+			t.Errorf("the guest calls as %+v, %v", id, ok)
+		}
+	}
+	if !a.mesh.Send(7, 9, make([]byte, 8)) {
+		t.Fatal("the guest is not to be reached")
+	}
+	await(t, g.got, "frame to the guest")
+	g.mesh.Close()
+	for _, m := range []*member{a, b} {
+		until(t, "the guest is forgotten", func() bool { return !slices.Contains(m.mesh.Others(), 7) })
+		if id, ok := m.mesh.Caller(7); ok || id.QuorumAddr != g.id.QuorumAddr {
+			t.Errorf("the guest that has gone: %+v, %v", id, ok)
+		}
+	}
+	if !a.mesh.Connected(2) || !b.mesh.Connected(1) || len(a.up)+len(b.up) > 0 {
+		t.Error("the members' streams were touched")
+	}
+}
+
+// TestSet: members come, move and go, and nobody else's stream is touched.
+func TestSet(t *testing.T) {
+	a, b := pair(t)
+	c := single(t, 3, "d3")
+	a.mesh.Set([]Member{b.place(), c.place()})
+	if sid := await(t, a.up, "stream to the new member"); sid != 3 {
+		t.Fatalf("up: %d", sid)
+	}
+	await(t, c.up, "stream to the guest")
+	c.mesh.Close()
+	moved := single(t, 3, "d3")
+	a.mesh.Set([]Member{b.place(), moved.place()})
+	await(t, a.up, "stream to the place where it is now")
+	await(t, moved.up, "stream to the guest")
+	a.mesh.Send(3, 9, make([]byte, 8))
+	await(t, moved.got, "frame")
+
+	a.mesh.Set([]Member{b.place()})
+	if !a.mesh.Connected(3) {
+		t.Error("a server that is a member no more, but is there, was cut off")
+	}
+	moved.mesh.Close()
+	until(t, "it is forgotten", func() bool { return !slices.Contains(a.mesh.Others(), 3) })
+	if !a.mesh.Connected(2) || len(b.up) > 0 {
+		t.Error("the stream to the other member was touched")
+	}
+}
+
+func TestCallBack(t *testing.T) {
+	near, _ := tcpPair(t)
+	for addr, want := range map[string]string{
+		"host:1": "host:1", "0.0.0.0:2": "127.0.0.1:2", "[::]:3": "127.0.0.1:3", "10.0.0.1:4": "10.0.0.1:4", "nothing": "nothing",
+	} {
+		if got := callBack(addr, near); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
 }
 
 func TestStatus(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -47,6 +48,7 @@ const (
 type stream struct {
 	mesh   *Mesh
 	member Member
+	guest  atomic.Bool   // no member: kept as long as it calls
 	kick   chan struct{} // dial now
 
 	mu    sync.Mutex
@@ -90,6 +92,7 @@ func (s *stream) shut() {
 	if s.conn != nil {
 		s.conn.Close()
 	}
+	s.hurry()
 }
 
 // send queues a frame, or with now sends it at once where the socket takes it.
@@ -130,10 +133,11 @@ func (s *stream) run() {
 			s.keep(conn)
 			continue // redial at once: only a failure to do so is a loss
 		}
-		select {
-		case <-s.mesh.ctx.Done():
+		if s.over() {
+			if wasUp {
+				s.mesh.handler.Down(s.member.SID, false)
+			}
 			return
-		default:
 		}
 		if dying > 0 && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF)) {
 			dying--
@@ -153,10 +157,20 @@ func (s *stream) run() {
 		} else if retry == firstRetry {
 			s.mesh.log.Warn(fmt.Sprintf("Cannot open channel to %d at quorum address %s", s.member.SID, s.member.Addr), "error", err)
 		}
+		if s.mesh.leave(s) {
+			return // a guest that does not call any more
+		}
 		// A little disorder, or servers started together would dial in step.
 		s.pause(retry + rand.N(retry/4))
 		retry = min(2*retry, lastRetry)
 	}
+}
+
+// over says whether the stream has been shut, or the mesh closed.
+func (s *stream) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended || s.mesh.ctx.Err() != nil
 }
 
 // pause waits before the next dial, unless the peer is known to live or the mesh

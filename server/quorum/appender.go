@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"net"
-	"strconv"
 	"sync"
 	"time"
 
@@ -94,9 +93,8 @@ func (r *appendRequest) Response() *raft.AppendEntriesResponse { return r.resp }
 // newAppender makes an appender without a connection. The connection is served
 // by readAnswers, and begin gives it to the sending side.
 func newAppender(t *transport, id raft.ServerID) *appender {
-	sid, _ := strconv.ParseInt(string(id), 10, 64)
 	return &appender{
-		t: t, id: id, sid: sid,
+		t: t, id: id, sid: sidOf(id),
 		done: make(chan raft.AppendFuture, maxRequests), room: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
@@ -284,6 +282,9 @@ func (p *appender) readAnswers(conn net.Conn) {
 		p.settleLocked()
 		p.mu.Unlock()
 		p.nudge()
+		if p.t.watching.Load() {
+			p.t.heard()
+		}
 	}
 	p.mu.Lock()
 	p.failed = err
@@ -291,6 +292,14 @@ func (p *appender) readAnswers(conn net.Conn) {
 	p.mu.Unlock()
 	conn.Close()
 	p.nudge()
+}
+
+// stored is the last entry that the follower has by its newest answer, if that
+// was no refusal.
+func (p *appender) stored() (last uint64, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answer.LastLog, p.answered > 0 && p.answer.Success && p.failed == nil
 }
 
 // maxAnswer bounds an answer; the text of an error is all that is long in it.

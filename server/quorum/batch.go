@@ -49,6 +49,7 @@ type batcher struct {
 
 	storing, committing time.Duration // how long an entry takes, and then takes to be applied, on average
 	dropped             bool          // something did not fit
+	paused              bool          // nothing is proposed: leadership is being handed over
 	closed              bool
 }
 
@@ -96,7 +97,23 @@ func (b *batcher) holdLocked() bool {
 
 // dueLocked says whether what has queued is to be given to Raft.
 func (b *batcher) dueLocked() bool {
-	return b.handed == 0 && len(b.queue) > 0 && !b.holdLocked()
+	return b.handed == 0 && len(b.queue) > 0 && !b.paused && !b.holdLocked()
+}
+
+// pause keeps what comes from being proposed, or lets it go on.
+func (b *batcher) pause(on bool) {
+	b.mu.Lock()
+	b.paused = on
+	b.kickIfDueLocked()
+	b.mu.Unlock()
+}
+
+// unstored says whether Raft has something that it has not stored, or is about to
+// be given it.
+func (b *batcher) unstored() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.busy || b.handed > 0
 }
 
 func (b *batcher) kickIfDueLocked() {
@@ -110,7 +127,7 @@ func (b *batcher) kickIfDueLocked() {
 // no lock: so a lone write takes one change of goroutines less.
 func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte) bool {
 	b.mu.Lock()
-	if b.handed > 0 || len(b.queue) > 0 || b.busy || b.closed || b.holdLocked() {
+	if b.handed > 0 || len(b.queue) > 0 || b.busy || b.paused || b.closed || b.holdLocked() {
 		b.mu.Unlock()
 		b.add(from, seq, payload)
 		return false
@@ -327,9 +344,9 @@ func (n *Node) askAgain() {
 	if !leads {
 		return // all hear of the next leader
 	}
-	for _, m := range n.cfg.Members {
-		if int64(m.ID) != n.cfg.SID {
-			n.mesh.Send(int64(m.ID), frameResend, nil)
+	if n.mesh != nil {
+		for _, sid := range n.mesh.Others() {
+			n.mesh.Send(sid, frameResend, nil)
 		}
 	}
 	n.reroute()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"zooraft/fsm"
 	"zooraft/zabcompat"
 )
 
@@ -43,8 +44,19 @@ type notification struct {
 	InOffice bool `json:"in_office,omitempty"`
 	// Founded: the sender's disk belongs to an ensemble that has had a leader.
 	Founded bool `json:"founded,omitempty"`
-	// Known is the disk that the sender knows the receiver by, "" if none.
+	// Silent: the sender's disk is blank, and it has no Raft yet to vote with.
+	Silent bool `json:"silent,omitempty"`
+	// Known is the disk that the sender knows the receiver by, "" if none, and Since
+	// the number of the start that it was learned at.
 	Known string `json:"known,omitempty"`
+	Since uint64 `json:"since,omitempty"`
+	// Votes: the receiver has a vote, by the last configuration committed that the
+	// sender knows, which is the entry Config.
+	Votes  bool   `json:"votes,omitempty"`
+	Config uint64 `json:"config,omitempty"`
+	// Founders are those who vote by the sender's zoo.cfg. Only servers that agree on
+	// them may begin an ensemble.
+	Founders []int64 `json:"founders,omitempty"`
 	// Greets: asks for a notification in return. One that looks for a leader asks
 	// too, but in answer to another.
 	Greets bool `json:"greets,omitempty"`
@@ -60,7 +72,8 @@ type heard struct {
 // election is the exchange of votes. It has a lock of its own, taken after
 // Node.mu if both are.
 type election struct {
-	n *Node
+	n        *Node
+	founders []int64 // who votes by zoo.cfg
 
 	mu       sync.Mutex
 	peers    map[int64]heard
@@ -76,6 +89,7 @@ type election struct {
 	lost     int64          // the leader whose stream broke
 	stood    time.Time
 	told     time.Time
+	waits    time.Time // for its vote to be taken from a lost disk, since
 	patient  bool
 	took     time.Duration // the last election
 }
@@ -83,7 +97,13 @@ type election struct {
 func (e *election) init(n *Node) {
 	e.n = n
 	e.peers = make(map[int64]heard)
-	e.patient = len(n.cfg.Members) > 0
+	e.patient = !n.standalone()
+	for _, m := range n.cfg.Members {
+		if !m.Observer {
+			e.founders = append(e.founders, int64(m.ID))
+		}
+	}
+	slices.Sort(e.founders)
 }
 
 // begin starts to look for a leader.
@@ -106,13 +126,13 @@ func (e *election) lookLocked(hold time.Duration) {
 	e.own = zabcompat.Vote{Epoch: max(zxid.Epoch(), e.n.fsm.Epoch(term)), Zxid: zxid, SID: e.n.cfg.SID}
 	e.proposal = e.own
 	e.looking, e.since, e.ready, e.stood = true, time.Now(), time.Time{}, time.Time{}
-	if len(e.n.cfg.Members) == 0 {
+	if e.n.standalone() {
 		return
 	}
 	e.n.log.Info(zabcompat.Looking.String())
 	e.n.log.Info(fmt.Sprintf("New election. My id = %d, proposed zxid=%s", e.n.cfg.SID, e.own.Zxid))
 	for sid := range e.peers {
-		if h := e.peers[sid]; h.State == zabcompat.Looking && h.Vote.Beats(e.proposal) {
+		if h := e.peers[sid]; h.State == zabcompat.Looking && e.n.voter(sid) && h.Vote.Beats(e.proposal) {
 			e.proposal = h.Vote
 		}
 	}
@@ -126,13 +146,14 @@ func (e *election) tell() {
 	e.tellLocked()
 }
 
-// tellLocked sends a notification to every peer.
+// tellLocked sends a notification to every peer, member or not.
 func (e *election) tellLocked() {
 	e.told = time.Now()
-	for _, m := range e.n.cfg.Members {
-		if int64(m.ID) != e.n.cfg.SID {
-			e.sendLocked(int64(m.ID), notification{})
-		}
+	if e.n.standalone() {
+		return
+	}
+	for _, sid := range e.n.mesh.Others() {
+		e.sendLocked(sid, notification{})
 	}
 }
 
@@ -140,12 +161,20 @@ func (e *election) tellLocked() {
 func (e *election) sendLocked(to int64, msg notification) {
 	msg.State, msg.Leader, msg.Vote, msg.Index = e.stateLocked(), e.leader, e.own, e.index
 	msg.InOffice = e.n.leadTerm.Load() != 0
-	msg.Founded, msg.Known = e.n.founded(), e.n.KnownDisk(to)
+	msg.Founded, msg.Founders = e.n.founded(), e.founders
+	e.n.fsm.View(func(v fsm.View) {
+		if inc, _, disk := v.Server(to); inc > 0 {
+			msg.Known, msg.Since = fmt.Sprintf("%x", disk), inc
+		}
+		msg.Votes, msg.Config = votes(v.Actual(), to), v.ActualIndex()
+	})
 	if e.looking {
 		msg.Leader = e.proposal.SID
 	}
 	if r := e.n.raft.Load(); r != nil {
 		msg.Round = r.CurrentTerm()
+	} else {
+		msg.Silent = true
 	}
 	body, err := json.Marshal(msg)
 	if err != nil {
@@ -160,7 +189,7 @@ func (e *election) stateLocked() zabcompat.State {
 		return zabcompat.Looking
 	case e.leader == e.n.cfg.SID:
 		return zabcompat.Leading
-	case e.n.isObserver(e.n.cfg.SID):
+	case e.n.observer(e.n.cfg.SID):
 		return zabcompat.Observing
 	}
 	return zabcompat.Following
@@ -175,15 +204,6 @@ func (n *Node) founded() bool {
 	}
 	index, err := n.stores.Log.LastIndex()
 	return err == nil && index > 1
-}
-
-func (n *Node) isObserver(sid int64) bool {
-	for _, m := range n.cfg.Members {
-		if int64(m.ID) == sid {
-			return m.Observer
-		}
-	}
-	return false
 }
 
 // receive takes a peer's notification.
@@ -214,7 +234,7 @@ func (e *election) receive(from int64, body []byte) {
 		e.lost = from // it is our leader no more, and says so itself: who made it?
 		e.lookLocked(settle)
 	}
-	if e.looking && msg.State == zabcompat.Looking && !e.n.isObserver(from) && msg.Vote.Beats(e.proposal) {
+	if e.looking && msg.State == zabcompat.Looking && e.n.entitled(from) && msg.Vote.Beats(e.proposal) {
 		e.proposal = msg.Vote
 		e.tellLocked()
 	} else if (msg.Greets || msg.State == zabcompat.Looking) && !msg.Answer {
@@ -274,7 +294,7 @@ func (e *election) settleLocked(sid int64, term uint64) {
 	e.looking, e.since = false, time.Now()
 	e.n.hurryRaft(&e.patient)
 	state := e.stateLocked()
-	if len(e.n.cfg.Members) > 0 {
+	if !e.n.standalone() {
 		e.n.log.Info(state.String())
 		e.n.log.Info(fmt.Sprintf("%s - LEADER ELECTION TOOK - %d MS", state, e.took.Milliseconds()),
 			"leader-sid", sid, "term", term, "vote", e.own.String())
@@ -298,7 +318,7 @@ func (n *Node) hurryRaft(patient *bool) {
 func (e *election) lookersLocked() []heard {
 	var l []heard
 	for sid, h := range e.peers {
-		if h.State == zabcompat.Looking && !e.n.isObserver(sid) && e.n.mesh.Connected(sid) {
+		if h.State == zabcompat.Looking && !h.Silent && e.n.entitled(sid) && e.n.mesh.Connected(sid) {
 			l = append(l, h)
 		}
 	}
@@ -309,12 +329,13 @@ func (e *election) lookersLocked() []heard {
 // is this server's turn.
 func (e *election) considerLocked() {
 	r := e.n.raft.Load()
-	if !e.looking || r == nil || len(e.n.cfg.Members) == 0 || e.n.isObserver(e.n.cfg.SID) || e.n.gone.Load() {
+	if !e.looking || r == nil || e.n.standalone() || !e.n.voter(e.n.cfg.SID) || e.barredLocked() || e.n.gone.Load() {
 		return
 	}
 	now := time.Now()
 	lookers := e.lookersLocked()
-	if 1+len(lookers) <= e.n.voters/2 {
+	voters := e.n.voters()
+	if 1+len(lookers) <= voters/2 {
 		return
 	}
 	if e.ready.IsZero() {
@@ -336,7 +357,7 @@ func (e *election) considerLocked() {
 		return
 	}
 	e.stood = now
-	e.n.log.Info("standing for election", "vote", e.own.String(), "better-votes", better, "count", 1+len(lookers), "voters", e.n.voters)
+	e.n.log.Info("standing for election", "vote", e.own.String(), "better-votes", better, "count", 1+len(lookers), "voters", voters)
 	e.n.wg.Add(1)
 	go e.stand()
 }
@@ -393,7 +414,7 @@ func (e *election) tick(now time.Time, sid int64, term uint64, heard bool) {
 		e.settleLocked(sid, term)
 		return
 	}
-	if len(e.n.cfg.Members) == 0 {
+	if e.n.standalone() {
 		return
 	}
 	if now.Sub(e.told) > repeatNotice {
@@ -402,14 +423,25 @@ func (e *election) tick(now time.Time, sid int64, term uint64, heard bool) {
 	e.considerLocked()
 }
 
-// mayJoin says whether a blank server may take part: a leader in office does not
-// know it by another disk, or a majority of the voters, this one included,
-// belong to no ensemble yet and nobody in sight does.
-func (e *election) mayJoin() bool {
+// admission is how a blank server may take part.
+type admission int
+
+const (
+	admissionNone  admission = iota
+	admissionFirst           // as one of those who begin the ensemble
+	admissionLater           // as one that the ensemble tells who belongs to it
+)
+
+// admission says how this server, which is blank, may take part now. It may join
+// when a leader in office says that it does not know this server by another disk,
+// or that it has no vote by that any more. It may begin an ensemble with others if
+// a majority of those who vote by zoo.cfg, this one included, belong to none yet
+// and agree on who votes, and nobody in sight does belong to one.
+func (e *election) admission() admission {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	unfounded, founded := 0, false
-	if !e.n.isObserver(e.n.cfg.SID) {
+	if slices.Contains(e.founders, e.n.cfg.SID) {
 		unfounded++
 	}
 	for sid, h := range e.peers {
@@ -418,20 +450,43 @@ func (e *election) mayJoin() bool {
 		}
 		founded = founded || h.Founded
 		if h.InOffice {
-			if h.Known == "" || h.Known == e.n.disk {
-				return true
+			if h.Known == "" || h.Known == e.n.disk || !h.Votes {
+				return admissionLater
 			}
-			e.n.events.Fatal(fmt.Errorf("%w: server %d knows server %d by disk %s, this one is %s", ErrForeignDisk, sid, e.n.cfg.SID, h.Known, e.n.disk))
-			return false
+			if e.waits.IsZero() {
+				e.waits = time.Now()
+				e.n.log.Warn("the ensemble knows this server by another disk, and its vote with it: waiting until it is taken from it",
+					"leader-sid", sid, "disk", e.n.disk, "known", h.Known)
+			}
 		}
-		if !h.Founded && !e.n.isObserver(sid) {
+		if !h.Founded && slices.Contains(e.founders, sid) && slices.Equal(h.Founders, e.founders) {
 			unfounded++
 		}
 	}
 	if time.Since(e.told) > repeatNotice {
 		e.tellLocked()
 	}
-	return unfounded > e.n.voters/2 && !founded
+	if unfounded > len(e.founders)/2 && !founded {
+		return admissionFirst
+	}
+	return admissionNone
+}
+
+// barredLocked says whether a peer knows, later than this server does, that this
+// one has no vote: it was taken from it, or is held by another disk. To stand
+// would only raise this server's term, and depose the leader that finds it so.
+func (e *election) barredLocked() bool {
+	var since, config uint64
+	e.n.fsm.View(func(v fsm.View) {
+		since, _, _ = v.Server(e.n.cfg.SID)
+		config = v.ActualIndex()
+	})
+	for sid, h := range e.peers {
+		if e.n.mesh.Connected(sid) && (h.Config > config && !h.Votes || h.Since > since && h.Known != e.n.disk) {
+			return true
+		}
+	}
+	return false
 }
 
 // Vote is a member's vote as this server knows it.
@@ -455,9 +510,9 @@ func (n *Node) Votes() []Vote {
 		h := e.peers[sid]
 		votes = append(votes, Vote{Vote: h.Vote, State: h.State, Leader: h.Leader, Connected: n.mesh.Connected(sid)})
 	}
-	for _, m := range n.cfg.Members {
-		if _, ok := e.peers[int64(m.ID)]; !ok && int64(m.ID) != n.cfg.SID {
-			votes = append(votes, Vote{Vote: zabcompat.Vote{SID: int64(m.ID)}})
+	for _, p := range n.roster.Load().peers {
+		if _, ok := e.peers[p.SID]; !ok {
+			votes = append(votes, Vote{Vote: zabcompat.Vote{SID: p.SID}})
 		}
 	}
 	slices.SortStableFunc(votes, func(a, b Vote) int {

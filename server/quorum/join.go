@@ -1,35 +1,44 @@
 package quorum
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"zooraft/fsm"
 	"zooraft/server/peer"
+	"zooraft/zabcompat"
 )
 
 // join brings this server into its ensemble and starts Raft. A server whose
 // disk is blank first hears from the others: from a leader in office, that this
-// server has never been a member under another disk; or from a majority, itself
-// included, that they are blank as well, which is how an ensemble begins. Until then it has no Raft and casts no vote. join returns
-// false when the server is closed meanwhile.
+// server has no vote by a disk that is lost; or from a majority, itself included,
+// that they are blank as well, which is how an ensemble begins. Until then it has
+// no Raft and casts no vote. To be connected is to ask: the leader lets everybody
+// in, without a vote (membership.go). join returns false when the server is
+// closed meanwhile.
 func (n *Node) join() bool {
-	if len(n.cfg.Members) > 0 {
+	first := n.standalone() && n.stores.Blank()
+	if !n.standalone() {
 		n.election.begin()
-		if n.stores.Blank() && !n.gather() {
-			return false
+		if n.stores.Blank() {
+			switch n.gather() {
+			case admissionNone:
+				return false
+			case admissionFirst:
+				first = true
+			}
 		}
 	}
-	if err := n.startRaft(); err != nil {
+	if err := n.startRaft(first); err != nil {
 		n.events.Fatal(err)
 		return false
 	}
-	if len(n.cfg.Members) == 0 {
+	n.look(false)
+	n.election.tell() // it can vote now
+	if n.standalone() {
 		// Nobody to ask and nothing to wait for.
 		if err := n.trans.standNow(serverID(n.cfg.SID)); err != nil {
 			n.log.Warn("cannot stand for election", "error", err)
@@ -38,18 +47,19 @@ func (n *Node) join() bool {
 	return true
 }
 
-// gather waits for a leader in office, or for a majority of blank servers.
-func (n *Node) gather() bool {
-	n.log.Info("the data directory is blank: waiting for the ensemble or for a majority to begin one", "voters", n.voters)
+// gather waits for a leader in office, or for a majority of blank servers. It
+// returns admissionNone if the server is closed first.
+func (n *Node) gather() admission {
+	n.log.Info("the data directory is blank: waiting for the ensemble or for a majority to begin one", "voters", n.voters())
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if n.election.mayJoin() {
-			return true
+		if a := n.election.admission(); a != admissionNone {
+			return a
 		}
 		select {
 		case <-n.stop:
-			return false
+			return admissionNone
 		case <-n.wake:
 		case <-tick.C:
 		}
@@ -61,15 +71,16 @@ func (n *Node) gather() bool {
 // many are stored with one sync.
 const maxAppend = 128
 
-// startRaft makes the Raft instance, with the first configuration if the disk
-// is blank.
-func (n *Node) startRaft() error {
+// startRaft makes the Raft instance, with the first configuration if this server
+// is one of those that begin the ensemble. One that comes later has none until
+// the leader brings it: that of its zoo.cfg may never have been the ensemble's.
+func (n *Node) startRaft(first bool) error {
 	conf := raft.DefaultConfig()
 	conf.LocalID = serverID(n.cfg.SID)
 	conf.Logger = raftLog{n.log.Named("raft")}
 	conf.HeartbeatTimeout = n.cfg.Heartbeat
 	conf.ElectionTimeout = n.cfg.Heartbeat
-	if len(n.cfg.Members) > 0 {
+	if !n.standalone() {
 		// Until this server first had a leader, the exchange of votes decides when
 		// to stand: see election.go, which sets the working timeouts.
 		conf.HeartbeatTimeout, conf.ElectionTimeout = patience, patience
@@ -86,7 +97,7 @@ func (n *Node) startRaft() error {
 
 	logs := newLogCache(n.stores.Log, logCacheBytes)
 	logs.before, logs.after = n.storing, n.stored
-	if n.stores.Blank() {
+	if first {
 		if err := raft.BootstrapCluster(conf, logs, n.stores.Stable, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
 			return fmt.Errorf("write the first configuration: %w", err)
 		}
@@ -101,14 +112,13 @@ func (n *Node) startRaft() error {
 }
 
 // firstConfiguration is that of zoo.cfg: participants vote, observers do not.
-// Servers are named, never numbered: their addresses are host names.
 func (n *Node) firstConfiguration() raft.Configuration {
-	if len(n.cfg.Members) == 0 {
-		return raft.Configuration{Servers: []raft.Server{{ID: serverID(n.cfg.SID), Address: n.trans.LocalAddr()}}}
+	if n.standalone() {
+		return raft.Configuration{Servers: []raft.Server{{ID: serverID(n.cfg.SID), Address: label(n.cfg.SID)}}}
 	}
 	var c raft.Configuration
 	for _, m := range n.cfg.Members {
-		s := raft.Server{ID: serverID(int64(m.ID)), Address: raft.ServerAddress(m.ElectionAddr())}
+		s := raft.Server{ID: serverID(int64(m.ID)), Address: label(int64(m.ID))}
 		if m.Observer {
 			s.Suffrage = raft.Nonvoter
 		}
@@ -151,7 +161,10 @@ func boot(s raft.StableStore) (uint64, error) {
 
 // Identity implements peer.Callee.
 func (n *Node) Identity() peer.Identity {
-	return peer.Identity{Cluster: n.cluster(), SID: n.cfg.SID, Disk: n.disk}
+	self, _ := zabcompat.Membership{Servers: n.cfg.Members}.Server(n.cfg.SID)
+	return peer.Identity{
+		Cluster: n.cluster(), SID: n.cfg.SID, Disk: n.disk, QuorumAddr: self.QuorumAddr(), ElectionAddr: self.ElectionAddr(),
+	}
 }
 
 // cluster is the ensemble's id as far as this server knows it.
@@ -164,16 +177,6 @@ func (n *Node) cluster() string {
 	return c
 }
 
-// Member implements peer.Callee.
-func (n *Node) Member(sid int64) bool {
-	for _, m := range n.cfg.Members {
-		if int64(m.ID) == sid {
-			return true
-		}
-	}
-	return false
-}
-
 // KnownDisk implements peer.Callee.
 func (n *Node) KnownDisk(sid int64) string {
 	var known string
@@ -183,6 +186,33 @@ func (n *Node) KnownDisk(sid int64) string {
 		}
 	})
 	return known
+}
+
+// Voteless implements peer.Caller. A vote that is to be taken away counts until
+// that is committed, and one to be given at once.
+func (n *Node) Voteless(sid int64) bool {
+	r := n.raft.Load()
+	if r == nil {
+		return false
+	}
+	var committed raft.Configuration
+	n.fsm.View(func(v fsm.View) { committed = v.Actual() })
+	return !votes(committed, sid) && !votes(r.GetConfiguration().Configuration(), sid)
+}
+
+func votes(c raft.Configuration, sid int64) bool {
+	for _, s := range c.Servers {
+		if s.ID == serverID(sid) {
+			return s.Suffrage == raft.Voter
+		}
+	}
+	return false
+}
+
+// Taken implements peer.Callee.
+func (n *Node) Taken(sid int64, disk string) bool {
+	id, connected := n.mesh.Caller(sid)
+	return sid == n.cfg.SID || connected && id.Disk != disk
 }
 
 // Connected says whether this server's stream to a peer works.
@@ -205,15 +235,8 @@ func (n *Node) Down(sid int64, gone bool) {
 	n.poke()
 }
 
-// Refused implements peer.Handler. A server that came blank and that the
-// ensemble knows by another disk has lost its memory of what it voted for: it
-// must not vote.
-func (n *Node) Refused(_ int64, err error) {
-	if n.stores.Blank() && errors.Is(err, peer.ErrForeignDisk) {
-		n.events.Fatal(fmt.Errorf("%w (data directory %s is blank): %w; restore the directory, or remove server %s from the ensemble and add it again",
-			ErrForeignDisk, n.cfg.Store.DataDir, err, strconv.FormatInt(n.cfg.SID, 10)))
-	}
-}
+// Refused implements peer.Handler. The mesh has said so, and asks again.
+func (n *Node) Refused(int64, error) {}
 
 // Status implements peer.Handler.
 func (n *Node) Status() []byte { return n.events.Status() }

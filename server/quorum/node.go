@@ -33,9 +33,6 @@ var (
 	ErrTooLarge = errors.New("request too large for the log")
 	// ErrFenced reports that another process has registered under this server's id.
 	ErrFenced = errors.New("another process runs under this server's id")
-	// ErrForeignDisk reports that the ensemble knows this server by another data
-	// directory: its disk was lost or exchanged, and it must not vote.
-	ErrForeignDisk = fmt.Errorf("%w: the ensemble knows this server by another one", store.ErrDataDir)
 	// ErrElectionBind reports that the election or quorum port is not to be had.
 	ErrElectionBind = errors.New("cannot bind the election port")
 )
@@ -52,6 +49,10 @@ type Config struct {
 	// ReadOnlyAfter is how long it must have been without one to serve reads; 0
 	// means that it never does.
 	ReadOnlyAfter time.Duration
+	// InitLimit is how long a server may take to catch up before a change of the
+	// membership is given up for it, and how long one that is no member may be
+	// away.
+	InitLimit time.Duration
 	// Heartbeat is Raft's heartbeat and election timeout: what it takes to notice
 	// a leader that is silent but whose connections stand.
 	Heartbeat time.Duration
@@ -118,7 +119,6 @@ type Node struct {
 	log    hclog.Logger
 	fsm    *fsm.FSM
 	events Events
-	voters int
 
 	stores *store.Stores
 	disk   string
@@ -132,9 +132,13 @@ type Node struct {
 	applied  atomic.Uint64 // index of the last command applied
 	leadTerm atomic.Uint64 // the term that this server leads in, everything before being applied; 0 if it does not
 	office   atomic.Uint64 // the term whose leader's first entry was applied last, until looked at
-	sought   time.Time     // when office was last sought; of the main loop
-	forgot   time.Time     // see forgetDeadLeader; of the main loop
-	serving  atomic.Int32  // a Service
+	roster   atomic.Pointer[roster]
+	seen     seen         // of the apply goroutine
+	lost     bool         // no leader for long when roster was made; of the main loop
+	duty     duty         // of the main loop
+	sought   time.Time    // when office was last sought; of the main loop
+	forgot   time.Time    // see forgetDeadLeader; of the main loop
+	serving  atomic.Int32 // a Service
 	gone     atomic.Bool
 
 	mu         sync.Mutex // guards what follows
@@ -170,14 +174,6 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		heardAt: time.Now(),
-	}
-	for _, m := range cfg.Members {
-		if !m.Observer {
-			n.voters++
-		}
-	}
-	if len(cfg.Members) == 0 {
-		n.voters = 1
 	}
 	n.snaps.roll = mathrand.Float64()
 	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
@@ -216,6 +212,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	_, applied := f.Clock()
 	n.applied.Store(applied)
 	n.noteSnapshot()
+	n.look(false)
 	if err = n.bind(); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
 	}
@@ -225,21 +222,11 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 // bind opens the election and quorum ports, or the in-process transport of a
 // standalone server.
 func (n *Node) bind() error {
-	if len(n.cfg.Members) == 0 {
-		n.trans = newLocalTransport(serverID(n.cfg.SID), raftLog{n.log.Named("raft")})
+	if n.standalone() {
+		n.trans = newLocalTransport(n.cfg.SID, raftLog{n.log.Named("raft")})
 		return nil
 	}
-	var others []peer.Member
-	addrs := make(addressBook)
-	var self zabcompat.ServerSpec
-	for _, m := range n.cfg.Members {
-		addrs[serverID(int64(m.ID))] = m.ElectionAddr()
-		if int64(m.ID) == n.cfg.SID {
-			self = m
-		} else {
-			others = append(others, peer.Member{SID: int64(m.ID), Addr: m.QuorumAddr()})
-		}
-	}
+	self, _ := zabcompat.Membership{Servers: n.cfg.Members}.Server(n.cfg.SID)
 	electionLn, err := net.Listen("tcp", net.JoinHostPort(n.cfg.BindHost, strconv.Itoa(self.ElectionPort)))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrElectionBind, err)
@@ -250,12 +237,11 @@ func (n *Node) bind() error {
 		return fmt.Errorf("%w: quorum port: %w", ErrElectionBind, err)
 	}
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
-	n.trans = newTransport(electionLn, self.ElectionAddr(), n.cfg, n, addrs, raftLog{n.log.Named("raft")})
-	n.mesh = peer.New(quorumLn, others, n, n.log.Named("peer"))
+	n.mesh = peer.New(quorumLn, n.roster.Load().peers, n, n.log.Named("peer"))
+	n.trans = newTransport(electionLn, n.cfg.SID, n, raftLog{n.log.Named("raft")})
+	n.trans.heard = n.poke
 	return nil
 }
-
-func serverID(sid int64) raft.ServerID { return raft.ServerID(strconv.FormatInt(sid, 10)) }
 
 // Start joins the ensemble in the background.
 func (n *Node) Start() {
@@ -320,7 +306,7 @@ func (n *Node) observe() {
 		term = after
 		_, id = r.LeaderWithID()
 	}
-	sid, _ := strconv.ParseInt(string(id), 10, 64)
+	sid := sidOf(id)
 	if sid == n.cfg.SID && r.State() != raft.Leader {
 		sid = 0
 	}
@@ -340,9 +326,11 @@ func (n *Node) observe() {
 	if changed {
 		n.leaderChanged(sid, term)
 	}
+	n.look(lost)
 	n.seekOffice(now)
 	n.enterOffice()
 	n.noteCluster()
+	n.reconcile(r, now)
 	n.snapshotIfDue(r)
 	n.markCommitted(now)
 	n.batch.askIfDoubtful(now)
@@ -518,7 +506,7 @@ func (n *Node) Retire(ctx context.Context) {
 	n.gone.Store(true)
 	n.setServing(None)
 	r := n.raft.Load()
-	if r == nil || r.State() != raft.Leader || len(n.cfg.Members) < 2 {
+	if r == nil || r.State() != raft.Leader || n.voters() < 2 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
@@ -539,9 +527,9 @@ func (n *Node) Retire(ctx context.Context) {
 // handOver passes leadership to a voter that is there. Raft by itself may choose
 // one that is not, if nothing was written since the election.
 func (n *Node) handOver(r *raft.Raft) raft.Future {
-	for _, m := range n.cfg.Members {
-		if int64(m.ID) != n.cfg.SID && !m.Observer && n.mesh.Connected(int64(m.ID)) {
-			return r.LeadershipTransferToServer(serverID(int64(m.ID)), raft.ServerAddress(m.ElectionAddr()))
+	for sid := range n.roster.Load().voters {
+		if sid != n.cfg.SID && n.entitled(sid) && n.mesh.Connected(sid) {
+			return r.LeadershipTransferToServer(serverID(sid), label(sid))
 		}
 	}
 	return r.LeadershipTransfer()

@@ -2,7 +2,6 @@ package quorum
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -136,7 +135,7 @@ func newEnsemble(t testing.TB, n int, kind string) []*testServer {
 	for i := range n {
 		d := filepath.Join(dir, fmt.Sprint(i+1))
 		all = append(all, &testServer{t: t, cfg: Config{
-			SID: int64(i + 1), Members: members, BindHost: "127.0.0.1", SyncLimit: 5 * time.Second, Heartbeat: 500 * time.Millisecond,
+			SID: int64(i + 1), Members: members, BindHost: "127.0.0.1", SyncLimit: 5 * time.Second, InitLimit: 10 * time.Second, Heartbeat: 500 * time.Millisecond,
 			SnapCount: 10000, Log: log.Named(fmt.Sprint(i + 1)),
 			Store: store.Config{DataDir: d, Kind: kind, SID: int64(i + 1), Log: log},
 		}})
@@ -332,9 +331,24 @@ func TestSync(t *testing.T) {
 	}
 }
 
-// TestBlankDisk: a server that lost its disk must not vote under its old name,
-// while one that was never here may join late.
-func TestBlankDisk(t *testing.T) {
+// wipe closes the server and gives it an empty disk.
+func (s *testServer) wipe() {
+	s.t.Helper()
+	if err := s.node.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.cfg.Store.DataDir = filepath.Join(s.t.TempDir(), "blank")
+}
+
+// votesBy says whether a server has a vote in the state of this one.
+func (s *testServer) votesBy(sid int64) bool {
+	var has bool
+	s.fsm.View(func(v fsm.View) { has = votes(v.Actual(), sid) })
+	return has
+}
+
+// TestLateVoter: one that was never here joins late.
+func TestLateVoter(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
 	all[0].start()
 	all[1].start()
@@ -342,40 +356,64 @@ func TestBlankDisk(t *testing.T) {
 	await(t, all[1].serving, "service")
 	all[2].start()
 	await(t, all[2].serving, "service of the late one")
-	if err := all[2].node.Close(); err != nil {
-		t.Fatal(err)
-	}
-	all[2].cfg.Store.DataDir = filepath.Join(t.TempDir(), "blank")
-	all[2].start()
-	if err := await(t, all[2].fatal, "refusal"); !errors.Is(err, ErrForeignDisk) {
-		t.Errorf("stopped for %v, want ErrForeignDisk", err)
-	}
-	if all[2].node.raft.Load() != nil {
-		t.Errorf("a server with a blank disk takes part in votes")
+	if !all[2].votesBy(3) {
+		t.Error("the late one has no vote")
 	}
 }
 
-// TestBlankDiskAmongRestarted: the same when all servers start again, and the
-// leader has yet to read from its log whom it knows.
+// TestBlankDisk: a server that lost its disk must not vote under its old name, but
+// is let in without a vote, and given its vote again when it has all that it had.
+func TestBlankDisk(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	leader := leaderOf(t, all)
+	create := leader.session(1)
+	for range 20 {
+		leader.do(create("/a"))
+	}
+	lost := all[leader.cfg.SID%3]
+	lost.wipe()
+	lost.start()
+	await(t, lost.serving, "service on the new disk")
+	until(t, "its vote is given back", func() bool { return lost.votesBy(lost.cfg.SID) && leader.votesBy(lost.cfg.SID) })
+	until(t, "equal states", func() bool { return lost.fsm.Digest() == leader.fsm.Digest() })
+
+	// It counts: with it alone the leader goes on.
+	third := all[(leader.cfg.SID+1)%3]
+	third.node.Close()
+	leader.do(create("/b"))
+	if len(lost.fatal)+len(leader.fatal) > 0 {
+		t.Error("a server stopped")
+	}
+}
+
+// TestBlankDiskAmongRestarted: when all servers start again, one of them blank, it
+// must not help to elect: the leader, who may be without what the lost disk held,
+// is made by the others, and none if there are too few of them.
 func TestBlankDiskAmongRestarted(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
 	startAll(t, all)
-	for _, s := range all {
+	for _, s := range all[:2] {
 		if err := s.node.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	all[2].cfg.Store.DataDir = filepath.Join(t.TempDir(), "blank")
-	for _, s := range all {
-		s.start()
+	all[2].wipe()
+	all[2].start()
+	all[0].start()
+	until(t, "the two see each other", func() bool { return all[0].node.reachable(3) && all[2].node.reachable(1) })
+	select {
+	case <-all[0].serving:
+		t.Error("a blank disk helped to elect")
+	case <-time.After(time.Second): // longer than an election takes
 	}
-	if err := await(t, all[2].fatal, "refusal"); !errors.Is(err, ErrForeignDisk) {
-		t.Errorf("stopped for %v, want ErrForeignDisk", err)
+	if all[2].node.raft.Load() != nil {
+		t.Error("a server with a blank disk takes part in votes")
 	}
-	await(t, all[0].serving, "service without it")
-	if len(all[2].serving) > 0 {
-		t.Errorf("a server with a blank disk serves")
-	}
+	all[1].start()
+	await(t, all[0].serving, "service by the vote of the third")
+	await(t, all[2].serving, "service on the new disk")
+	until(t, "its vote is given back", func() bool { return all[0].votesBy(3) })
 }
 
 // TestOneElection: servers that start together elect once. A second term means

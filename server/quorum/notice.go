@@ -55,7 +55,8 @@ func (n *Node) Applied(v fsm.View, index, term uint64) {
 	n.applied.Store(index)
 	n.releaseSyncs(v, index)
 	n.batch.noteApplied(index)
-	if len(n.cfg.Members) < 2 || n.leadTerm.Load() != term {
+	n.noteMembership(v)
+	if n.mesh == nil || n.leadTerm.Load() != term {
 		return
 	}
 	if r := n.raft.Load(); r == nil || r.LastIndex() != index {

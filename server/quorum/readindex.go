@@ -38,8 +38,8 @@ type syncs struct {
 	roundTerm uint64
 	roundIdx  uint64
 	roundAt   time.Time
-	confirmed map[int64]bool
-	ownNumber uint64 // this server's own question, answered; 0 if none is
+	confirmed map[int64]bool // whether it has; the voters of the round
+	ownNumber uint64         // this server's own question, answered; 0 if none is
 	ownIndex  uint64
 }
 
@@ -159,10 +159,17 @@ func (n *Node) startRoundLocked() {
 	s.inRound, s.questions = s.questions, make(map[int64]uint64)
 	s.round++
 	s.roundTerm, s.roundIdx, s.roundAt = term, r.CommitIndex(), time.Now()
-	s.confirmed = map[int64]bool{n.cfg.SID: true}
-	for _, m := range n.cfg.Members {
-		if int64(m.ID) != n.cfg.SID && !m.Observer {
-			n.mesh.Send(int64(m.ID), frameAskTerm, binary.AppendUvarint(nil, s.round))
+	// By Raft's latest configuration, committed or not: whoever is elected from now
+	// on is so by a majority that shares a server with this one's.
+	s.confirmed = make(map[int64]bool)
+	for _, v := range r.GetConfiguration().Configuration().Servers {
+		if v.Suffrage != raft.Voter {
+			continue
+		}
+		sid := sidOf(v.ID)
+		s.confirmed[sid] = sid == n.cfg.SID
+		if sid != n.cfg.SID {
+			n.mesh.Send(sid, frameAskTerm, binary.AppendUvarint(nil, s.round))
 		}
 	}
 	n.endRoundLocked()
@@ -194,6 +201,9 @@ func (n *Node) gotTerm(from int64, body []byte) {
 	if round != s.round || term != s.roundTerm || len(s.inRound) == 0 {
 		return
 	}
+	if confirmed, votes := s.confirmed[from]; confirmed || !votes {
+		return
+	}
 	s.confirmed[from] = true
 	n.endRoundLocked()
 }
@@ -202,7 +212,13 @@ func (n *Node) gotTerm(from int64, body []byte) {
 func (n *Node) endRoundLocked() {
 	s := &n.syncs
 	r := n.raft.Load()
-	if len(s.inRound) == 0 || len(s.confirmed) <= n.voters/2 || r.State() != raft.Leader || r.CurrentTerm() != s.roundTerm {
+	confirmed := 0
+	for _, is := range s.confirmed {
+		if is {
+			confirmed++
+		}
+	}
+	if len(s.inRound) == 0 || confirmed <= len(s.confirmed)/2 || r.State() != raft.Leader || r.CurrentTerm() != s.roundTerm {
 		return
 	}
 	index := n.commandIndex(s.roundIdx)

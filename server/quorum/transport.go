@@ -24,8 +24,11 @@ import (
 type transport struct {
 	*raft.NetworkTransport
 	layer *streamLayer
-	addrs addressBook
 	rpcs  chan raft.RPC // to Raft, from both
+
+	// While watching, heard is called whenever a follower has answered.
+	watching atomic.Bool
+	heard    func()
 
 	mu        sync.Mutex                  // of who changes appenders
 	appenders atomic.Pointer[[]*appender] // that are open; the slice is never changed
@@ -44,42 +47,40 @@ type peers interface {
 	peer.Callee
 	// Connected says whether the peer's stream works.
 	Connected(sid int64) bool
+	// electionAddr is where a server's election port is dialled, "" if that is not
+	// known.
+	electionAddr(sid int64) string
 }
 
-func newTransport(ln net.Listener, addr string, cfg Config, p peers, addrs addressBook, log hclog.Logger) *transport {
+func newTransport(ln net.Listener, self int64, p peers, log hclog.Logger) *transport {
 	l := &streamLayer{
 		ln:       ln,
-		addr:     addr,
+		self:     self,
 		peers:    p,
-		sids:     make(map[string]int64),
 		log:      log,
 		accepted: make(chan net.Conn),
 		cameUp:   make(chan struct{}),
 		dialled:  make(map[net.Conn]struct{}),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	for _, m := range cfg.Members {
-		l.sids[m.ElectionAddr()] = int64(m.ID)
-	}
-	t := l.transport(addrs)
+	t := l.transport()
 	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, t.admit) })
 	return t
 }
 
 // newLocalTransport is the transport of a standalone server, which speaks only
 // to itself.
-func newLocalTransport(self raft.ServerID, log hclog.Logger) *transport {
-	const name = "standalone"
-	l := &streamLayer{addr: name, accepted: make(chan net.Conn), log: log}
+func newLocalTransport(self int64, log hclog.Logger) *transport {
+	l := &streamLayer{self: self, accepted: make(chan net.Conn), log: log}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	return l.transport(addressBook{self: name})
+	return l.transport()
 }
 
-func (l *streamLayer) transport(addrs addressBook) *transport {
-	t := &transport{layer: l, addrs: addrs, rpcs: make(chan raft.RPC, appendAhead)}
+func (l *streamLayer) transport() *transport {
+	t := &transport{layer: l, heard: func() {}, rpcs: make(chan raft.RPC, appendAhead)}
 	t.appenders.Store(new([]*appender))
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		ServerAddressProvider: addrs,
+		ServerAddressProvider: labels{},
 		Logger:                l.log,
 		Stream:                l,
 		MaxPool:               raftPool,
@@ -113,16 +114,17 @@ func (t *transport) Consumer() <-chan raft.RPC { return t.rpcs }
 // another goroutine, which can break safety (hashicorp/raft issue 695).
 func (t *transport) SetHeartbeatHandler(func(raft.RPC)) {}
 
-// standNow makes this server stand for election at once, by the message that
-// Raft uses to hand leadership over, sent to itself. It skips Raft's pre-vote,
-// so the caller must know that a majority has lost the leader.
+// standNow makes a server stand for election at once, by the message that Raft
+// uses to hand leadership over, which this one may send to itself. It skips Raft's
+// pre-vote, so the caller must know that a majority has lost the leader, or lead.
 func (t *transport) standNow(id raft.ServerID) error {
+	self := t.LocalAddr()
 	req := raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
 		ProtocolVersion: raft.ProtocolVersionMax,
-		ID:              []byte(id),
-		Addr:            t.EncodePeer(id, t.LocalAddr()),
+		ID:              []byte(self),
+		Addr:            []byte(self),
 	}}
-	return t.TimeoutNow(id, t.LocalAddr(), &req, &raft.TimeoutNowResponse{})
+	return t.TimeoutNow(id, raft.ServerAddress(id), &req, &raft.TimeoutNowResponse{})
 }
 
 // RequestVote implements raft.Transport.
@@ -162,11 +164,8 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 }
 
 // AppendEntriesPipeline implements raft.Transport.
-func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
-	if addr, err := t.addrs.ServerAddr(id); err == nil {
-		target = addr
-	}
-	conn, err := t.layer.dial(target, peer.PurposeAppend)
+func (t *transport) AppendEntriesPipeline(id raft.ServerID, _ raft.ServerAddress) (raft.AppendPipeline, error) {
+	conn, err := t.layer.dial(sidOf(id), peer.PurposeAppend)
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +179,21 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAd
 	open := append(slices.Clone(*t.appenders.Load()), p)
 	t.appenders.Store(&open)
 	return p, nil
+}
+
+// stored returns the last entry that a follower has, by its newest answer to this
+// leader. It is false if there is none: the follower's log may not be the leader's
+// yet.
+func (t *transport) stored(id raft.ServerID) (last uint64, ok bool) {
+	for _, p := range *t.appenders.Load() {
+		if p.id == id {
+			last, ok = p.stored()
+			if ok {
+				return last, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // forget takes a closed appender out.
@@ -209,24 +223,28 @@ func (t *transport) endPipelines() {
 	}
 }
 
-// addressBook gives Raft the host name of a server at every dial.
-type addressBook map[raft.ServerID]string
+// label is what stands for a server's address wherever Raft wants one: its id.
+// Where the server is found is decided at each dial. So it may move without a
+// change of Raft's configuration, two may exchange their addresses, and those who
+// write 0.0.0.0 for themselves are not taken for each other, as in votes, where
+// Raft tells candidates apart by their addresses.
+func label(sid int64) raft.ServerAddress { return raft.ServerAddress(serverID(sid)) }
+
+// labels gives Raft the label of a server, whatever its configuration says: those
+// of earlier releases hold addresses.
+type labels struct{}
 
 // ServerAddr implements raft.ServerAddressProvider.
-func (b addressBook) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
-	if addr, ok := b[id]; ok {
-		return raft.ServerAddress(addr), nil
-	}
-	return "", fmt.Errorf("server %s is not in the configuration", id)
+func (labels) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
+	return raft.ServerAddress(id), nil
 }
 
 // streamLayer dials and accepts for Raft. A server reaches itself through a
 // pipe: its own name may not resolve yet, nor its port be open to itself.
 type streamLayer struct {
 	ln    net.Listener
-	addr  string // host name and port, never a resolved address
+	self  int64
 	peers peers
-	sids  map[string]int64
 	log   hclog.Logger
 
 	accepted chan net.Conn
@@ -242,10 +260,11 @@ type streamLayer struct {
 
 // Dial implements raft.StreamLayer.
 func (l *streamLayer) Dial(addr raft.ServerAddress, _ time.Duration) (net.Conn, error) {
-	if string(addr) == l.addr {
+	sid := sidOf(raft.ServerID(addr))
+	if sid == l.self {
 		return l.dialSelf()
 	}
-	conn, err := l.dial(addr, peer.PurposeRaft)
+	conn, err := l.dial(sid, peer.PurposeRaft)
 	if err != nil {
 		return nil, err
 	}
@@ -253,12 +272,15 @@ func (l *streamLayer) Dial(addr raft.ServerAddress, _ time.Duration) (net.Conn, 
 }
 
 // dial connects to the election port of another server.
-func (l *streamLayer) dial(addr raft.ServerAddress, purpose peer.Purpose) (net.Conn, error) {
-	sid := l.sids[string(addr)]
+func (l *streamLayer) dial(sid int64, purpose peer.Purpose) (net.Conn, error) {
 	if err := l.awaitPeer(sid); err != nil {
 		return nil, err
 	}
-	conn, _, _, err := peer.Dial(l.ctx, string(addr), l.peers, sid, purpose)
+	addr := l.peers.electionAddr(sid)
+	if addr == "" {
+		return nil, fmt.Errorf("nobody has said where server %d is", sid)
+	}
+	conn, _, _, err := peer.Dial(l.ctx, addr, l.peers, sid, purpose)
 	return conn, err
 }
 
@@ -400,10 +422,10 @@ func (l *streamLayer) Close() error {
 	return err
 }
 
-// Addr implements net.Listener: the host name, for addresses change.
-func (l *streamLayer) Addr() net.Addr { return nameAddr(l.addr) }
+// Addr implements net.Listener: the label.
+func (l *streamLayer) Addr() net.Addr { return labelAddr(label(l.self)) }
 
-type nameAddr string
+type labelAddr string
 
-func (a nameAddr) Network() string { return "tcp" }
-func (a nameAddr) String() string  { return string(a) }
+func (a labelAddr) Network() string { return "tcp" }
+func (a labelAddr) String() string  { return string(a) }

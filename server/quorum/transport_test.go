@@ -25,10 +25,9 @@ func transports(t *testing.T) (a, b *Node) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		book := addressBook{"1": s.cfg.Members[0].ElectionAddr(), "2": s.cfg.Members[1].ElectionAddr()}
 		n := &Node{cfg: s.cfg, log: hclog.NewNullLogger(), events: s}
-		stub := &stubPeer{sid: s.cfg.SID}
-		n.trans = newTransport(ln, s.cfg.Members[s.cfg.SID-1].ElectionAddr(), s.cfg, stub, book, hclog.NewNullLogger())
+		stub := &stubPeer{sid: s.cfg.SID, addrs: []string{s.cfg.Members[0].ElectionAddr(), s.cfg.Members[1].ElectionAddr()}}
+		n.trans = newTransport(ln, s.cfg.SID, stub, hclog.NewNullLogger())
 		t.Cleanup(func() { n.trans.Close() })
 		nodes = append(nodes, n)
 	}
@@ -36,12 +35,17 @@ func transports(t *testing.T) (a, b *Node) {
 }
 
 // stubPeer answers handshakes and has every peer connected.
-type stubPeer struct{ sid int64 }
+type stubPeer struct {
+	sid   int64
+	addrs []string
+}
 
-func (p *stubPeer) Identity() peer.Identity { return peer.Identity{SID: p.sid} }
-func (p *stubPeer) Member(int64) bool       { return true }
-func (p *stubPeer) KnownDisk(int64) string  { return "" }
-func (p *stubPeer) Connected(int64) bool    { return true }
+func (p *stubPeer) Identity() peer.Identity       { return peer.Identity{SID: p.sid} }
+func (p *stubPeer) KnownDisk(int64) string        { return "" }
+func (p *stubPeer) Voteless(int64) bool           { return false }
+func (p *stubPeer) Taken(int64, string) bool      { return false }
+func (p *stubPeer) Connected(int64) bool          { return true }
+func (p *stubPeer) electionAddr(sid int64) string { return p.addrs[sid-1] }
 
 func header(n *Node) raft.RPCHeader {
 	id := serverID(n.cfg.SID)
@@ -136,7 +140,7 @@ func TestFollowerHearsOfCommits(t *testing.T) {
 // end of a server.
 func TestCloseCutsSilentCallers(t *testing.T) {
 	a, b := transports(t)
-	silent, err := net.Dial("tcp", string(a.trans.LocalAddr()))
+	silent, err := net.Dial("tcp", a.cfg.Members[0].ElectionAddr())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,65 @@
+package quorum
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// A leader that is to vote no more makes another one the leader first. Raft's own
+// transfer will not do: it may never end, and the leader then takes nothing any
+// more (hashicorp/raft issue 696). So this leader proposes nothing for a moment,
+// waits until the heir has stored all that it has logged, and sends it the
+// message that Raft would. If nothing comes of it, the leader goes on.
+
+const (
+	// handOverPause bounds the time in which nothing is proposed.
+	handOverPause = 500 * time.Millisecond
+	// handOverAgain is after how long another attempt may follow.
+	handOverAgain = 2 * time.Second
+)
+
+// handing is a transfer of leadership under way, or the last one.
+type handing struct {
+	to    int64 // 0 if none is under way
+	sent  bool
+	begun time.Time
+}
+
+// beginHandOver begins to hand leadership to a voter.
+func (n *Node) beginHandOver(r *raft.Raft, to int64, now time.Time) {
+	d := &n.duty
+	if now.Sub(d.handing.begun) < handOverAgain {
+		return
+	}
+	d.handing = handing{to: to, begun: now}
+	n.log.Info("handing leadership over: this server is to vote no more", "sid", to)
+	n.batch.pause(true)
+	n.trans.watching.Store(true)
+	n.stillHanding(r, now)
+}
+
+// stillHanding goes on with a transfer. It returns true once that has failed.
+func (n *Node) stillHanding(r *raft.Raft, now time.Time) (failed bool) {
+	h := &n.duty.handing
+	stored, ok := n.trans.stored(serverID(h.to))
+	switch {
+	case now.Sub(h.begun) > handOverPause:
+		n.log.Warn("leadership was not handed over", "sid", h.to, "sent", h.sent)
+		h.to = 0
+		n.batch.pause(false)
+		return true
+	case h.sent || !ok || stored < r.LastIndex() || n.batch.unstored():
+		return false
+	}
+	h.sent = true
+	to := serverID(h.to)
+	n.wg.Add(1)
+	go func() {
+		defer n.wg.Done()
+		if err := n.trans.standNow(to); err != nil {
+			n.log.Warn("cannot hand leadership over", "sid", to, "error", err)
+		}
+	}()
+	return false
+}

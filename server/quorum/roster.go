@@ -1,0 +1,186 @@
+package quorum
+
+import (
+	"net"
+	"slices"
+	"strconv"
+
+	"github.com/hashicorp/raft"
+
+	"zooraft/fsm"
+	"zooraft/server/peer"
+	"zooraft/zabcompat"
+)
+
+// roster is who takes part in the ensemble, as this server knows it at a moment.
+// It is never changed. Who votes is Raft's to say; who is a member and where it
+// is dialled, the published membership's; zoo.cfg counts where there is neither.
+type roster struct {
+	published zabcompat.Membership
+	pending   *fsm.Pending
+	conf      raft.Configuration // Raft's latest; that of zoo.cfg before there is a Raft
+	voters    map[int64]bool
+	peers     []peer.Member // whom to keep streams to
+}
+
+// look takes note of who takes part, if that has changed. Only the main loop
+// calls it, and New before there is one.
+func (n *Node) look(lost bool) {
+	var r roster
+	n.fsm.View(func(v fsm.View) { r.published, r.pending = v.Membership(), v.Pending() })
+	r.conf = n.configuration()
+	old := n.roster.Load()
+	changed := old == nil || old.published.Version != r.published.Version || old.pending != r.pending ||
+		!slices.Equal(old.conf.Servers, r.conf.Servers)
+	if !changed && lost == n.lost {
+		return
+	}
+	n.lost = lost
+	r.voters = make(map[int64]bool)
+	for _, s := range r.conf.Servers {
+		if s.Suffrage == raft.Voter {
+			r.voters[sidOf(s.ID)] = true
+		}
+	}
+	sids := r.members()
+	if len(r.published.Servers) == 0 || lost {
+		// Who was away while all others were replaced finds the ensemble where its
+		// zoo.cfg says that it is.
+		for _, m := range n.cfg.Members {
+			sids[int64(m.ID)] = true
+		}
+	}
+	for sid := range sids {
+		if sid != n.cfg.SID {
+			addr, _ := n.place(&r, sid)
+			r.peers = append(r.peers, peer.Member{SID: sid, Addr: addr})
+		}
+	}
+	n.roster.Store(&r)
+	if n.mesh == nil {
+		return
+	}
+	n.mesh.Set(r.peers)
+	if n.leadTerm.Load() != 0 {
+		n.election.tell() // one that waits may hear that it has no vote any more
+	}
+}
+
+// noteMembership has the main loop look again if who takes part has changed.
+// Called under the state lock.
+func (n *Node) noteMembership(v fsm.View) {
+	is := seen{v.Membership().Version, v.ActualIndex(), v.Pending()}
+	if is != n.seen {
+		n.seen = is
+		n.poke()
+	}
+}
+
+// seen says which membership and configuration the state last held.
+type seen struct {
+	version int64
+	index   uint64
+	pending *fsm.Pending
+}
+
+// members are the servers of the published membership, and of the pending one.
+func (r *roster) members() map[int64]bool {
+	sids := make(map[int64]bool)
+	for _, m := range r.published.Servers {
+		sids[int64(m.ID)] = true
+	}
+	if r.pending != nil {
+		for _, m := range r.pending.Target.Servers {
+			sids[int64(m.ID)] = true
+		}
+	}
+	return sids
+}
+
+// configuration is Raft's latest, which may not be committed yet; that of zoo.cfg
+// before there is a Raft. A server that has joined and heard nothing has none.
+func (n *Node) configuration() raft.Configuration {
+	if r := n.raft.Load(); r != nil {
+		return r.GetConfiguration().Configuration()
+	}
+	return n.firstConfiguration()
+}
+
+// place is where a server is dialled: host:port of its quorum and election ports.
+// Both are empty if nobody has said. An address that means any, as operators
+// write for a server in its own file, is of no use to others, and another source
+// is asked.
+func (n *Node) place(r *roster, sid int64) (quorum, election string) {
+	sources := []zabcompat.Membership{r.published, {}, {Servers: n.cfg.Members}}
+	if r.pending != nil {
+		sources[1] = r.pending.Target
+	}
+	for _, m := range sources {
+		if s, ok := m.Server(sid); ok && !unspecified(s.Host) {
+			return s.QuorumAddr(), s.ElectionAddr()
+		}
+	}
+	if n.mesh == nil {
+		return "", ""
+	}
+	id, _ := n.mesh.Caller(sid)
+	return id.QuorumAddr, id.ElectionAddr
+}
+
+func unspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsUnspecified()
+}
+
+// QuorumAddr is where this server dials another one's quorum port, "" if it does
+// not know.
+func (n *Node) QuorumAddr(sid int64) string {
+	addr, _ := n.place(n.roster.Load(), sid)
+	return addr
+}
+
+// electionAddr implements peers.
+func (n *Node) electionAddr(sid int64) string {
+	_, addr := n.place(n.roster.Load(), sid)
+	return addr
+}
+
+// voter says whether a server has a vote, as Raft knows here.
+func (n *Node) voter(sid int64) bool { return n.roster.Load().voters[sid] }
+
+// voters is the number of servers that have a vote.
+func (n *Node) voters() int { return len(n.roster.Load().voters) }
+
+// Voters is the number of servers that have a vote, as this server knows it.
+func (n *Node) Voters() int { return n.voters() }
+
+// entitled says whether the process connected as a server may vote: it comes with
+// the disk that the ensemble knows the server by.
+func (n *Node) entitled(sid int64) bool {
+	if !n.voter(sid) {
+		return false
+	}
+	id, connected := n.mesh.Caller(sid)
+	known := n.KnownDisk(sid)
+	return connected && (known == "" || known == id.Disk)
+}
+
+// observer says whether a server is a member without a vote.
+func (n *Node) observer(sid int64) bool {
+	r := n.roster.Load()
+	if s, ok := r.published.Server(sid); ok {
+		return s.Observer
+	}
+	s, _ := zabcompat.Membership{Servers: n.cfg.Members}.Server(sid)
+	return s.Observer && len(r.published.Servers) == 0
+}
+
+// standalone says that there is no ensemble.
+func (n *Node) standalone() bool { return len(n.cfg.Members) == 0 }
+
+func serverID(sid int64) raft.ServerID { return raft.ServerID(strconv.FormatInt(sid, 10)) }
+
+func sidOf(id raft.ServerID) int64 {
+	sid, _ := strconv.ParseInt(string(id), 10, 64) // we gave it
+	return sid
+}
