@@ -31,6 +31,7 @@ type fleet struct {
 	seed    uint64
 	began   time.Time
 	servers []loadclient.Server
+	gone    map[int]bool  // servers that are to be audited no more
 	timeout time.Duration // of sessions
 	dial    func(ctx context.Context, addr string) (net.Conn, error)
 

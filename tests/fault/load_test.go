@@ -21,22 +21,29 @@ const (
 func registerPath(i int) string { return fmt.Sprintf("%s/r%d", root, i) }
 
 // prepare creates what the load works on.
-func (f *fleet) prepare(writers []string) {
+func (f *fleet) prepare(sid int, paths []string) {
 	f.t.Helper()
 	c := f.client("setup", f.timeout)
-	f.connect(c, 1, handshakeTimeout)
-	paths := append([]string{root, tide}, writers...)
-	for i := range registers {
-		paths = append(paths, registerPath(i))
-	}
+	f.connect(c, sid, handshakeTimeout)
 	for _, p := range paths {
 		f.must(c.Create(p, "", protocol.CreateModePersistent))
 	}
 	f.must(c.CloseSession())
 }
 
-// startLoad puts perServer connections on each server: six in eight write, one works on registers, one watches.
+// startLoad puts perServer connections on each server.
 func (f *fleet) startLoad(perServer int, period time.Duration) {
+	f.t.Helper()
+	paths := []string{root, tide}
+	for i := range registers {
+		paths = append(paths, registerPath(i))
+	}
+	f.prepare(f.servers[0].SID, paths)
+	f.addLoad(f.servers, perServer, period)
+}
+
+// addLoad puts perServer connections on each of some servers: six in eight write, one works on registers, one watches.
+func (f *fleet) addLoad(servers []loadclient.Server, perServer int, period time.Duration) {
 	f.t.Helper()
 	special := max(1, perServer/8)
 	type plan struct {
@@ -46,7 +53,7 @@ func (f *fleet) startLoad(perServer int, period time.Duration) {
 	}
 	var writers []plan
 	var dirs []string
-	for _, s := range f.servers {
+	for _, s := range servers {
 		for i := range max(1, perServer-2*special) {
 			name := fmt.Sprintf("writer-%d-%d", s.SID, i)
 			p := plan{name: name, dir: root + "/" + name, home: s.SID, window: 1}
@@ -57,11 +64,11 @@ func (f *fleet) startLoad(perServer int, period time.Duration) {
 			dirs = append(dirs, p.dir)
 		}
 	}
-	f.prepare(dirs)
+	f.prepare(servers[0].SID, dirs)
 	for _, p := range writers {
 		f.add(p.name, p.home, period, writer(p.dir, p.window))
 	}
-	for _, s := range f.servers {
+	for _, s := range servers {
 		for i := range special {
 			f.add(fmt.Sprintf("register-%d-%d", s.SID, i), s.SID, period, registerUser)
 			f.add(fmt.Sprintf("watcher-%d-%d", s.SID, i), s.SID, period, watcher)

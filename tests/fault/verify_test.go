@@ -135,7 +135,11 @@ func (f *fleet) audit() map[string][]string {
 	}
 	children := make(map[string][]string)
 	states := make(map[string]string) // of each path, at the first server
+	first := 0
 	for _, s := range f.servers {
+		if f.gone[s.SID] {
+			continue
+		}
 		c := f.client(fmt.Sprintf("auditor-%d", s.SID), f.timeout)
 		f.connect(c, s.SID, 30*time.Second)
 		f.must(c.Sync("/"))
@@ -151,10 +155,11 @@ func (f *fleet) audit() map[string][]string {
 			}
 			names := slices.Sorted(slices.Values(l.Children))
 			state := fmt.Sprintf("%v %+v %q %s", err, d.Stat, d.Value, strings.Join(names, " "))
-			if s.SID == f.servers[0].SID {
+			if first == 0 || first == s.SID {
+				first = s.SID
 				states[p], children[p] = state, names
 			} else if states[p] != state {
-				f.t.Errorf("servers differ: %s at server %d: %.300s; at server %d: %.300s", p, f.servers[0].SID, states[p], s.SID,
+				f.t.Errorf("servers differ: %s at server %d: %.300s; at server %d: %.300s", p, first, states[p], s.SID,
 					state)
 			}
 		}

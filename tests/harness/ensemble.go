@@ -53,6 +53,9 @@ type Server struct {
 	QuorumPort   int    // 0 when standalone
 	ElectionPort int    // 0 when standalone
 
+	observer bool
+	members  []*Server // that its zoo.cfg names
+
 	mu      sync.Mutex
 	process *process // nil before the first start
 }
@@ -63,6 +66,7 @@ type Ensemble struct {
 	t       testing.TB
 	program program
 	options Options
+	root    string
 	servers []*Server
 }
 
@@ -107,29 +111,66 @@ func newEnsemble(t testing.TB, p program, o Options) *Ensemble {
 	e := &Ensemble{t: t, program: p, options: o}
 	root := workDir(t)
 	t.Cleanup(e.close) // after workDir: the processes end before their directories go
+	e.root = root
 	for sid := 1; sid <= o.Size; sid++ {
-		dir := filepath.Join(root, fmt.Sprintf("%s-%d", p.name, sid))
-		s := &Server{
-			SID:     sid,
-			Dir:     dir,
-			DataDir: filepath.Join(dir, "data"),
-			Config:  filepath.Join(dir, "zoo.cfg"),
-			Log:     filepath.Join(dir, "server.log"),
-		}
-		if o.Size == 1 {
-			s.ClientAddr = hostPort(Ports(t, 1)[0])
-		} else {
-			ports := Ports(t, 3)
-			s.ClientAddr, s.QuorumPort, s.ElectionPort = hostPort(ports[0]), ports[1], ports[2]
-		}
+		s := e.newServer(sid)
+		s.observer = sid > o.Size-o.Observers
 		e.servers = append(e.servers, s)
 	}
 	for _, s := range e.servers {
+		if o.Size > 1 {
+			s.members = e.servers
+		}
 		if err := e.writeFiles(s); err != nil {
 			t.Fatalf("prepare server %d: %v", s.SID, err)
 		}
 	}
 	return e
+}
+
+// newServer thinks of a server: where its files are and its ports.
+func (e *Ensemble) newServer(sid int) *Server {
+	e.t.Helper()
+	dir := filepath.Join(e.root, fmt.Sprintf("%s-%d", e.program.name, sid))
+	s := &Server{
+		SID:     sid,
+		Dir:     dir,
+		DataDir: filepath.Join(dir, "data"),
+		Config:  filepath.Join(dir, "zoo.cfg"),
+		Log:     filepath.Join(dir, "server.log"),
+	}
+	if e.options.Size == 1 {
+		s.ClientAddr = hostPort(Ports(e.t, 1)[0])
+		return s
+	}
+	ports := Ports(e.t, 3)
+	s.ClientAddr, s.QuorumPort, s.ElectionPort = hostPort(ports[0]), ports[1], ports[2]
+	return s
+}
+
+// Join makes one more server, which is to join the ensemble: its zoo.cfg names the members given and itself. Its sid is
+// the next one. It is not started, and no member until a reconfig makes it one.
+func (e *Ensemble) Join(members ...int) *Server {
+	e.t.Helper()
+	s := e.newServer(len(e.servers) + 1)
+	for _, sid := range members {
+		s.members = append(s.members, e.Server(sid))
+	}
+	s.members = append(s.members, s)
+	if err := e.writeFiles(s); err != nil {
+		e.t.Fatalf("prepare server %d: %v", s.SID, err)
+	}
+	e.servers = append(e.servers, s)
+	return s
+}
+
+// Line is the server's line as a reconfig takes it: server.N=host:quorumPort:electionPort:role;clientHost:clientPort.
+func (s *Server) Line() string {
+	role := "participant"
+	if s.observer {
+		role = "observer"
+	}
+	return fmt.Sprintf("server.%d=%s:%d:%d:%s;%s", s.SID, loopbackAddr, s.QuorumPort, s.ElectionPort, role, s.ClientAddr)
 }
 
 // workDir is the directory of a test's servers: its own temporary one, or one that stays, under ZOORAFT_KEEP.
@@ -172,14 +213,14 @@ func (e *Ensemble) zooCfg(s *Server) []byte {
 	b.WriteString("maxClientCnxns=0\n4lw.commands.whitelist=*\n")
 	b.WriteString("admin.enableServer=false\n") // its port is a fixed one
 	if e.options.Size > 1 {
-		for _, m := range e.servers {
+		for _, m := range s.members {
 			role := ""
-			if e.observer(m.SID) {
+			if m.observer {
 				role = ":observer"
 			}
 			fmt.Fprintf(&b, "server.%d=%s:%d:%d%s\n", m.SID, loopbackAddr, m.QuorumPort, m.ElectionPort, role)
 		}
-		if e.observer(s.SID) {
+		if s.observer {
 			b.WriteString("peerType=observer\n")
 		}
 	}
@@ -188,8 +229,6 @@ func (e *Ensemble) zooCfg(s *Server) []byte {
 	}
 	return b.Bytes()
 }
-
-func (e *Ensemble) observer(sid int) bool { return sid > e.options.Size-e.options.Observers }
 
 // Size is the number of servers, running or not.
 func (e *Ensemble) Size() int { return len(e.servers) }

@@ -144,6 +144,9 @@ func decodeBody(d *protocol.Decoder, rec *history.Record) {
 	case protocol.OpGetData:
 		rec.Value = string(d.Buffer())
 		decodeStat(d, rec)
+	case protocol.OpReconfig: // its stat is of a znode that no call names
+		rec.Value = string(d.Buffer())
+		new(protocol.Stat).Decode(d)
 	case protocol.OpGetChildren2:
 		rec.Children = d.Strings()
 		decodeStat(d, rec)

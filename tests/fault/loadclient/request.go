@@ -79,6 +79,13 @@ func (c *Client) Sync(path string) *Request {
 	return c.send(history.Record{Op: protocol.OpSync, Path: path}, q.Append)
 }
 
+// Reconfig sends a reconfig that adds servers by their lines and removes others by their ids, each list with commas. The
+// reply's Value is the text of the new membership.
+func (c *Client) Reconfig(joining, leaving string) *Request {
+	q := protocol.ReconfigRequest{Joining: joining, Leaving: leaving, NewMembersNull: true, ConfigID: -1}
+	return c.send(history.Record{Op: protocol.OpReconfig, Value: joining + " -" + leaving}, q.Append)
+}
+
 // Ping sends a ping.
 func (c *Client) Ping() *Request {
 	return c.send(history.Record{Op: protocol.OpPing, Xid: protocol.XidPing}, nil)
