@@ -29,6 +29,7 @@ type testServer struct {
 	service atomic.Int32
 	leading chan uint64
 	fatal   chan error
+	changed chan fsm.Result // outcomes of reconfigs
 }
 
 func (s *testServer) Completed(v fsm.View, seq uint64, r *fsm.Result) { s.node.Completed(v, seq, r) }
@@ -43,7 +44,11 @@ func (s *testServer) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (s *testServer) SessionClosed(protocol.SessionID, bool)               {}
 func (s *testServer) Reconfiguring(fsm.View)                               {}
 func (s *testServer) Membership(fsm.View)                                  {}
-func (s *testServer) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}
+func (s *testServer) Reconfigured(_ fsm.View, o fsm.Owner, r *fsm.Result) {
+	if o.SID == s.cfg.SID {
+		s.changed <- *r
+	}
+}
 func (s *testServer) Restored(v fsm.View) {
 	if s.node != nil {
 		s.node.Restored(v)
@@ -73,6 +78,7 @@ func (s *testServer) start() {
 	s.fsm = fsm.New(s.cfg.SID, hclog.NewNullLogger())
 	s.fsm.Observe(s)
 	s.serving, s.leading, s.fatal = make(chan bool, 64), make(chan uint64, 64), make(chan error, 64)
+	s.changed = make(chan fsm.Result, 64)
 	s.node = nil
 	n, err := New(s.cfg, s.fsm, s)
 	if err != nil {
@@ -133,14 +139,17 @@ func newEnsemble(t testing.TB, n int, kind string) []*testServer {
 	}
 	var all []*testServer
 	for i := range n {
-		d := filepath.Join(dir, fmt.Sprint(i+1))
-		all = append(all, &testServer{t: t, cfg: Config{
-			SID: int64(i + 1), Members: members, BindHost: "127.0.0.1", SyncLimit: 5 * time.Second, InitLimit: 10 * time.Second, Heartbeat: 500 * time.Millisecond,
-			SnapCount: 10000, Log: log.Named(fmt.Sprint(i + 1)),
-			Store: store.Config{DataDir: d, Kind: kind, SID: int64(i + 1), Log: log},
-		}})
+		all = append(all, newServer(t, members, i+1, filepath.Join(dir, fmt.Sprint(i+1)), kind, log))
 	}
 	return all
+}
+
+func newServer(t testing.TB, members []zabcompat.ServerSpec, sid int, dir, kind string, log hclog.Logger) *testServer {
+	return &testServer{t: t, cfg: Config{
+		SID: int64(sid), Members: members, BindHost: "127.0.0.1", SyncLimit: 5 * time.Second, InitLimit: 10 * time.Second,
+		Heartbeat: 500 * time.Millisecond, SnapCount: 10000, Log: log.Named(fmt.Sprint(sid)),
+		Store: store.Config{DataDir: dir, Kind: kind, SID: int64(sid), Log: log},
+	}}
 }
 
 // session opens a session on the server and returns the maker of its requests.

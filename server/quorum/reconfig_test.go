@@ -1,0 +1,252 @@
+package quorum
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"zooraft/fsm"
+	"zooraft/protocol"
+	"zooraft/server/quorum/store"
+	"zooraft/zabcompat"
+)
+
+// joiner makes a server that is to join: its zoo.cfg names the members of another
+// one's, and itself.
+func joiner(of *testServer, sid int) *testServer {
+	of.t.Helper()
+	ports := freePorts(of.t, 2)
+	self := zabcompat.ServerSpec{ID: sid, Host: "127.0.0.1", QuorumPort: ports[0], ElectionPort: ports[1], ClientHost: "127.0.0.1", ClientPort: 1}
+	members := append(slices.Clone(of.cfg.Members), self)
+	return newServer(of.t, members, sid, of.t.TempDir(), store.KindWAL, of.cfg.Store.Log)
+}
+
+func (s *testServer) spec() zabcompat.ServerSpec {
+	spec, _ := zabcompat.Membership{Servers: s.cfg.Members}.Server(s.cfg.SID)
+	spec.ClientHost, spec.ClientPort = "127.0.0.1", 1
+	return spec
+}
+
+// sessionOf is the session that reconfig uses on a server.
+func sessionOf(s *testServer) protocol.SessionID { return protocol.SessionID(1000 + s.cfg.SID) }
+
+// reconfig asks for a change through s, and waits for the outcome.
+func (s *testServer) reconfig(joining []*testServer, leaving ...int64) fsm.Result {
+	s.t.Helper()
+	var lines, sids []string
+	for _, j := range joining {
+		lines = append(lines, fmt.Sprintf("server.%d=%s", j.cfg.SID, j.spec()))
+	}
+	for _, sid := range leaving {
+		sids = append(sids, fmt.Sprint(sid))
+	}
+	q := protocol.ReconfigRequest{Joining: strings.Join(lines, ","), Leaving: strings.Join(sids, ","), NewMembersNull: true, ConfigID: -1}
+	s.do((&fsm.OpenSession{Session: sessionOf(s), Timeout: 60000, Conn: 1}).Append(nil)) // taken from the second time on
+	r := s.do((&fsm.ClientRequest{
+		Session: sessionOf(s), Conn: 1, Op: protocol.OpReconfig, Body: q.Append(nil), Options: fsm.Reconfig | fsm.SkipACL,
+	}).Append(nil))
+	if !r.Pending {
+		return r
+	}
+	return await(s.t, s.changed, "outcome of the reconfig")
+}
+
+// membersBy are the members in the state of s.
+func (s *testServer) membersBy() (sids []int) {
+	s.fsm.View(func(v fsm.View) {
+		for _, m := range v.Membership().Servers {
+			sids = append(sids, m.ID)
+		}
+	})
+	return sids
+}
+
+func mustChange(t *testing.T, r fsm.Result) {
+	t.Helper()
+	if r.Err != protocol.ErrOK {
+		t.Fatalf("reconfig: %v", r.Err)
+	}
+}
+
+// TestExchange replaces all members, one by one, the leader wherever it is.
+func TestExchange(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	all[0].do(all[0].session(1)("/a"))
+	for i := range 3 {
+		young := joiner(all[i], i+4)
+		young.start()
+		await(t, young.serving, "service of a learner")
+		if young.votesBy(young.cfg.SID) {
+			t.Error("a joiner votes before it is a member")
+		}
+		mustChange(t, all[i+1].reconfig([]*testServer{young}, int64(i+1)))
+		all = append(all, young)
+		leaver := all[i]
+		until(t, "the leaver knows", func() bool { return !slices.Contains(leaver.membersBy(), i+1) && !leaver.votesBy(int64(i+1)) })
+		if len(leaver.serving) > 0 {
+			t.Error("the leaver ceased to serve")
+		}
+		if err := leaver.node.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest := all[3:]
+	leaderOf(t, rest)
+	rest[0].do(rest[0].session(2)("/b"))
+	until(t, "equal states", func() bool {
+		return rest[0].fsm.Digest() == rest[1].fsm.Digest() && rest[1].fsm.Digest() == rest[2].fsm.Digest()
+	})
+	if got := rest[0].membersBy(); !slices.Equal(got, []int{4, 5, 6}) {
+		t.Errorf("members %v", got)
+	}
+	for _, s := range rest {
+		if len(s.fatal) > 0 {
+			t.Errorf("server %d: %v", s.cfg.SID, <-s.fatal)
+		}
+	}
+}
+
+// TestReconfigNoQuorum: members that are not there do not become members, and what
+// had been done for them is taken back.
+func TestReconfigNoQuorum(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	for _, s := range all {
+		s.cfg.InitLimit = time.Second
+	}
+	startAll(t, all)
+	var absent []*testServer
+	for i := range 4 {
+		absent = append(absent, joiner(all[0], i+4))
+	}
+	if r := all[0].reconfig(absent); r.Err != protocol.ErrNewConfigNoQuorum {
+		t.Errorf("four of seven are not there: %v", r.Err)
+	}
+	// With one of four away there is a quorum, but the one does not catch up.
+	if r := all[0].reconfig(absent[:1]); r.Err != protocol.ErrNewConfigNoQuorum {
+		t.Errorf("one of four is not there: %v", r.Err)
+	}
+	if got := all[0].membersBy(); !slices.Equal(got, []int{1, 2, 3}) {
+		t.Errorf("members %v", got)
+	}
+	until(t, "raft has forgotten them", func() bool {
+		n := 0
+		all[1].fsm.View(func(v fsm.View) { n = len(v.Actual().Servers) })
+		return n == 3
+	})
+	mustChange(t, all[0].reconfig(nil)) // nothing is left pending
+}
+
+// TestRemovedWhileAway: a server that lost its vote while it was away comes back
+// with a configuration in which it has one. It must not disturb, nor help to elect.
+func TestRemovedWhileAway(t *testing.T) {
+	all := newEnsemble(t, 4, store.KindWAL)
+	startAll(t, all)
+	leader := leaderOf(t, all)
+	var rest []*testServer
+	for _, s := range all {
+		if s != leader {
+			rest = append(rest, s)
+		}
+	}
+	away := rest[2]
+	away.node.Close()
+	mustChange(t, leader.reconfig(nil, away.cfg.SID))
+	term := leader.node.LeadTerm()
+	away.start()
+	await(t, away.serving, "service as a learner")
+	until(t, "it knows", func() bool { return !away.votesBy(away.cfg.SID) })
+	if got := leader.node.LeadTerm(); got != term {
+		t.Errorf("term %d is now %d", term, got)
+	}
+
+	// Again, but it returns when two of the three members are down: it thinks that it
+	// votes, and with the one that is left and itself it is still no majority; nor
+	// may it raise the term that the members go on from.
+	mustChange(t, leader.reconfig([]*testServer{away}))
+	until(t, "it votes again", func() bool { return away.votesBy(away.cfg.SID) })
+	away.node.Close()
+	mustChange(t, leader.reconfig(nil, away.cfg.SID))
+	term = leader.node.LeadTerm()
+	leader.node.Close()
+	rest[0].node.Close()
+	away.start()
+	until(t, "the two see each other", func() bool { return away.node.reachable(rest[1].cfg.SID) && rest[1].node.reachable(away.cfg.SID) })
+	for deadline := time.Now().Add(standAgain + time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if away.node.LeadTerm() != 0 || rest[1].node.LeadTerm() != 0 {
+			t.Fatal("a leader without a majority of the members")
+		}
+	}
+	if got := away.node.Progress().Term; got > term {
+		t.Errorf("a server that is no member has gone on to term %d, the members are in %d", got, term)
+	}
+	leader.start()
+	await(t, leader.serving, "service")
+	leaderOf(t, []*testServer{leader, rest[1]})
+	await(t, away.serving, "service as a learner")
+}
+
+// TestLearnerIsForgotten: a server that only looked in costs nothing once it has
+// been gone for a while.
+func TestLearnerIsForgotten(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	for _, s := range all {
+		s.cfg.InitLimit = time.Second
+	}
+	startAll(t, all)
+	guest := joiner(all[0], 9)
+	guest.start()
+	await(t, guest.serving, "service of a learner")
+	servers := func() int {
+		n := 0
+		all[0].fsm.View(func(v fsm.View) { n = len(v.Actual().Servers) })
+		return n
+	}
+	until(t, "four follow", func() bool { return servers() == 4 })
+	guest.node.Close()
+	until(t, "it is forgotten", func() bool { return servers() == 3 })
+	until(t, "its streams too", func() bool { return !slices.Contains(all[0].node.mesh.Others(), 9) })
+	guest.start()
+	await(t, guest.serving, "service again")
+}
+
+// TestObserver: a member without a vote serves, and makes no majority.
+func TestObserver(t *testing.T) {
+	all := newEnsemble(t, 4, store.KindWAL)
+	for _, s := range all {
+		s.cfg.Members = slices.Clone(s.cfg.Members)
+		s.cfg.Members[3].Observer = true
+	}
+	startAll(t, all)
+	observer := all[3]
+	if r := observer.do(observer.session(4)("/o")); r.Err != protocol.ErrOK {
+		t.Errorf("a write through an observer: %v", r.Err)
+	}
+	if n := observer.node.Voters(); n != 3 {
+		t.Errorf("%d voters", n)
+	}
+	synced := make(chan error, 1)
+	observer.node.Sync(func(_ fsm.View, err error) { synced <- err })
+	if err := await(t, synced, "sync"); err != nil {
+		t.Error(err)
+	}
+	// A follower becomes an observer and a voter again; the leader, too.
+	leader := leaderOf(t, all[:3])
+	for _, s := range []*testServer{all[leader.cfg.SID%3], leader} {
+		asObserver := *s
+		asObserver.cfg.Members = slices.Clone(s.cfg.Members)
+		asObserver.cfg.Members[s.cfg.SID-1].Observer = true
+		mustChange(t, observer.reconfig([]*testServer{&asObserver}))
+		until(t, "it has no vote", func() bool { return !s.votesBy(s.cfg.SID) })
+		mustChange(t, observer.reconfig([]*testServer{s}))
+		until(t, "it votes", func() bool { return s.votesBy(s.cfg.SID) })
+	}
+	leaderOf(t, all[:3])
+	for _, s := range all {
+		if len(s.serving) > 0 {
+			t.Errorf("server %d ceased to serve", s.cfg.SID)
+		}
+	}
+}
