@@ -39,10 +39,6 @@ const (
 // (or that this side refused the answer); the error that wraps it says why.
 var ErrRefused = errors.New("refused")
 
-// ErrForeignDisk is the refusal of a server that comes with another data
-// directory than the one it is known by. It wraps ErrRefused.
-var ErrForeignDisk = fmt.Errorf("%w for its disk", ErrRefused)
-
 // Identity is what a server says of itself in every handshake.
 type Identity struct {
 	Version int    `json:"version"`
@@ -66,8 +62,7 @@ type hello struct {
 type welcome struct {
 	Identity
 	Refusal string `json:"refusal,omitempty"`
-	Foreign bool   `json:"foreign,omitempty"` // the refusal is for the caller's disk
-	Known   string `json:"known,omitempty"`   // the disk this server knows the caller by, hex
+	Known   string `json:"known,omitempty"` // the disk this server knows the caller by, hex
 }
 
 // check says why a server with identity own must not talk to other, or "".
@@ -142,9 +137,6 @@ func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, st
 	if err := readHandshake(conn, &w); err != nil {
 		return Identity{}, "", fmt.Errorf("handshake: %w", err)
 	}
-	if w.Foreign {
-		return w.Identity, "", fmt.Errorf("%w by server %d: %s", ErrForeignDisk, w.SID, w.Refusal)
-	}
 	if w.Refusal != "" {
 		return w.Identity, "", fmt.Errorf("%w by server %d: %s", ErrRefused, w.SID, w.Refusal)
 	}
@@ -207,7 +199,6 @@ func Answer(conn net.Conn, c Callee) (Identity, Purpose, error) {
 	default:
 		w.Known = c.KnownDisk(h.SID)
 		w.Refusal = exchanged(c, h.SID, h.Disk, w.Known, h.Purpose)
-		w.Foreign = w.Refusal != ""
 	}
 	if err := writeHandshake(conn, w); err != nil {
 		return h.Identity, h.Purpose, fmt.Errorf("handshake: %w", err)

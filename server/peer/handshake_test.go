@@ -36,7 +36,6 @@ func TestHandshake(t *testing.T) {
 		purpose Purpose
 		known   string // the disk that the caller knows server 2 by
 		refused string // a part of the reason, "" = welcome
-		foreign bool
 	}{
 		{name: "member", own: Identity{Cluster: "c1", SID: 1, Disk: "d1"}, to: 2, purpose: PurposeStream},
 		{name: "member without an ensemble yet", own: Identity{SID: 3, Disk: "d3"}, to: 2, purpose: PurposeRaft},
@@ -45,7 +44,7 @@ func TestHandshake(t *testing.T) {
 		{name: "no server id", own: Identity{SID: 256}, to: 2, purpose: PurposeStream, refused: "256 is no server id"},
 		{name: "id in use", own: Identity{SID: 6, Disk: "dx"}, to: 2, purpose: PurposeStream, refused: "another process is connected as server 6"},
 		{name: "wrong server", own: Identity{SID: 1, Disk: "d1"}, to: 3, purpose: PurposeStream, refused: "this is server 2, not 3"},
-		{name: "other disk", own: Identity{SID: 1, Disk: "dx"}, to: 2, purpose: PurposeRaft, refused: "its disk was lost or exchanged", foreign: true},
+		{name: "other disk", own: Identity{SID: 1, Disk: "dx"}, to: 2, purpose: PurposeRaft, refused: "its disk was lost or exchanged"},
 		{name: "other disk, asking", own: Identity{SID: 1, Disk: "dx"}, to: 2, purpose: PurposeStream},
 		{name: "other disk without a vote", own: Identity{SID: 5, Disk: "dx"}, to: 2, purpose: PurposeAppend},
 		{name: "disk exchanged behind a caller", own: Identity{SID: 1, Disk: "d1"}, to: 2, purpose: PurposeStream, known: "d2"},
@@ -79,9 +78,6 @@ func TestHandshake(t *testing.T) {
 				if !errors.Is(e, ErrRefused) || !strings.Contains(e.Error(), c.refused) {
 					t.Errorf("error %v, want a refusal with %q", e, c.refused)
 				}
-			}
-			if errors.Is(err, ErrForeignDisk) != c.foreign {
-				t.Errorf("error %v: foreign disk %v", err, !c.foreign)
 			}
 		})
 	}

@@ -41,8 +41,6 @@ type Handler interface {
 	// Down reports that the stream broke and could not be opened again at once.
 	// gone means that nobody listens there any more: the process has ended.
 	Down(sid int64, gone bool)
-	// Refused reports that the peer, or this server, refused the handshake.
-	Refused(sid int64, err error)
 	// Status answers a status question, in JSON.
 	Status() []byte
 }

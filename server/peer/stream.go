@@ -153,7 +153,6 @@ func (s *stream) run() {
 				refusal = err.Error()
 				s.mesh.log.Warn("cannot join a peer", "sid", s.member.SID, "peer", s.member.Addr, "error", err)
 			}
-			s.mesh.handler.Refused(s.member.SID, err)
 		} else if retry == firstRetry {
 			s.mesh.log.Warn(fmt.Sprintf("Cannot open channel to %d at quorum address %s", s.member.SID, s.member.Addr), "error", err)
 		}

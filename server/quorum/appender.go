@@ -295,12 +295,16 @@ func (p *appender) readAnswers(conn net.Conn) {
 }
 
 // stored is the last entry that the follower has by its newest answer, if that
-// was no refusal.
+// was no refusal and the next one is not overdue.
 func (p *appender) stored() (last uint64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.answer.LastLog, p.answered > 0 && p.answer.Success && p.failed == nil
+	late := p.messages > p.answered && time.Since(p.since) > answerOverdue
+	return p.answer.LastLog, p.answered > 0 && p.answer.Success && p.failed == nil && !late
 }
+
+// answerOverdue is how long a follower that keeps up may take to answer.
+const answerOverdue = time.Second
 
 // maxAnswer bounds an answer; the text of an error is all that is long in it.
 const maxAnswer = 64 << 10

@@ -54,6 +54,8 @@ type notification struct {
 	// sender knows, which is the entry Config.
 	Votes  bool   `json:"votes,omitempty"`
 	Config uint64 `json:"config,omitempty"`
+	// Membership is the version of the membership that the sender knows.
+	Membership zabcompat.Zxid `json:"membership,omitempty"`
 	// Founders are those who vote by the sender's zoo.cfg. Only servers that agree on
 	// them may begin an ensemble.
 	Founders []int64 `json:"founders,omitempty"`
@@ -167,6 +169,7 @@ func (e *election) sendLocked(to int64, msg notification) {
 			msg.Known, msg.Since = fmt.Sprintf("%x", disk), inc
 		}
 		msg.Votes, msg.Config = votes(v.Actual(), to), v.ActualIndex()
+		msg.Membership = zabcompat.Zxid(v.Membership().Version)
 	})
 	if e.looking {
 		msg.Leader = e.proposal.SID
@@ -224,8 +227,8 @@ func (e *election) receive(from int64, body []byte) {
 		e.ready = time.Time{} // a newcomer's turn may come before ours
 	}
 	if !had || old.State != msg.State || old.Leader != msg.Leader || old.Vote != msg.Vote {
-		e.n.log.Info(fmt.Sprintf("Notification: my state:%s; n.sid:%d, n.state:%s, n.leader:%d, n.round:0x%x, n.peerEpoch:0x%x, n.zxid:%s, message format version:0x2, n.config version:0x0",
-			e.stateLocked(), from, msg.State, msg.Leader, msg.Round, msg.Vote.Epoch, msg.Vote.Zxid))
+		e.n.log.Info(fmt.Sprintf("Notification: my state:%s; n.sid:%d, n.state:%s, n.leader:%d, n.round:0x%x, n.peerEpoch:0x%x, n.zxid:%s, message format version:0x2, n.config version:%s",
+			e.stateLocked(), from, msg.State, msg.Leader, msg.Round, msg.Vote.Epoch, msg.Vote.Zxid, msg.Membership))
 	}
 	if msg.State == zabcompat.Leading && from == e.lost {
 		e.lost = 0 // it has been elected again

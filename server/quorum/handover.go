@@ -21,9 +21,10 @@ const (
 
 // handing is a transfer of leadership under way, or the last one.
 type handing struct {
-	to    int64 // 0 if none is under way
-	sent  bool
-	begun time.Time
+	to     int64 // 0 if none is under way
+	sent   bool
+	begun  time.Time
+	failed int64 // who has not taken it
 }
 
 // beginHandOver begins to hand leadership to a voter.
@@ -32,7 +33,7 @@ func (n *Node) beginHandOver(r *raft.Raft, to int64, now time.Time) {
 	if now.Sub(d.handing.begun) < handOverAgain {
 		return
 	}
-	d.handing = handing{to: to, begun: now}
+	d.handing = handing{to: to, begun: now, failed: d.handing.failed}
 	n.log.Info("handing leadership over: this server is to vote no more", "sid", to)
 	n.batch.pause(true)
 	n.trans.watching.Store(true)
@@ -46,7 +47,7 @@ func (n *Node) stillHanding(r *raft.Raft, now time.Time) (failed bool) {
 	switch {
 	case now.Sub(h.begun) > handOverPause:
 		n.log.Warn("leadership was not handed over", "sid", h.to, "sent", h.sent)
-		h.to = 0
+		h.to, h.failed = 0, h.to
 		n.batch.pause(false)
 		return true
 	case h.sent || !ok || stored < r.LastIndex() || n.batch.unstored():

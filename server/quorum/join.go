@@ -235,9 +235,6 @@ func (n *Node) Down(sid int64, gone bool) {
 	n.poke()
 }
 
-// Refused implements peer.Handler. The mesh has said so, and asks again.
-func (n *Node) Refused(int64, error) {}
-
 // Status implements peer.Handler.
 func (n *Node) Status() []byte { return n.events.Status() }
 

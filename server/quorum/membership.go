@@ -37,6 +37,7 @@ type situation struct {
 	pending bool               // goal is pending
 	conf    raft.Configuration // committed
 	callers []int64            // who is connected
+	failed  int64              // who was to take the leadership last, and did not
 	// connected says whether a server can be reached; foreign, that it comes with
 	// another disk than it has its vote by; keepsUp, that it may be given a vote or
 	// the leadership; absent, that it has been away for long.
@@ -140,13 +141,17 @@ func (s *situation) leave(votes map[int64]bool, leaving []int64) (act, int64) {
 		}
 		return actWait, 0
 	}
+	heir := int64(0)
 	for _, m := range s.goal.Servers {
 		sid := int64(m.ID)
-		if !m.Observer && votes[sid] && s.connected(sid) && s.keepsUp(sid) {
-			return actHandOver, sid
+		if !m.Observer && votes[sid] && s.connected(sid) && s.keepsUp(sid) && (heir == 0 || heir == s.failed) {
+			heir = sid
 		}
 	}
-	return actWait, 0
+	if heir == 0 {
+		return actWait, 0
+	}
+	return actHandOver, heir
 }
 
 // quorum says whether a majority would be connected if a server had a vote, or
@@ -173,6 +178,7 @@ type duty struct {
 	term    uint64              // that it works in
 	took    time.Time           // when it began
 	zxid    int64               // of the change that it has seen pending
+	found   int64               // of the one that was pending when it began
 	passed  bool                // a quorum of its target was connected
 	index   uint64              // of Raft's configuration
 	moved   time.Time           // when that, or the goal, was last another one
@@ -220,6 +226,9 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 	if len(s.goal.Servers) == 0 || r.CurrentTerm() != term {
 		return
 	}
+	if d.index == 0 {
+		d.found = zxid
+	}
 	if index != d.index || zxid != d.zxid {
 		d.passed = d.passed && zxid == d.zxid
 		d.index, d.zxid, d.moved = index, zxid, now
@@ -227,7 +236,7 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 	if s.pending && !d.passed {
 		// The check that ZooKeeper makes last before it proposes a reconfig.
 		if d.passed = s.quorumOfGoal(); !d.passed {
-			if now.Sub(d.took) > officeGrace || d.moved.After(d.took.Add(officeGrace/2)) {
+			if zxid != d.found || now.Sub(d.took) > officeGrace {
 				n.endReconfig(now, protocol.ErrNewConfigNoQuorum, "no quorum of the new members is connected")
 			}
 			return
@@ -250,7 +259,7 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 // situation looks at what there is. zxid is that of what is pending, 0 if nothing
 // is, and index that of the configuration.
 func (n *Node) situation(r *raft.Raft, now time.Time) (s situation, zxid int64, index uint64) {
-	s = situation{self: n.cfg.SID, connected: n.reachable, foreign: n.foreign, absent: n.duty.absent}
+	s = situation{self: n.cfg.SID, failed: n.duty.handing.failed, connected: n.reachable, foreign: n.foreign, absent: n.duty.absent}
 	n.fsm.View(func(v fsm.View) {
 		s.goal, s.conf, index = v.Membership(), v.Actual(), v.ActualIndex()
 		if p := v.Pending(); p != nil {

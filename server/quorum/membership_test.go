@@ -38,6 +38,7 @@ func TestNext(t *testing.T) {
 		behind, foreign  []int64
 		absent           []int64
 		callers          []int64
+		failed           int64
 		want             string
 	}{
 		{name: "as it should be", conf: "1 2 3", goal: "1 2 3", want: "nothing 0"},
@@ -55,6 +56,8 @@ func TestNext(t *testing.T) {
 		{name: "the leader leaves last", conf: "1 2 3", goal: "2", pending: true, want: "demote 3"},
 		{name: "by handing over", conf: "1 2 3o", goal: "2 3o", pending: true, want: "hand over to 2"},
 		{name: "not to one that lags", conf: "1 2 4", goal: "2 4", pending: true, behind: []int64{2}, want: "hand over to 4"},
+		{name: "not to one that did not take it", conf: "1 2 4", goal: "2 4", pending: true, failed: 2, want: "hand over to 4"},
+		{name: "but again if there is no other", conf: "1 2 4", goal: "2 4", pending: true, failed: 2, behind: []int64{4}, want: "hand over to 2"},
 		{name: "its successor takes its vote", self: 2, conf: "1 2 3", goal: "2 3", pending: true, want: "demote 1"},
 		{name: "voter to observer", conf: "1 2 3", goal: "1 2 3o", pending: true, want: "demote 3"},
 		{name: "leader to observer", conf: "1 2 3", goal: "1o 2 3", pending: true, want: "hand over to 2"},
@@ -74,7 +77,7 @@ func TestNext(t *testing.T) {
 		{name: "on the way back: who left", conf: "1 4 2o 3o", goal: "1 2 3", want: "promote 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := situation{self: max(tt.self, 1), pending: tt.pending, callers: tt.callers}
+			s := situation{self: max(tt.self, 1), pending: tt.pending, callers: tt.callers, failed: tt.failed}
 			s.conf, _ = parseServers(tt.conf)
 			_, s.goal = parseServers(tt.goal)
 			not := func(f func(int64) bool) func(int64) bool { return func(sid int64) bool { return !f(sid) } }

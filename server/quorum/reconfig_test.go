@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/quorum/store"
@@ -35,6 +37,11 @@ func sessionOf(s *testServer) protocol.SessionID { return protocol.SessionID(100
 // reconfig asks for a change through s, and waits for the outcome.
 func (s *testServer) reconfig(joining []*testServer, leaving ...int64) fsm.Result {
 	s.t.Helper()
+	return s.reconfigWith(fsm.Reconfig|fsm.SkipACL, joining, leaving...)
+}
+
+func (s *testServer) reconfigWith(o fsm.Options, joining []*testServer, leaving ...int64) fsm.Result {
+	s.t.Helper()
 	var lines, sids []string
 	for _, j := range joining {
 		lines = append(lines, fmt.Sprintf("server.%d=%s", j.cfg.SID, j.spec()))
@@ -45,7 +52,7 @@ func (s *testServer) reconfig(joining []*testServer, leaving ...int64) fsm.Resul
 	q := protocol.ReconfigRequest{Joining: strings.Join(lines, ","), Leaving: strings.Join(sids, ","), NewMembersNull: true, ConfigID: -1}
 	s.do((&fsm.OpenSession{Session: sessionOf(s), Timeout: 60000, Conn: 1}).Append(nil)) // taken from the second time on
 	r := s.do((&fsm.ClientRequest{
-		Session: sessionOf(s), Conn: 1, Op: protocol.OpReconfig, Body: q.Append(nil), Options: fsm.Reconfig | fsm.SkipACL,
+		Session: sessionOf(s), Conn: 1, Op: protocol.OpReconfig, Body: q.Append(nil), Options: o,
 	}).Append(nil))
 	if !r.Pending {
 		return r
@@ -249,4 +256,55 @@ func TestObserver(t *testing.T) {
 			t.Errorf("server %d ceased to serve", s.cfg.SID)
 		}
 	}
+}
+
+// TestJoinBySnapshot: the log that a joiner would need is gone; it is given a
+// snapshot, which holds the membership too.
+func TestJoinBySnapshot(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	leader := leaderOf(t, all)
+	create := leader.session(1)
+	for range 50 {
+		leader.do(create("/a"))
+	}
+	r := leader.node.raft.Load()
+	leader.node.reload(r, func(c *raft.ReloadableConfig) { c.TrailingLogs = 1 })
+	if err := r.Snapshot().Error(); err != nil {
+		t.Fatal(err)
+	}
+	if first, err := leader.node.stores.Log.FirstIndex(); err != nil || first < 50 {
+		t.Fatalf("the log begins at %d, %v", first, err)
+	}
+	young := joiner(leader, 4)
+	young.start()
+	await(t, young.serving, "service of a learner")
+	mustChange(t, young.reconfig([]*testServer{young}, 1))
+	until(t, "it votes", func() bool { return young.votesBy(4) })
+	if got := young.membersBy(); !slices.Equal(got, []int{2, 3, 4}) {
+		t.Errorf("members %v", got)
+	}
+	until(t, "equal states", func() bool { return young.fsm.Digest() == all[1].fsm.Digest() })
+}
+
+// TestGrowAndShrink: an ensemble of one becomes one of three, and of one again.
+func TestGrowAndShrink(t *testing.T) {
+	all := newEnsemble(t, 1, store.KindWAL)
+	startAll(t, all)
+	for sid := 2; sid <= 3; sid++ {
+		s := joiner(all[0], sid)
+		s.start()
+		await(t, s.serving, "service of a learner")
+		mustChange(t, all[0].reconfig([]*testServer{s}))
+		all = append(all, s)
+	}
+	last := all[2]
+	mustChange(t, last.reconfigWith(fsm.Reconfig|fsm.SkipACL|fsm.NoStandalone, nil, 1, 2))
+	if l := leaderOf(t, all); l != last {
+		t.Errorf("server %d leads", l.cfg.SID)
+	}
+	for _, s := range all[:2] {
+		s.node.Close()
+	}
+	last.do(last.session(7)("/alone"))
 }
