@@ -134,6 +134,7 @@ type Node struct {
 	office   atomic.Uint64 // the term whose leader's first entry was applied last, until looked at
 	roster   atomic.Pointer[roster]
 	seen     seen         // of the apply goroutine
+	onDisk   *roster      // published and target as the disk has them; of the main loop
 	lost     bool         // no leader for long when roster was made; of the main loop
 	duty     duty         // of the main loop
 	sought   time.Time    // when office was last sought; of the main loop

@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/raft"
 
@@ -17,8 +18,8 @@ import (
 // is dialled, the published membership's; zoo.cfg counts where there is neither.
 type roster struct {
 	published zabcompat.Membership
-	pending   *fsm.Pending
-	conf      raft.Configuration // Raft's latest; that of zoo.cfg before there is a Raft
+	target    zabcompat.Membership // of the pending change
+	conf      raft.Configuration   // Raft's latest; that of zoo.cfg before there is a Raft
 	voters    map[int64]bool
 	peers     []peer.Member // whom to keep streams to
 }
@@ -27,10 +28,16 @@ type roster struct {
 // calls it, and New before there is one.
 func (n *Node) look(lost bool) {
 	var r roster
-	n.fsm.View(func(v fsm.View) { r.published, r.pending = v.Membership(), v.Pending() })
+	n.fsm.View(func(v fsm.View) {
+		r.published = v.Membership()
+		if p := v.Pending(); p != nil {
+			r.target = p.Target
+		}
+	})
+	n.remember(&r)
 	r.conf = n.configuration()
 	old := n.roster.Load()
-	changed := old == nil || old.published.Version != r.published.Version || old.pending != r.pending ||
+	changed := old == nil || old.published.Version != r.published.Version || old.target.Version != r.target.Version ||
 		!slices.Equal(old.conf.Servers, r.conf.Servers)
 	if !changed && lost == n.lost {
 		return
@@ -66,6 +73,44 @@ func (n *Node) look(lost bool) {
 	}
 }
 
+// remembered is the key of the membership in the stable store. The state holds it
+// too, but a server that starts has applied no further than its snapshot, and
+// needs the others before it hears how far the log is committed. zoo.cfg may name
+// servers that are all gone.
+var remembered = []byte("zooraft-membership")
+
+// remember puts on the disk who takes part, if the disk does not say so; or it takes
+// from there what is newer than r.
+func (n *Node) remember(r *roster) {
+	if n.standalone() {
+		return
+	}
+	if n.onDisk == nil {
+		n.onDisk = new(roster)
+		b, err := n.stores.Stable.Get(remembered)
+		if err == nil {
+			published, target, _ := strings.Cut(string(b), "\n\n")
+			n.onDisk.published, err = zabcompat.ParseMembership(published)
+			if err == nil {
+				n.onDisk.target, err = zabcompat.ParseMembership(target)
+			}
+		}
+		if err != nil && err.Error() != "not found" {
+			n.log.Warn("who belonged to the ensemble is not to be read from the disk", "error", err)
+		}
+	}
+	d := n.onDisk
+	switch {
+	case d.published.Version > r.published.Version:
+		r.published, r.target = d.published, d.target
+	case d.published.Version < r.published.Version || d.target.Version != r.target.Version:
+		if err := n.stores.Stable.Set(remembered, []byte(r.published.String()+"\n\n"+r.target.String())); err != nil {
+			n.log.Warn("who belongs to the ensemble is not to be written to the disk", "error", err)
+		}
+		d.published, d.target = r.published, r.target
+	}
+}
+
 // noteMembership has the main loop look again if who takes part has changed.
 // Called under the state lock.
 func (n *Node) noteMembership(v fsm.View) {
@@ -89,10 +134,8 @@ func (r *roster) members() map[int64]bool {
 	for _, m := range r.published.Servers {
 		sids[int64(m.ID)] = true
 	}
-	if r.pending != nil {
-		for _, m := range r.pending.Target.Servers {
-			sids[int64(m.ID)] = true
-		}
+	for _, m := range r.target.Servers {
+		sids[int64(m.ID)] = true
 	}
 	return sids
 }
@@ -111,11 +154,7 @@ func (n *Node) configuration() raft.Configuration {
 // write for a server in its own file, is of no use to others, and another source
 // is asked.
 func (n *Node) place(r *roster, sid int64) (quorum, election string) {
-	sources := []zabcompat.Membership{r.published, {}, {Servers: n.cfg.Members}}
-	if r.pending != nil {
-		sources[1] = r.pending.Target
-	}
-	for _, m := range sources {
+	for _, m := range []zabcompat.Membership{r.published, r.target, {Servers: n.cfg.Members}} {
 		if s, ok := m.Server(sid); ok && !unspecified(s.Host) {
 			return s.QuorumAddr(), s.ElectionAddr()
 		}
