@@ -59,6 +59,29 @@ func CountZxids(entry []byte) int {
 	return n
 }
 
+// Registrations are the registrations in an entry, in order. An entry that cannot
+// be read has none.
+func Registrations(entry []byte) (all []Register) {
+	r, err := readEntry(entry)
+	for err == nil && r.left > 0 {
+		var payload []byte
+		if _, _, payload, err = r.next(); err == nil {
+			if reg, ok := Registration(payload); ok {
+				all = append(all, reg)
+			}
+		}
+	}
+	return all
+}
+
+// Registration reads a request, if it is a registration.
+func Registration(payload []byte) (r Register, ok bool) {
+	if len(payload) == 0 || kind(payload[0]) != kindRegister {
+		return r, false
+	}
+	return r, r.decode(&payloadReader{b: payload[1:]}) == nil
+}
+
 // AppendRequest adds one request to an entry.
 func AppendRequest(b []byte, o Origin, seq uint64, payload []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(o.SID))

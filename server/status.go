@@ -77,10 +77,14 @@ func (s *Server) addQuorum(st *Status) {
 		})
 		if st.LeaderSID == st.SID && v.Connected && v.Leader == st.SID {
 			st.Learners++
-			if v.State == zabcompat.Observing {
+			_, member := members.Server(v.SID)
+			switch {
+			case v.State == zabcompat.Observing:
 				st.SyncedObservers++
-			} else {
+			case member:
 				st.SyncedFollowers++
+			default:
+				st.SyncedNonVotingFollowers++
 			}
 		}
 	}

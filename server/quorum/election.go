@@ -332,7 +332,7 @@ func (e *election) lookersLocked() []heard {
 // is this server's turn.
 func (e *election) considerLocked() {
 	r := e.n.raft.Load()
-	if !e.looking || r == nil || e.n.standalone() || !e.n.voter(e.n.cfg.SID) || e.barredLocked() || e.n.gone.Load() {
+	if !e.looking || r == nil || e.n.standalone() || !e.n.voter(e.n.cfg.SID) || e.n.gone.Load() {
 		return
 	}
 	now := time.Now()
@@ -347,7 +347,7 @@ func (e *election) considerLocked() {
 	if now.Sub(e.ready) > patienceRunOut {
 		e.n.hurryRaft(&e.patient)
 	}
-	if e.otherLeaderLocked() {
+	if e.otherLeaderLocked() || e.barredLocked() {
 		return
 	}
 	better := 0
@@ -479,13 +479,14 @@ func (e *election) admission() admission {
 // one has no vote: it was taken from it, or is held by another disk. To stand
 // would only raise this server's term, and depose the leader that finds it so.
 func (e *election) barredLocked() bool {
-	var since, config uint64
+	since, config := uint64(0), e.n.ahead.config // what is logged counts here, applied or not
 	e.n.fsm.View(func(v fsm.View) {
+		config = max(config, v.ActualIndex())
 		since, _, _ = v.Server(e.n.cfg.SID)
-		config = v.ActualIndex()
 	})
+	registered := e.n.ahead.disks[e.n.cfg.SID] == e.n.stores.Identity().Disk
 	for sid, h := range e.peers {
-		if e.n.mesh.Connected(sid) && (h.Config > config && !h.Votes || h.Since > since && h.Known != e.n.disk) {
+		if e.n.mesh.Connected(sid) && (h.Config > config && !h.Votes || h.Since > since && h.Known != e.n.disk && !registered) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"encoding/hex"
 	"fmt"
 	"math"
 	"time"
@@ -181,11 +182,47 @@ func (n *Node) cluster() string {
 func (n *Node) KnownDisk(sid int64) string {
 	var known string
 	n.fsm.View(func(v fsm.View) {
-		if inc, _, disk := v.Server(sid); inc > 0 {
-			known = fmt.Sprintf("%x", disk)
+		if disk, ok := n.ahead.disks[sid]; ok && v.AppliedIndex() < n.ahead.until {
+			known = hex.EncodeToString(disk[:])
+		} else if inc, _, disk := v.Server(sid); inc > 0 {
+			known = hex.EncodeToString(disk[:])
 		}
 	})
 	return known
+}
+
+// ahead is what the log said at the start beyond what was applied: a server that
+// had its disk exchanged must not be refused for what has yet to be read.
+// Immutable.
+type ahead struct {
+	disks  map[int64][16]byte // by which servers register
+	until  uint64             // the last entry
+	config uint64             // the last one that holds a configuration of Raft's, 0 if none does
+}
+
+// readAhead reads the log behind what is applied.
+func (n *Node) readAhead() error {
+	n.ahead.disks = make(map[int64][16]byte)
+	last, err := n.stores.Log.LastIndex()
+	if err != nil {
+		return fmt.Errorf("read the end of the log: %w", err)
+	}
+	n.ahead.until = last
+	for i := n.applied.Load() + 1; i <= last; i++ {
+		var l raft.Log
+		if err := n.stores.Log.GetLog(i, &l); err != nil {
+			continue // Raft will say so
+		}
+		switch l.Type {
+		case raft.LogConfiguration:
+			n.ahead.config = i
+		case raft.LogCommand:
+			for _, r := range fsm.Registrations(l.Data) {
+				n.ahead.disks[r.SID] = r.Disk
+			}
+		}
+	}
+	return nil
 }
 
 // Voteless implements peer.Caller. A vote that is to be taken away counts until

@@ -175,19 +175,20 @@ func (s *situation) quorum(votes map[int64]bool, sid int64, vote bool) bool {
 
 // duty is what the leader remembers between two steps. Of the main loop.
 type duty struct {
-	term    uint64              // that it works in
-	took    time.Time           // when it began
-	zxid    int64               // of the change that it has seen pending
-	found   int64               // of the one that was pending when it began
-	passed  bool                // a quorum of its target was connected
-	index   uint64              // of Raft's configuration
-	moved   time.Time           // when that, or the goal, was last another one
-	asked   chan error          // Raft has been asked for a change; nil if it has not
-	ended   time.Time           // when the end of what is pending was last proposed
-	rounds  map[int64]round     // of servers that catch up
-	away    map[int64]time.Time // since when servers are that cannot be reached
-	limit   time.Time           // who is away since before then is for long
-	handing handing
+	term      uint64              // that it works in
+	took      time.Time           // when it began
+	zxid      int64               // of the change that it has seen pending
+	found     int64               // of the one that was pending when it began
+	passed    bool                // a quorum of its target was connected
+	index     uint64              // of Raft's configuration
+	moved     time.Time           // when that, or the goal, was last another one
+	asked     chan error          // Raft has been asked for a change; nil if it has not
+	notBefore time.Time           // of the next step: Raft has refused one
+	ended     time.Time           // when the end of what is pending was last proposed
+	rounds    map[int64]round     // of servers that catch up
+	away      map[int64]time.Time // since when servers are that cannot be reached
+	limit     time.Time           // who is away since before then is for long
+	handing   handing
 }
 
 // round is one lap of a server that catches up: has it, soon after, what the
@@ -201,8 +202,10 @@ const (
 	// officeGrace is how long after taking office a leader leaves to the members to
 	// be connected, before it gives up a change that it found pending.
 	officeGrace = 2 * time.Second
-	// endAgain is how long it waits before it proposes an end once more.
+	// endAgain is how long it waits before it proposes an end once more, and askAgain
+	// before it asks Raft after a refusal.
 	endAgain = time.Second
+	askAgain = 200 * time.Millisecond
 )
 
 // reconcile takes the next step. Called in the main loop.
@@ -216,7 +219,7 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 		*d = duty{term: term, took: now, rounds: make(map[int64]round), away: make(map[int64]time.Time)}
 		n.trans.watching.Store(false)
 	}
-	if term == 0 || n.standalone() || d.waitsForRaft(n) {
+	if term == 0 || n.standalone() || d.waitsForRaft(n, now) || now.Before(d.notBefore) {
 		return
 	}
 	if d.handing.to != 0 && !n.stillHanding(r, now) {
@@ -386,7 +389,7 @@ func (n *Node) change(r *raft.Raft, what act, sid int64, index uint64) {
 
 // waitsForRaft says whether what Raft was asked for has no answer yet. There is one
 // when it is applied here, or the leadership lost.
-func (d *duty) waitsForRaft(n *Node) bool {
+func (d *duty) waitsForRaft(n *Node, now time.Time) bool {
 	if d.asked == nil {
 		return false
 	}
@@ -395,6 +398,7 @@ func (d *duty) waitsForRaft(n *Node) bool {
 		d.asked = nil
 		if err != nil {
 			n.log.Warn("raft's configuration was not changed", "error", err)
+			d.notBefore = now.Add(askAgain)
 		}
 		return false
 	default:

@@ -127,6 +127,7 @@ type Node struct {
 	mesh   *peer.Mesh
 	raft   atomic.Pointer[raft.Raft] // nil until the server has joined
 	logs   raft.LogStore             // Log behind a cache; set before raft
+	ahead  ahead
 	batch  *batcher
 
 	applied  atomic.Uint64 // index of the last command applied
@@ -213,6 +214,9 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	_, applied := f.Clock()
 	n.applied.Store(applied)
 	n.noteSnapshot()
+	if err = n.readAhead(); err != nil {
+		return nil, errors.Join(err, n.stores.Close())
+	}
 	n.look(false)
 	if err = n.bind(); err != nil {
 		return nil, errors.Join(err, n.stores.Close())

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -158,6 +159,9 @@ func (n *Node) received(from int64, body []byte, alone bool) {
 		return
 	}
 	if inc == 0 {
+		if r, ok := fsm.Registration(payload); ok && !n.mayRegister(from, r) {
+			return
+		}
 		o = fsm.Origin{} // a registration
 	}
 	payload = append([]byte(nil), payload...)
@@ -166,6 +170,18 @@ func (n *Node) received(from int64, body []byte, alone bool) {
 	} else if n.batch.addAlone(o, seq, payload) {
 		n.batch.proposeAlone()
 	}
+}
+
+// mayRegister says whether a peer may be known by the disk that it comes with. A
+// vote stays with the disk that it was given to until it is taken away: whom it was
+// given to is known to that disk alone.
+func (n *Node) mayRegister(from int64, r fsm.Register) bool {
+	known := n.KnownDisk(r.SID)
+	if r.SID == from && (known == "" || known == hex.EncodeToString(r.Disk[:]) || n.Voteless(r.SID)) {
+		return true
+	}
+	n.log.Error("refusing the registration of a server under a disk that has no claim to its vote", "sid", r.SID, "peer", from)
+	return false
 }
 
 // reroute sends everything in flight again, in order, to the leader of now.

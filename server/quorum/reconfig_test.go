@@ -320,3 +320,47 @@ func TestGrowAndShrink(t *testing.T) {
 	}
 	last.do(last.session(7)("/alone"))
 }
+
+// TestRegistrationOfALostDisk: a leader does not let a disk be registered for a
+// vote that another one holds.
+func TestRegistrationOfALostDisk(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	leader := leaderOf(t, all)
+	other := leader.cfg.SID%3 + 1
+	known := leader.node.KnownDisk(other)
+	lost := fsm.Register{SID: other, Nonce: [16]byte{15: 1}, Disk: [16]byte{1}}
+	body := append([]byte{0, 0}, lost.Append(nil)...) // no incarnation, no number
+	leader.node.received(other, body, false)
+	leader.node.received(leader.cfg.SID, body, false) // for another
+	leader.do(leader.session(1)("/behind"))
+	if got := leader.node.KnownDisk(other); got != known {
+		t.Errorf("server %d is known by disk %s now, it was %s", other, got, known)
+	}
+}
+
+// TestReadAhead: a server whose disk was exchanged is known by its new one to those
+// who start with the exchange logged, but not applied.
+func TestReadAhead(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	all[2].wipe()
+	all[2].start()
+	await(t, all[2].serving, "service on the new disk")
+	until(t, "it votes", func() bool { return all[0].votesBy(3) && all[2].votesBy(3) })
+	leader := leaderOf(t, all)
+	leader.do(leader.session(1)("/a"))
+	for _, s := range all {
+		if err := s.node.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Without the second there is no majority but the first and the exchanged one.
+	all[0].start()
+	if got, want := all[0].node.KnownDisk(3), all[2].node.disk; got != want {
+		t.Errorf("server 3 is known by disk %s, want %s", got, want)
+	}
+	all[2].start()
+	await(t, all[0].serving, "service")
+	await(t, all[2].serving, "service of the exchanged one")
+}
