@@ -365,12 +365,12 @@ func (e *election) considerLocked() {
 	go e.stand()
 }
 
-// otherLeaderLocked says whether a peer has told, since this server looks, that
+// otherLeaderLocked says whether a voter has told, since this server looks, that
 // it leads or follows somebody: Raft will bring the news here too, and to stand
 // now would only depose the one just elected.
 func (e *election) otherLeaderLocked() bool {
 	for sid, h := range e.peers {
-		if h.State != zabcompat.Looking && h.Leader != 0 && h.Leader != e.lost && h.at.After(e.since) && e.n.mesh.Connected(sid) {
+		if h.State != zabcompat.Looking && h.Leader != 0 && h.Leader != e.lost && h.at.After(e.since) && e.n.entitled(sid) && e.n.mesh.Connected(sid) {
 			return true
 		}
 	}

@@ -364,3 +364,23 @@ func TestReadAhead(t *testing.T) {
 	await(t, all[0].serving, "service")
 	await(t, all[2].serving, "service of the exchanged one")
 }
+
+// TestFounders: a joiner that starts with the first servers of an ensemble does not
+// count among those who begin it, though its zoo.cfg gives it a vote.
+func TestFounders(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	early := joiner(all[0], 4)
+	early.start()
+	all[0].start()
+	until(t, "they see each other", func() bool { return all[0].node.reachable(4) && early.node.reachable(1) })
+	// Of four voters, as the joiner sees it, two are no majority; with a third they
+	// were one, if all agreed on who votes.
+	all[1].start()
+	await(t, all[0].serving, "service")
+	await(t, early.serving, "service of the joiner")
+	for _, s := range []*testServer{all[0], all[1], early} {
+		if n := s.node.Voters(); n != 3 || s.votesBy(4) {
+			t.Errorf("server %d counts %d voters", s.cfg.SID, n)
+		}
+	}
+}

@@ -204,14 +204,14 @@ func (n *Node) entitled(sid int64) bool {
 	return connected && (known == "" || known == id.Disk)
 }
 
-// observer says whether a server is a member without a vote.
+// observer says whether a server is a member without a vote, or is to be one by
+// zoo.cfg.
 func (n *Node) observer(sid int64) bool {
-	r := n.roster.Load()
-	if s, ok := r.published.Server(sid); ok {
-		return s.Observer
+	s, ok := n.roster.Load().published.Server(sid)
+	if !ok {
+		s, _ = zabcompat.Membership{Servers: n.cfg.Members}.Server(sid)
 	}
-	s, _ := zabcompat.Membership{Servers: n.cfg.Members}.Server(sid)
-	return s.Observer && len(r.published.Servers) == 0
+	return s.Observer
 }
 
 // standalone says that there is no ensemble.
