@@ -54,8 +54,11 @@ type notification struct {
 	// sender knows, which is the entry Config.
 	Votes  bool   `json:"votes,omitempty"`
 	Config uint64 `json:"config,omitempty"`
-	// Membership is the version of the membership that the sender knows.
+	// Membership is the version of the membership that the sender knows, and Members
+	// its text, for those who have not been heard to know as much: the zoo.cfg of one
+	// that comes late may not name the leader, nor anybody who could tell it of one.
 	Membership zabcompat.Zxid `json:"membership,omitempty"`
+	Members    string         `json:"members,omitempty"`
 	// Founders are those who vote by the sender's zoo.cfg. Only servers that agree on
 	// them may begin an ensemble.
 	Founders []int64 `json:"founders,omitempty"`
@@ -169,7 +172,11 @@ func (e *election) sendLocked(to int64, msg notification) {
 			msg.Known, msg.Since = fmt.Sprintf("%x", disk), inc
 		}
 		msg.Votes, msg.Config = votes(v.Actual(), to), v.ActualIndex()
-		msg.Membership = zabcompat.Zxid(v.Membership().Version)
+		members := v.Membership()
+		msg.Membership = zabcompat.Zxid(members.Version)
+		if e.peers[to].Membership < msg.Membership {
+			msg.Members = members.String()
+		}
 	})
 	if e.looking {
 		msg.Leader = e.proposal.SID
@@ -221,6 +228,7 @@ func (e *election) receive(from int64, body []byte) {
 	if !e.began {
 		return
 	}
+	e.n.heardOf(msg.Members)
 	old, had := e.peers[from]
 	e.peers[from] = heard{msg, time.Now()}
 	if msg.State == zabcompat.Looking && (!had || old.State != zabcompat.Looking) {

@@ -55,6 +55,7 @@ func (n *Node) gather() admission {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
+		n.look(false) // who is where may have been told
 		if a := n.election.admission(); a != admissionNone {
 			return a
 		}

@@ -134,13 +134,14 @@ type Node struct {
 	leadTerm atomic.Uint64 // the term that this server leads in, everything before being applied; 0 if it does not
 	office   atomic.Uint64 // the term whose leader's first entry was applied last, until looked at
 	roster   atomic.Pointer[roster]
-	seen     seen         // of the apply goroutine
-	onDisk   *roster      // published and target as the disk has them; of the main loop
-	lost     bool         // no leader for long when roster was made; of the main loop
-	duty     duty         // of the main loop
-	sought   time.Time    // when office was last sought; of the main loop
-	forgot   time.Time    // see forgetDeadLeader; of the main loop
-	serving  atomic.Int32 // a Service
+	seen     seen                                 // of the apply goroutine
+	told     atomic.Pointer[zabcompat.Membership] // by peers
+	onDisk   *roster                              // published and target as the disk has them; of the main loop
+	lost     bool                                 // no leader for long when roster was made; of the main loop
+	duty     duty                                 // of the main loop
+	sought   time.Time                            // when office was last sought; of the main loop
+	forgot   time.Time                            // see forgetDeadLeader; of the main loop
+	serving  atomic.Int32                         // a Service
 	gone     atomic.Bool
 
 	mu         sync.Mutex // guards what follows

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,8 +32,8 @@ func (s *testServer) spec() zabcompat.ServerSpec {
 	return spec
 }
 
-// sessionOf is the session that reconfig uses on a server.
-func sessionOf(s *testServer) protocol.SessionID { return protocol.SessionID(1000 + s.cfg.SID) }
+// reconfigs numbers the sessions of reconfig, one for each.
+var reconfigs atomic.Int64
 
 // reconfig asks for a change through s, and waits for the outcome.
 func (s *testServer) reconfig(joining []*testServer, leaving ...int64) fsm.Result {
@@ -50,9 +51,10 @@ func (s *testServer) reconfigWith(o fsm.Options, joining []*testServer, leaving 
 		sids = append(sids, fmt.Sprint(sid))
 	}
 	q := protocol.ReconfigRequest{Joining: strings.Join(lines, ","), Leaving: strings.Join(sids, ","), NewMembersNull: true, ConfigID: -1}
-	s.do((&fsm.OpenSession{Session: sessionOf(s), Timeout: 60000, Conn: 1}).Append(nil)) // taken from the second time on
+	session := protocol.SessionID(1<<40 + reconfigs.Add(1))
+	s.do((&fsm.OpenSession{Session: session, Timeout: 60000, Conn: 1}).Append(nil))
 	r := s.do((&fsm.ClientRequest{
-		Session: sessionOf(s), Conn: 1, Op: protocol.OpReconfig, Body: q.Append(nil), Options: o,
+		Session: session, Conn: 1, Op: protocol.OpReconfig, Body: q.Append(nil), Options: o,
 	}).Append(nil))
 	if !r.Pending {
 		return r
@@ -383,4 +385,19 @@ func TestFounders(t *testing.T) {
 			t.Errorf("server %d counts %d voters", s.cfg.SID, n)
 		}
 	}
+}
+
+// TestJoinThroughOthers: the zoo.cfg of a joiner names a member, but not the leader.
+func TestJoinThroughOthers(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	leader := leaderOf(t, all)
+	late := joiner(all[0], 7)
+	late.cfg.Members = slices.DeleteFunc(late.cfg.Members, func(m zabcompat.ServerSpec) bool {
+		return int64(m.ID) != leader.cfg.SID%3+1 && m.ID != 7
+	})
+	late.start()
+	await(t, late.serving, "service")
+	mustChange(t, late.reconfig([]*testServer{late}))
+	until(t, "it votes", func() bool { return late.votesBy(7) })
 }

@@ -35,6 +35,9 @@ func (n *Node) look(lost bool) {
 		}
 	})
 	n.remember(&r)
+	if told := n.told.Load(); told != nil && told.Version > r.published.Version {
+		r.published = *told
+	}
 	r.conf = n.configuration()
 	old := n.roster.Load()
 	changed := old == nil || old.published.Version != r.published.Version || old.target.Version != r.target.Version ||
@@ -70,6 +73,16 @@ func (n *Node) look(lost bool) {
 	n.mesh.Set(r.peers)
 	if n.leadTerm.Load() != 0 {
 		n.election.tell() // one that waits may hear that it has no vote any more
+	}
+}
+
+// heardOf takes note of a membership that a peer tells of. It serves to find the
+// others until the state says as much.
+func (n *Node) heardOf(text string) {
+	m, err := zabcompat.ParseMembership(text)
+	if told := n.told.Load(); err == nil && m.Version > 0 && (told == nil || told.Version < m.Version) {
+		n.told.Store(&m)
+		n.poke()
 	}
 }
 
