@@ -396,6 +396,38 @@ func TestBlankDisk(t *testing.T) {
 	}
 }
 
+// TestOldDiskReturns: the disk that was taken for lost is put back. It is one that
+// has no vote, whatever its own log says, until it has caught up.
+func TestOldDiskReturns(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	leader := leaderOf(t, all)
+	create := leader.session(1)
+	s := all[leader.cfg.SID%3]
+	sid, old := s.cfg.SID, s.cfg.Store.DataDir
+	s.wipe()
+	s.start()
+	await(t, s.serving, "service on the new disk")
+	until(t, "it votes", func() bool { return leader.votesBy(sid) && s.votesBy(sid) })
+	leader.do(create("/a"))
+	term := leader.node.LeadTerm()
+	if err := s.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s.cfg.Store.DataDir = old
+	s.start()
+	await(t, s.serving, "service on the old disk")
+	until(t, "it votes again", func() bool {
+		return leader.votesBy(sid) && s.votesBy(sid) && leader.node.KnownDisk(sid) == s.node.disk
+	})
+	leader.do(create("/b"))
+	until(t, "equal states", func() bool { return s.fsm.Digest() == leader.fsm.Digest() })
+	if got := leader.node.LeadTerm(); got != term {
+		t.Errorf("term %d is now %d", term, got)
+	}
+}
+
 // TestBlankDiskAmongRestarted: when all servers start again, one of them blank, it
 // must not help to elect: the leader, who may be without what the lost disk held,
 // is made by the others, and none if there are too few of them.
