@@ -59,8 +59,10 @@ type appender struct {
 	sentTerm uint64
 	told     uint64 // the highest commit index that went out
 
-	messages uint64 // how many that want an answer went out
-	answered uint64 // how many of them have one
+	messages uint64   // how many that want an answer went out
+	answered uint64   // how many of them have one
+	unheard  []uint64 // the last entry of each of those that have none
+	has      uint64   // the last entry that the follower is known to have
 	since    time.Time
 	early    []earlyMessage // those that Raft has not asked for, oldest at first
 	waiting  []*appendRequest
@@ -209,6 +211,7 @@ func (p *appender) sendLocked(frame []byte, commit uint64, entries []*raft.Log) 
 	if n := len(entries); n > 0 {
 		p.sent, p.sentTerm = entries[n-1].Index, entries[n-1].Term
 	}
+	p.unheard = append(p.unheard, p.sent)
 	return nil
 }
 
@@ -279,6 +282,12 @@ func (p *appender) readAnswers(conn net.Conn) {
 			p.answer, p.refused = a, !a.Success || failure != nil
 			p.answer.Success = !p.refused
 		}
+		if len(p.unheard) > 0 {
+			if !p.refused {
+				p.has = p.unheard[0] // the answer says what was there before
+			}
+			p.unheard = append(p.unheard[:0], p.unheard[1:]...)
+		}
 		p.settleLocked()
 		p.mu.Unlock()
 		p.nudge()
@@ -300,7 +309,7 @@ func (p *appender) stored() (last uint64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	late := p.messages > p.answered && time.Since(p.since) > answerOverdue
-	return p.answer.LastLog, p.answered > 0 && p.answer.Success && p.failed == nil && !late
+	return p.has, p.answered > 0 && p.answer.Success && p.failed == nil && !late
 }
 
 // answerOverdue is how long a follower that keeps up may take to answer.
