@@ -20,6 +20,7 @@ type roster struct {
 	published zabcompat.Membership
 	target    zabcompat.Membership // of the pending change
 	conf      raft.Configuration   // Raft's latest; that of zoo.cfg before there is a Raft
+	committed uint64               // the entry of the last one that is committed, and applied here
 	voters    map[int64]bool
 	peers     []peer.Member // whom to keep streams to
 }
@@ -29,7 +30,7 @@ type roster struct {
 func (n *Node) look(lost bool) {
 	var r roster
 	n.fsm.View(func(v fsm.View) {
-		r.published = v.Membership()
+		r.published, r.committed = v.Membership(), v.ActualIndex()
 		if p := v.Pending(); p != nil {
 			r.target = p.Target
 		}
@@ -41,7 +42,7 @@ func (n *Node) look(lost bool) {
 	r.conf = n.configuration()
 	old := n.roster.Load()
 	changed := old == nil || old.published.Version != r.published.Version || old.target.Version != r.target.Version ||
-		!slices.Equal(old.conf.Servers, r.conf.Servers)
+		old.committed != r.committed || !slices.Equal(old.conf.Servers, r.conf.Servers)
 	if !changed && lost == n.lost {
 		return
 	}
