@@ -19,6 +19,7 @@ import (
 type roster struct {
 	published zabcompat.Membership
 	target    zabcompat.Membership // of the pending change
+	byFile    bool                 // zoo.cfg is to be trusted more than published
 	conf      raft.Configuration   // Raft's latest; that of zoo.cfg before there is a Raft
 	committed uint64               // the entry of the last one that is committed, and applied here
 	voters    map[int64]bool
@@ -54,9 +55,11 @@ func (n *Node) look(lost bool) {
 		}
 	}
 	sids := r.members()
-	if len(r.published.Servers) == 0 || lost {
-		// Who was away while all others were replaced finds the ensemble where its
-		// zoo.cfg says that it is.
+	// Who was away while all others were replaced finds the ensemble where its
+	// zoo.cfg says that it is; and one whose own address is another now was moved, or
+	// has got the disk of another ensemble.
+	r.byFile = lost || n.moved(&r)
+	if len(r.published.Servers) == 0 || r.byFile {
 		for _, m := range n.cfg.Members {
 			sids[int64(m.ID)] = true
 		}
@@ -168,7 +171,11 @@ func (n *Node) configuration() raft.Configuration {
 // write for a server in its own file, is of no use to others, and another source
 // is asked.
 func (n *Node) place(r *roster, sid int64) (quorum, election string) {
-	for _, m := range []zabcompat.Membership{r.published, r.target, {Servers: n.cfg.Members}} {
+	sources := []zabcompat.Membership{r.published, r.target, {Servers: n.cfg.Members}}
+	if r.byFile {
+		slices.Reverse(sources)
+	}
+	for _, m := range sources {
 		if s, ok := m.Server(sid); ok && !unspecified(s.Host) {
 			return s.QuorumAddr(), s.ElectionAddr()
 		}
@@ -178,6 +185,14 @@ func (n *Node) place(r *roster, sid int64) (quorum, election string) {
 	}
 	id, _ := n.mesh.Caller(sid)
 	return id.QuorumAddr, id.ElectionAddr
+}
+
+// moved says whether this server is not where the membership has it.
+func (n *Node) moved(r *roster) bool {
+	was, ok := r.published.Server(n.cfg.SID)
+	is, listed := zabcompat.Membership{Servers: n.cfg.Members}.Server(n.cfg.SID)
+	return ok && listed && (was.QuorumPort != is.QuorumPort || was.ElectionPort != is.ElectionPort ||
+		was.Host != is.Host && !unspecified(was.Host) && !unspecified(is.Host))
 }
 
 func unspecified(host string) bool {

@@ -1,0 +1,52 @@
+package quorum
+
+import (
+	"fmt"
+	"testing"
+
+	"zooraft/zabcompat"
+)
+
+// TestPlace: whose word on where a server is counts.
+func TestPlace(t *testing.T) {
+	servers := func(hosts ...string) (m zabcompat.Membership) {
+		for i, h := range hosts {
+			if h != "" {
+				m.Servers = append(m.Servers, zabcompat.ServerSpec{ID: i + 1, Host: h, QuorumPort: 1, ElectionPort: 2})
+			}
+		}
+		return m
+	}
+	for _, tt := range []struct {
+		name                    string
+		published, target, file zabcompat.Membership // of servers 1 and up; this one is 1
+		lost                    bool
+		sid                     int64
+		want                    string
+	}{
+		{name: "the membership", published: servers("a", "b"), file: servers("a", "x"), sid: 2, want: "b"},
+		{name: "who is to come", published: servers("a", "b"), target: servers("a", "b", "c"), file: servers("a", "b"), sid: 3, want: "c"},
+		{name: "who moves is where it was", published: servers("a", "b"), target: servers("a", "c"), sid: 2, want: "b"},
+		{name: "zoo.cfg before there is a membership", file: servers("a", "b"), sid: 2, want: "b"},
+		{name: "0.0.0.0 in another one's zoo.cfg", published: servers("a", "0.0.0.0"), file: servers("a", "b"), sid: 2, want: "b"},
+		{name: "zoo.cfg when there has been no leader for long", published: servers("a", "b"), file: servers("a", "x"), lost: true, sid: 2, want: "x"},
+		{name: "zoo.cfg when this server is elsewhere", published: servers("a", "b"), file: servers("z", "x"), sid: 2, want: "x"},
+		{name: "but 0.0.0.0 is everywhere", published: servers("a", "b"), file: servers("0.0.0.0", "x"), sid: 2, want: "b"},
+		{name: "who is not in zoo.cfg then", published: servers("a", "b", "c"), file: servers("z", "x"), sid: 3, want: "c"},
+		{name: "nobody has said", published: servers("a", "b"), file: servers("a", "b"), sid: 3, want: ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := &Node{cfg: Config{SID: 1, Members: tt.file.Servers}}
+			r := &roster{published: tt.published, target: tt.target}
+			r.byFile = tt.lost || n.moved(r)
+			quorum, election := n.place(r, tt.sid)
+			want, wantElection := "", ""
+			if tt.want != "" {
+				want, wantElection = fmt.Sprint(tt.want, ":1"), fmt.Sprint(tt.want, ":2")
+			}
+			if quorum != want || election != wantElection {
+				t.Errorf("got %q and %q, want %q and %q", quorum, election, want, wantElection)
+			}
+		})
+	}
+}
