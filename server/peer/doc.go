@@ -9,6 +9,12 @@
 // and the layer above sends again.
 //
 // The package knows members by their server id and host names, which it
-// resolves at every dial because addresses change. It does not know what the
+// resolves at every dial because addresses change. Members come and go while it
+// runs. Any other server of the same ensemble, or of none, may call, and is called
+// back; what it may do is for the layer above to say. It does not know what the
 // frames mean.
+//
+// Invariant: at most one process speaks to this server under each server id,
+// unless it has the same data directory, as one that starts again before its end
+// was noticed.
 package peer

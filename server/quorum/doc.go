@@ -16,5 +16,7 @@
 //     and refuses gaps.
 //   - Raft's futures are looked at for errors alone, where one is likely. No result travels back.
 //   - A server votes only under an identity that its disk bears (join.go).
+//   - Raft's configuration changes by one server at a time, and only by the leader's
+//     duty to bring it to the membership (membership.go).
 //   - Lock order: state lock (fsm), then Node.mu. Nothing blocks under Node.mu.
 package quorum

@@ -401,3 +401,46 @@ func TestJoinThroughOthers(t *testing.T) {
 	mustChange(t, late.reconfig([]*testServer{late}))
 	until(t, "it votes", func() bool { return late.votesBy(7) })
 }
+
+// anyHost has a server write 0.0.0.0 for itself, as is usual in containers.
+func (s *testServer) anyHost() {
+	s.cfg.Members = slices.Clone(s.cfg.Members)
+	for i := range s.cfg.Members {
+		if int64(s.cfg.Members[i].ID) == s.cfg.SID {
+			s.cfg.Members[i].Host = "0.0.0.0"
+		}
+	}
+}
+
+// TestAnyHost: servers that write 0.0.0.0 for themselves elect, find each other when
+// the membership says so too, and one that does may join.
+func TestAnyHost(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	young := joiner(all[0], 4)
+	spec := young.spec()
+	for _, s := range append(all, young) {
+		s.anyHost()
+	}
+	startAll(t, all)
+	old := leaderOf(t, all)
+	young.start()
+	await(t, young.serving, "service of a learner")
+	named := *young
+	named.cfg.Members = []zabcompat.ServerSpec{spec}
+	mustChange(t, young.reconfig([]*testServer{&named}))
+	until(t, "it votes", func() bool { return young.votesBy(4) })
+	if err := old.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rest := []*testServer{young}
+	for _, s := range all {
+		if s != old {
+			rest = append(rest, s)
+		}
+	}
+	leaderOf(t, rest).do(rest[1].session(1)("/a"))
+	// The membership names the old leader 0.0.0.0, for it was its zoo.cfg that began it.
+	old.start()
+	await(t, old.serving, "service again")
+	until(t, "equal states", func() bool { return old.fsm.Digest() == young.fsm.Digest() })
+}
