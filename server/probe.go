@@ -40,7 +40,7 @@ func (a source) SafeToStop() error {
 	var wg sync.WaitGroup
 	voters, good := 0, 0
 	var problems []error
-	for _, m := range a.s.cfg.Servers {
+	for _, m := range a.s.membership().Servers {
 		if !m.Observer {
 			voters++
 		}
@@ -48,7 +48,7 @@ func (a source) SafeToStop() error {
 			continue
 		}
 		wg.Go(func() {
-			err := follows(m, &self)
+			err := a.follows(m, &self)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -71,8 +71,8 @@ func (a source) SafeToStop() error {
 }
 
 // follows is nil if a member follows the leader that self knows and is up to date.
-func follows(m zabcompat.ServerSpec, self *Status) error {
-	st, err := QueryStatus(m)
+func (a source) follows(m zabcompat.ServerSpec, self *Status) error {
+	st, err := queryStatus(m.ID, a.s.node.QuorumAddr(int64(m.ID)))
 	switch {
 	case err != nil:
 		return fmt.Errorf("server %d: %w", m.ID, err)

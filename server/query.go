@@ -16,14 +16,16 @@ const queryTimeout = 3 * time.Second
 
 // QueryStatus asks a member of an ensemble, over its quorum port, what it says
 // of itself. It blocks for at most a few seconds.
-func QueryStatus(m zabcompat.ServerSpec) (Status, error) {
+func QueryStatus(m zabcompat.ServerSpec) (Status, error) { return queryStatus(m.ID, m.QuorumAddr()) }
+
+func queryStatus(sid int, addr string) (Status, error) {
 	var st Status
-	b, err := peer.Status(m.QuorumAddr())
+	b, err := peer.Status(addr)
 	if err != nil {
 		return st, err
 	}
 	if err := json.Unmarshal(b, &st); err != nil {
-		return st, fmt.Errorf("status of server %d: %w", m.ID, err)
+		return st, fmt.Errorf("status of server %d: %w", sid, err)
 	}
 	return st, nil
 }

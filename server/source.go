@@ -134,7 +134,7 @@ func (a source) Members() []admin.Member {
 		return nil
 	}
 	var all []admin.Member
-	for _, m := range a.s.cfg.Servers {
+	for _, m := range a.s.membership().Servers {
 		client := net.JoinHostPort(m.ClientHost, strconv.Itoa(m.ClientPort))
 		if m.ClientPort == 0 {
 			client = ""
