@@ -25,6 +25,7 @@ type item struct {
 	caught bool // kindSync: caught up
 	parked bool // kindWrite: a reconfig that is applied and still being carried out
 	closes bool // the connection ends after the reply
+	early  bool // a ping that has been answered before its turn
 	eager  bool // kindFixed: refused without a look at the log
 	xid    int32
 	op     protocol.OpCode
@@ -236,6 +237,7 @@ func (c *conn) Complete(v fsm.View, r *fsm.Result) {
 		c.kill(causeMoved)
 	case r.Pending:
 		c.pipe.front().parked = true
+		c.pingsLocked(v, sc)
 	default:
 		c.completeLocked(v, r, sc)
 	}
@@ -250,6 +252,18 @@ func (c *conn) Complete(v fsm.View, r *fsm.Result) {
 	if c.hasRoom() { // else waking readLoop would be for nothing
 		c.nudge()
 	}
+}
+
+// pingsLocked answers the pings that came behind a reconfig before it was parked;
+// see mayOvertakeLocked. REQUIRES: c.mu and the state lock.
+func (c *conn) pingsLocked(v fsm.View, sc *scratch) {
+	for i := c.pipe.head + 1; i < len(c.pipe.items); i++ {
+		if it := &c.pipe.items[i]; it.op == protocol.OpPing && it.kind == kindRead && !it.early {
+			c.answer(v, it, sc)
+			it.early = true
+		}
+	}
+	c.queue(sc)
 }
 
 // completeLocked answers the write at the head of the pipeline, and what waited
@@ -323,7 +337,9 @@ func (c *conn) runLocked(v fsm.View, sc *scratch) {
 		if it.kind == kindWrite || it.kind == kindSync && !it.caught || c.isDead() {
 			return
 		}
-		c.answer(v, it, sc)
+		if !it.early {
+			c.answer(v, it, sc)
+		}
 		c.popLocked()
 	}
 }

@@ -60,10 +60,10 @@ func TestReconfigWaits(t *testing.T) {
 	}
 	p.send(2, protocol.OpReconfig, addThree())
 	p.send(3, protocol.OpGetData, get("/zookeeper/config"))
-	eventually(t, "the change is pending", func() bool { return f.pending() != nil })
-	p.send(protocol.XidPing, protocol.OpPing, nil)
+	p.send(protocol.XidPing, protocol.OpPing, nil) // before the change is pending, or behind it
 	p.send(4, protocol.OpCreate, create("/a", ""))
 	p.send(5, protocol.OpExists, get("/a"))
+	eventually(t, "the change is pending", func() bool { return f.pending() != nil })
 
 	if h, _ := p.reply(); h.Xid != protocol.XidPing {
 		t.Fatalf("reply to xid %d while a reconfig is carried out, want that to the ping", h.Xid)
