@@ -190,9 +190,8 @@ func TestRemovedWhileAway(t *testing.T) {
 	until(t, "it votes again", func() bool { return away.votesBy(away.cfg.SID) })
 	away.node.Close()
 	mustChange(t, leader.reconfig(nil, away.cfg.SID))
-	term = leader.node.LeadTerm()
+	rest[0].node.Close() // before the leader, or these two would go on
 	leader.node.Close()
-	rest[0].node.Close()
 	away.start()
 	until(t, "the two see each other", func() bool { return away.node.reachable(rest[1].cfg.SID) && rest[1].node.reachable(away.cfg.SID) })
 	for deadline := time.Now().Add(standAgain + time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -200,7 +199,7 @@ func TestRemovedWhileAway(t *testing.T) {
 			t.Fatal("a leader without a majority of the members")
 		}
 	}
-	if got := away.node.Progress().Term; got > term {
+	if got, term := away.node.Progress().Term, rest[1].node.Progress().Term; got > term {
 		t.Errorf("a server that is no member has gone on to term %d, the members are in %d", got, term)
 	}
 	leader.start()
