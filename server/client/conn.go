@@ -146,7 +146,16 @@ func (c *conn) nudge() {
 
 // wait blocks readLoop until cond holds, and tells whether the connection still
 // lives. Whatever makes cond true must nudge afterwards.
+//
+// A reconfig may take longer than the session's timeout, and nothing is read
+// meanwhile: it is for this server to say that the client is alive.
 func (c *conn) wait(cond func() bool) bool {
+	var alive <-chan time.Time
+	if c.unsynced.Load() != 0 {
+		tick := time.NewTicker(c.timeout / 3)
+		defer tick.Stop()
+		alive = tick.C
+	}
 	for !c.isDead() {
 		c.flush()
 		if cond() {
@@ -154,7 +163,11 @@ func (c *conn) wait(cond func() bool) bool {
 			c.lastIO.Store(c.srv.now())
 			return true
 		}
-		<-c.resume
+		select {
+		case <-c.resume:
+		case <-alive:
+			c.touch.Mark()
+		}
 	}
 	return false
 }

@@ -19,9 +19,9 @@
 // Invariants:
 //
 //   - Requests of a connection take effect and are answered in the order they
-//     came in (auth and sasl aside, which ZooKeeper answers at once, and pings while
-//     a reconfig is carried out). A read sees
-//     all earlier writes of its connection and none of the later ones.
+//     came in (auth and sasl aside, which ZooKeeper answers at once, and pings
+//     while a reconfig is carried out). A read sees all earlier writes of its
+//     connection and none of the later ones.
 //   - A reply or event is in the outbox before the state lock under which it was
 //     made is released. So an event stands before every reply that shows what
 //     it announces, and the zxids of a connection's replies never go back.

@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"time"
 
 	"zooraft/fsm"
 	"zooraft/protocol"
@@ -185,7 +184,7 @@ func (c *conn) pushLocked(it item) uint64 {
 
 // write proposes a write. Its body has been checked as far as that goes here.
 func (c *conn) write(it item, payload []byte) bool {
-	if c.unsynced.Load() != 0 && !c.waitSynced() {
+	if c.unsynced.Load() != 0 && !c.wait(func() bool { return c.unsynced.Load() == 0 }) {
 		return false
 	}
 	if it.op == protocol.OpReconfig {
@@ -199,27 +198,6 @@ func (c *conn) write(it item, payload []byte) bool {
 		return false
 	}
 	return !it.closes
-}
-
-// waitSynced waits until the syncs and reconfigs that came before are answered. A
-// reconfig may take longer than the session's timeout, and nothing is read
-// meanwhile: it is for this server to say that the client is alive.
-func (c *conn) waitSynced() bool {
-	alive := time.NewTicker(c.timeout / 3)
-	defer alive.Stop()
-	for !c.isDead() {
-		c.flush()
-		if c.unsynced.Load() == 0 {
-			c.lastIO.Store(c.srv.now())
-			return true
-		}
-		select {
-		case <-c.resume:
-		case <-alive.C:
-			c.touch.Mark()
-		}
-	}
-	return false
 }
 
 // Complete answers a write, and the reads that waited for it. It is called from
