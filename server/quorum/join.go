@@ -192,40 +192,6 @@ func (n *Node) KnownDisk(sid int64) string {
 	return known
 }
 
-// ahead is what the log said at the start beyond what was applied: a server that
-// had its disk exchanged must not be refused for what has yet to be read.
-// Immutable.
-type ahead struct {
-	disks  map[int64][16]byte // by which servers register
-	until  uint64             // the last entry
-	config uint64             // the last one that holds a configuration of Raft's, 0 if none does
-}
-
-// readAhead reads the log behind what is applied.
-func (n *Node) readAhead() error {
-	n.ahead.disks = make(map[int64][16]byte)
-	last, err := n.stores.Log.LastIndex()
-	if err != nil {
-		return fmt.Errorf("read the end of the log: %w", err)
-	}
-	n.ahead.until = last
-	for i := n.applied.Load() + 1; i <= last; i++ {
-		var l raft.Log
-		if err := n.stores.Log.GetLog(i, &l); err != nil {
-			continue // Raft will say so
-		}
-		switch l.Type {
-		case raft.LogConfiguration:
-			n.ahead.config = i
-		case raft.LogCommand:
-			for _, r := range fsm.Registrations(l.Data) {
-				n.ahead.disks[r.SID] = r.Disk
-			}
-		}
-	}
-	return nil
-}
-
 // Voteless implements peer.Caller. A vote that is to be taken away counts until
 // that is committed, and one to be given at once.
 func (n *Node) Voteless(sid int64) bool {

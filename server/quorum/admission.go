@@ -1,0 +1,116 @@
+package quorum
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"zooraft/fsm"
+)
+
+// Who may take part, by what the others say and what the log says: whether a
+// server with a blank disk may start Raft, and whether one that believes that it
+// votes may stand.
+
+// admission is how a blank server may take part.
+type admission int
+
+const (
+	admissionNone  admission = iota
+	admissionFirst           // as one of those who begin the ensemble
+	admissionLater           // as one that the ensemble tells who belongs to it
+)
+
+// admission says how this server, which is blank, may take part now. It may join
+// when a leader in office says that it does not know this server by another disk,
+// or that it has no vote by that any more. It may begin an ensemble with others if
+// a majority of those who vote by zoo.cfg, this one included, belong to none yet
+// and agree on who votes, and nobody in sight does belong to one.
+func (e *election) admission() admission {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	unfounded, founded := 0, false
+	if slices.Contains(e.founders, e.n.cfg.SID) {
+		unfounded++
+	}
+	for sid, h := range e.peers {
+		if !e.n.mesh.Connected(sid) {
+			continue
+		}
+		founded = founded || h.Founded
+		if h.InOffice {
+			if h.Known == "" || h.Known == e.n.disk || !h.Votes {
+				return admissionLater
+			}
+			if e.waits.IsZero() {
+				e.waits = time.Now()
+				e.n.log.Warn("the ensemble knows this server by another disk, and its vote with it: waiting until it is taken from it",
+					"leader-sid", sid, "disk", e.n.disk, "known", h.Known)
+			}
+		}
+		if !h.Founded && slices.Contains(e.founders, sid) && slices.Equal(h.Founders, e.founders) {
+			unfounded++
+		}
+	}
+	if time.Since(e.told) > repeatNotice {
+		e.tellLocked()
+	}
+	if unfounded > len(e.founders)/2 && !founded {
+		return admissionFirst
+	}
+	return admissionNone
+}
+
+// barredLocked says whether a peer knows, later than this server does, that this
+// one has no vote: it was taken from it, or is held by another disk. To stand
+// would only raise this server's term, and depose the leader that finds it so.
+func (e *election) barredLocked() bool {
+	since, config := uint64(0), e.n.ahead.config // what is logged counts here, applied or not
+	e.n.fsm.View(func(v fsm.View) {
+		config = max(config, v.ActualIndex())
+		since, _, _ = v.Server(e.n.cfg.SID)
+	})
+	registered := e.n.ahead.disks[e.n.cfg.SID] == e.n.stores.Identity().Disk
+	for sid, h := range e.peers {
+		if e.n.mesh.Connected(sid) && (h.Config > config && !h.Votes || h.Since > since && h.Known != e.n.disk && !registered) {
+			return true
+		}
+	}
+	return false
+}
+
+// ahead is what the log said at the start beyond what was applied: a server that
+// had its disk exchanged must not be refused for what has yet to be read.
+// Immutable.
+type ahead struct {
+	disks  map[int64][16]byte // by which servers register
+	until  uint64             // the last entry
+	config uint64             // the last one that holds a configuration of Raft's, 0 if none does
+}
+
+// readAhead reads the log behind what is applied.
+func (n *Node) readAhead() error {
+	n.ahead.disks = make(map[int64][16]byte)
+	last, err := n.stores.Log.LastIndex()
+	if err != nil {
+		return fmt.Errorf("read the end of the log: %w", err)
+	}
+	n.ahead.until = last
+	for i := n.applied.Load() + 1; i <= last; i++ {
+		var l raft.Log
+		if err := n.stores.Log.GetLog(i, &l); err != nil {
+			continue // Raft will say so
+		}
+		switch l.Type {
+		case raft.LogConfiguration:
+			n.ahead.config = i
+		case raft.LogCommand:
+			for _, r := range fsm.Registrations(l.Data) {
+				n.ahead.disks[r.SID] = r.Disk
+			}
+		}
+	}
+	return nil
+}
