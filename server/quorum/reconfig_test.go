@@ -255,10 +255,10 @@ func TestObserver(t *testing.T) {
 	// A follower becomes an observer and a voter again; the leader, too.
 	leader := leaderOf(t, all[:3])
 	for _, s := range []*testServer{all[leader.cfg.SID%3], leader} {
-		asObserver := *s
+		asObserver := &testServer{cfg: s.cfg}
 		asObserver.cfg.Members = slices.Clone(s.cfg.Members)
 		asObserver.cfg.Members[s.cfg.SID-1].Observer = true
-		mustChange(t, observer.reconfig([]*testServer{&asObserver}))
+		mustChange(t, observer.reconfig([]*testServer{asObserver}))
 		until(t, "it has no vote", func() bool { return !s.votesBy(s.cfg.SID) })
 		mustChange(t, observer.reconfig([]*testServer{s}))
 		until(t, "it votes", func() bool { return s.votesBy(s.cfg.SID) })
@@ -424,9 +424,9 @@ func TestAnyHost(t *testing.T) {
 	old := leaderOf(t, all)
 	young.start()
 	await(t, young.serving, "service of a learner")
-	named := *young
+	named := &testServer{cfg: young.cfg}
 	named.cfg.Members = []zabcompat.ServerSpec{spec}
-	mustChange(t, young.reconfig([]*testServer{&named}))
+	mustChange(t, young.reconfig([]*testServer{named}))
 	until(t, "it votes", func() bool { return young.votesBy(4) })
 	if err := old.node.Close(); err != nil {
 		t.Fatal(err)

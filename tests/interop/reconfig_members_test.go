@@ -88,5 +88,5 @@ func (e *reconfigured) change(r *reconfigRequest) string {
 		file, err = os.ReadFile(e.e.Server(3).Config + ".dynamic." + version)
 		return err
 	})
-	return fmt.Sprintf("%s\n%+v\nxid %d, %+v\n%s", shape(e.plain(text)), comparable(stat), eh.Xid, ev, e.plain(string(file)))
+	return fmt.Sprintf("%s\n%+v\nxid %d, %+v\n%s", shape(e.plain(text)), alike(stat), eh.Xid, ev, e.plain(string(file)))
 }

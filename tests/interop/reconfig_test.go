@@ -235,7 +235,7 @@ func TestReconfigLikeZooKeeper(t *testing.T) {
 						t.Errorf("%s: %s: reply %+v, text %q, stat %+v", r.name, one.who, one.h, one.text, one.stat)
 					}
 				}
-				if sa, sb := comparable(sa), comparable(sb); sa != sb {
+				if sa, sb := alike(sa), alike(sb); sa != sb {
 					t.Errorf("%s: stat %+v of ZooKeeper, %+v of Zooraft", r.name, sa, sb)
 				}
 				_, ba = a.call(protocol.OpGetData, &protocol.PathWatchRequest{Path: "/zookeeper/config"})
@@ -292,8 +292,8 @@ func shape(text string) string {
 	return regexp.MustCompile(`version=[0-9a-f]+$`).ReplaceAllString(text, "version=")
 }
 
-// comparable is a Stat without what differs between ensembles: a length holds ports.
-func comparable(s protocol.Stat) protocol.Stat {
+// alike is a Stat without what differs between ensembles: a length holds ports.
+func alike(s protocol.Stat) protocol.Stat {
 	s.Mzxid, s.Mtime, s.DataLength = 0, 0, 0
 	return s
 }
