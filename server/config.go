@@ -71,8 +71,9 @@ type Config struct {
 	// bounds (key tickTime, in ms; default 2 s, but 3 s for a zoo.cfg that
 	// does not set it).
 	TickTime time.Duration
-	// InitLimit is the time, in ticks, that a server has to catch up with the
-	// leader at first (key initLimit; 10 here, to be set in an ensemble).
+	// InitLimit is the time, in ticks, that a server has to catch up before a change
+	// of the membership is given up for it (key initLimit; 10 here, to be set in an
+	// ensemble).
 	InitLimit int
 	// SyncLimit is the time, in ticks, that a server may be out of touch with
 	// the leader before it stops serving (key syncLimit; 5 here, to be set in
