@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -72,6 +73,43 @@ func TestBoltFlips(t *testing.T) {
 	t.Logf("%d of %d flips refused", refused, rounds)
 	if refused == 0 {
 		t.Error("none was refused")
+	}
+}
+
+// A count of elements that becomes 0 takes all checks of elements with it.
+func TestBoltEmptiedLeaf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log.db")
+	growBolt(t, path)
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	emptied := 0
+	for at := 0; at < len(whole); at += os.Getpagesize() {
+		page := whole[at:]
+		if binary.NativeEndian.Uint64(page) != uint64(at/os.Getpagesize()) || binary.NativeEndian.Uint16(page[8:]) != boltLeaf ||
+			binary.NativeEndian.Uint16(page[10:]) == 0 {
+			continue
+		}
+		b := bytes.Clone(whole)
+		binary.NativeEndian.PutUint16(b[at+10:], 0)
+		must(t, os.WriteFile(path, b, 0o644))
+		l, err := openBoltLog(path)
+		if err != nil {
+			emptied++
+			continue
+		}
+		if first, err := l.FirstIndex(); err != nil || first != 151 {
+			t.Errorf("page at %d: log from %d, %v", at, first, err)
+		}
+		for i := uint64(151); i <= 420; i++ {
+			if err := l.GetLog(i, new(raft.Log)); err != nil {
+				t.Errorf("page at %d: entry %d: %v", at, i, err)
+				break
+			}
+		}
+		must(t, l.Close())
+	}
+	if emptied < 5 {
+		t.Errorf("only %d emptied leaves were noticed", emptied)
 	}
 }
 

@@ -178,6 +178,10 @@ func (w *boltFile) tree(id uint64, lo, hi []byte, depth int, visit elementVisit)
 	var used int
 	switch binary.NativeEndian.Uint16(page[8:]) {
 	case boltLeaf:
+		// Only a tree of one page may be empty: bbolt takes out leaves that are.
+		if depth > 0 && binary.NativeEndian.Uint16(page[10:]) == 0 {
+			return fmt.Errorf("offset %d: %w: empty leaf", at, ErrCorrupt)
+		}
 		used, err = w.leaf(page, lo, hi, at, visit)
 	case boltBranch:
 		used, err = w.branch(page, lo, hi, at, depth, visit)
