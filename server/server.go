@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,10 +101,12 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 	}
 	s.fsm = fsm.New(int64(cfg.SID), log.Named("fsm"))
 	s.fsm.Observe(observer{s})
+	s.fsm.Watches().Told = s.countTold
 	s.excess = newExcessLog(log.Named("fsm"))
 	s.expirer = session.New(session.Config{
 		TickTime: cfg.TickTime,
 		Expire:   s.expire,
+		Paused:   s.metrics.Pauses.Time,
 		Logger:   log.Named("session"),
 	})
 	s.duty = duty{leaderServes: cfg.LeaderServes || cfg.Standalone(), tell: s.serve}
@@ -234,6 +237,7 @@ func (s *Server) fatal(err error) {
 	if s.failed {
 		return
 	}
+	s.metrics.UnrecoverableErrors.Inc()
 	s.failed, s.err = true, err
 	s.log.Error("this server must stop", "error", err)
 	close(s.stopped)
@@ -369,8 +373,16 @@ func (o observer) Registered(sid int64, incarnation uint64, nonce [16]byte) {
 
 func (o observer) Led(term uint64) { o.s.node.Led(term) }
 
+// leads says whether this server is the leader in office, which counts what all
+// servers hear of.
+func (o observer) leads() bool { return o.s.node != nil && o.s.node.LeadTerm() != 0 }
+
 func (o observer) OverQuota(x *fsm.Excess) {
-	if o.s.node != nil && o.s.node.LeadTerm() != 0 {
+	if x.Hard {
+		namespace, _, _ := strings.Cut(strings.TrimPrefix(x.Path, "/"), "/")
+		o.s.metrics.QuotaExceeded.For(namespace).Inc()
+	}
+	if o.leads() {
 		o.s.excess.note(x)
 	}
 }
@@ -380,10 +392,16 @@ func (o observer) SessionOpened(id protocol.SessionID, timeout int32, _ fsm.Owne
 }
 
 func (o observer) SessionAttached(id protocol.SessionID, timeout int32, _ fsm.Owner) {
+	if o.leads() {
+		o.s.metrics.SessionMoves.Inc()
+	}
 	o.s.expirer.Attached(id, millis(timeout))
 }
 
-func (o observer) SessionClosed(id protocol.SessionID, _ bool) {
+func (o observer) SessionClosed(id protocol.SessionID, expired bool) {
+	if expired && o.leads() {
+		o.s.metrics.StaleSessionsExpired.Inc()
+	}
 	o.s.expirer.Closed(id)
 	o.s.clients.SessionClosed(id)
 	o.s.mu.Lock()
@@ -417,6 +435,21 @@ func (o observer) Applied(v fsm.View, index, term uint64) {
 func (o observer) Flush() {
 	o.s.clients.Flush()
 	o.s.node.Flush()
+}
+
+// countTold notes how many watchers have heard of one event.
+func (s *Server) countTold(typ protocol.EventType, watchers int) {
+	n := int64(watchers)
+	switch typ {
+	case protocol.EventNodeCreated:
+		s.metrics.NodeCreatedWatches.Observe(n)
+	case protocol.EventNodeDeleted:
+		s.metrics.NodeDeletedWatches.Observe(n)
+	case protocol.EventNodeDataChanged:
+		s.metrics.NodeChangedWatches.Observe(n)
+	case protocol.EventNodeChildrenChanged:
+		s.metrics.NodeChildrenWatches.Observe(n)
+	}
 }
 
 func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecond }

@@ -62,6 +62,11 @@ func (s *Server) addQuorum(st *Status) {
 	st.ProposalSizeLast, st.ProposalSizeMin, st.ProposalSizeMax = s.node.ProposalSizes()
 	st.LeaderSID, _ = s.node.Leader()
 	_, st.Since = s.node.ElectionTook()
+	for _, e := range s.node.Elections() {
+		st.Elections = append(st.Elections, admin.Election{
+			At: e.At, TookMillis: e.Took.Milliseconds(), LeaderSID: e.Leader, Round: e.Term, State: e.State, Vote: e.Vote,
+		})
+	}
 	if s.cfg.Standalone() {
 		st.ServerState, st.QuorumSize = admin.StateStandalone, 1
 		return

@@ -55,6 +55,7 @@ Exit code 1 if no server answers.`,
 				return standaloneStatus(cmd.OutOrStdout(), cfg)
 			}
 			members := askMembers(cfg.Servers)
+			members = append(members, askMembers(unlisted(members))...)
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetIndent("", "  ")
@@ -98,6 +99,29 @@ func askMembers(servers []zabcompat.ServerSpec) []member {
 	}
 	wg.Wait()
 	return members
+}
+
+// unlisted are the members that others have told of and that zoo.cfg does not name:
+// reconfig may have taken them in since it was written.
+func unlisted(members []member) (more []zabcompat.ServerSpec) {
+	known := make(map[int]bool)
+	for _, m := range members {
+		known[m.SID] = true
+	}
+	for _, m := range members {
+		if m.Status == nil {
+			continue
+		}
+		for _, p := range m.Status.Peers {
+			host, text, err := net.SplitHostPort(p.Addr)
+			port, errPort := strconv.Atoi(text)
+			if sid := int(p.SID); err == nil && errPort == nil && !known[sid] {
+				known[sid] = true
+				more = append(more, zabcompat.ServerSpec{ID: sid, Host: host, QuorumPort: port})
+			}
+		}
+	}
+	return more
 }
 
 // clientAddr is where this machine reaches the client port.
@@ -165,8 +189,31 @@ func printMembers(w io.Writer, members []member) error {
 		}
 		fmt.Fprintf(w, " %d", v.SID)
 	}
-	_, err := fmt.Fprintln(w)
-	return err
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return printElections(w, members)
+}
+
+// printElections shows the last elections as the leader saw them, or without one as
+// the first server that has seen any.
+func printElections(w io.Writer, members []member) error {
+	var from *member
+	for i, m := range members {
+		if m.Status != nil && len(m.Status.Elections) > 0 && (from == nil || m.Status.State == zabcompat.Leading) {
+			from = &members[i]
+		}
+	}
+	if from == nil {
+		return nil
+	}
+	fmt.Fprintf(w, "\nelections, as server %d saw them:\n", from.SID)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "TIME\tTOOK\tLEADER\tROUND\tSTATE")
+	for _, e := range slices.Backward(from.Status.Elections) {
+		fmt.Fprintf(t, "%s\t%d ms\t%d\t%d\t%v\n", e.At.Local().Format(time.DateTime), e.TookMillis, e.LeaderSID, e.Round, e.State)
+	}
+	return t.Flush()
 }
 
 func sidOrNone(sid int64) string {

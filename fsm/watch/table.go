@@ -13,6 +13,11 @@ type Table struct {
 	spots [tableCount]map[string]*spot
 	ev    Event  // the event being delivered
 	step  uint64 // number of the delivery, stamped on each Watcher it told
+	told  int    // how many the step has told so far
+
+	// Told hears how many a step has told, if any, of which event. It is called
+	// under the table's lock and must not block. It is set before the first change.
+	Told func(typ protocol.EventType, watchers int)
 
 	// Counts, kept so that monitoring need not walk.
 	regs         [tableCount]int
@@ -45,7 +50,7 @@ func (t *Table) Created(path string, zxid int64, nodeACL, parentACL []protocol.A
 	t.beginLocked(protocol.EventNodeCreated, path, zxid, nodeACL)
 	t.fireDataLocked(path)
 	t.fireParentLocked(path, zxid, parentACL)
-	t.ev = Event{}
+	t.endLocked()
 }
 
 // Deleted tells of a znode's end: NodeDeleted to those who watch its data,
@@ -64,7 +69,7 @@ func (t *Table) Deleted(path string, zxid int64, nodeACL, parentACL []protocol.A
 	// registration all the same.
 	t.fireLocked(childTable, path)
 	t.fireParentLocked(path, zxid, parentACL)
-	t.ev = Event{}
+	t.endLocked()
 }
 
 // DataChanged tells of new data: NodeDataChanged to those who watch it.
@@ -76,7 +81,7 @@ func (t *Table) DataChanged(path string, zxid int64, nodeACL []protocol.ACL) {
 	}
 	t.beginLocked(protocol.EventNodeDataChanged, path, zxid, nodeACL)
 	t.fireDataLocked(path)
-	t.ev = Event{}
+	t.endLocked()
 }
 
 // NumWatches returns the number of watches as zk_watch_count counts them:
@@ -144,8 +149,17 @@ func (t *Table) dataRegsLocked() int {
 
 // beginLocked starts a step: a new event, of which no Watcher has been told.
 func (t *Table) beginLocked(typ protocol.EventType, path string, zxid int64, list []protocol.ACL) {
+	t.endLocked()
 	t.step++
 	t.ev = Event{Type: typ, Path: path, Zxid: zxid, ACL: list}
+}
+
+// endLocked ends a step, if there is one.
+func (t *Table) endLocked() {
+	if t.told > 0 && t.Told != nil {
+		t.Told(t.ev.Type, t.told)
+	}
+	t.ev, t.told = Event{}, 0
 }
 
 // fireDataLocked delivers the event to those who watch the data at path: those
@@ -189,6 +203,7 @@ func (t *Table) fireLocked(in table, path string) {
 		}
 		if w.told != t.step {
 			w.told = t.step
+			t.told++
 			w.sink.Notify(&t.ev)
 		}
 		r = next

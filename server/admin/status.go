@@ -82,6 +82,9 @@ type Status struct {
 	Round     uint64          `json:"round"`
 	Since     time.Time       `json:"since"`
 
+	// Elections are the last ten, oldest first, as this server saw them.
+	Elections []Election `json:"elections,omitempty"`
+
 	ClusterID        string `json:"cluster_id"`
 	RaftTerm         uint64 `json:"raft_term"`
 	RaftLastIndex    uint64 `json:"raft_last_index"`
@@ -89,6 +92,17 @@ type Status struct {
 	RaftAppliedIndex uint64 `json:"raft_applied_index"`
 
 	Peers []PeerStatus `json:"peers,omitempty"`
+}
+
+// Election is an election that has ended: when the leader was known, and how long
+// this server had looked for one.
+type Election struct {
+	At         time.Time       `json:"at"`
+	TookMillis int64           `json:"took_ms"`
+	LeaderSID  int64           `json:"leader_sid"`
+	Round      uint64          `json:"round"` // Raft term
+	State      zabcompat.State `json:"state"` // this server's from then on
+	Vote       zabcompat.Vote  `json:"vote"`  // its own
 }
 
 // PeerStatus is what a server knows of another member.

@@ -214,6 +214,7 @@ func (c *conn) end() {
 	c.abandon()
 	c.in.release()
 	c.srv.remove(c)
+	c.countEnd()
 	c.logEnd()
 }
 
@@ -280,6 +281,7 @@ func (c *conn) fill() bool {
 		n, err := c.in.fill()
 		c.filledAt = c.srv.now()
 		if n > 0 {
+			c.srv.cfg.Metrics.BytesReceived.Add(int64(n))
 			c.lastIO.Store(c.filledAt)
 			return true
 		}
@@ -349,6 +351,7 @@ func (c *conn) Notify(ev *watch.Event) {
 		return
 	}
 	c.counts.sent.Add(1)
+	c.srv.cfg.Metrics.WatchBytes.Add(int64(len(ev.Frame)))
 	c.srv.touched(c)
 }
 

@@ -60,6 +60,11 @@ func (c *conn) ensemble(xid int32, auth []byte) bool {
 		c.kill(causeEnsemble)
 		return false
 	}
+	if len(auth) == 0 || len(s.cfg.Ensemble.Names) == 0 {
+		s.cfg.Metrics.EnsembleAuthSkip.Inc()
+	} else {
+		s.cfg.Metrics.EnsembleAuthSuccess.Inc()
+	}
 	c.replyNow(xid, protocol.ErrOK, nil)
 	return true
 }

@@ -32,6 +32,10 @@ func (c *conn) handshake() bool {
 		return false
 	}
 	c.outOfBand()
+	s.cfg.Metrics.ConnectionRequests.Inc()
+	if req.SessionID != 0 {
+		s.cfg.Metrics.ConnectionsRevalidated.Inc()
+	}
 	c.shaking.Store(true) // before the look at what is served: see DropAll
 	service := Service(s.service.Load())
 	if !c.admitted(service, &req) {

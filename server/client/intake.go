@@ -44,6 +44,7 @@ func (c *conn) held(it item, d *protocol.Decoder) bool {
 	}
 	late := t.cfg.OpWaitTime > 0 && c.srv.now()-it.at > int64(t.cfg.OpWaitTime)
 	if late && throttlable(it.op) {
+		c.srv.cfg.Metrics.ThrottledOps.Inc()
 		return c.refuse(it, protocol.ErrThrottledOp)
 	}
 	return c.begin(it, d)
@@ -79,6 +80,7 @@ func (t *intake) enter(c *conn, it *item) bool {
 			return true
 		}
 		if tick == nil { // waiting: look again now and then
+			c.srv.cfg.Metrics.RequestThrottleWaits.Inc()
 			tick = time.AfterFunc(t.cfg.StallTime, func() { c.nudge() })
 		} else {
 			tick.Reset(t.cfg.StallTime)
@@ -91,6 +93,7 @@ func (t *intake) enter(c *conn, it *item) bool {
 	t.begun.Add(1) // before the next looks
 	t.leave(c)
 	if ok && !stale {
+		c.srv.cfg.Metrics.ThrottleQueueTime.Time(time.Duration(c.srv.now() - it.at))
 		return true
 	}
 	if stale {

@@ -317,6 +317,30 @@ func (c *conn) info() ConnInfo {
 	return info
 }
 
+// countEnd counts why the connection has ended, where that is a figure.
+func (c *conn) countEnd() {
+	m := c.srv.cfg.Metrics
+	switch c.cause.Load() {
+	case causeEOF, causeIO:
+		if c.settled.Load() == settledOK && !c.closing.Load() {
+			m.ConnectionsDropped.Inc()
+		}
+	case causeHandshake:
+		m.SessionlessExpired.Inc()
+	case causeNotServing:
+		m.NotServing.Inc()
+	case causeThrottled:
+		m.ConnectionsRejected.Inc()
+	case causeLarge:
+		m.LargeRequestsRejected.Inc()
+	case causeStale:
+		m.StaleRequests.Inc()
+		m.StaleRequestsDropped.Inc()
+	case causeEnsemble:
+		m.EnsembleAuthFail.Inc()
+	}
+}
+
 // Watches lists the data watches of all connections: session and path. It stops
 // writes for as long as it copies them.
 func (s *Server) Watches() iter.Seq2[protocol.SessionID, string] {

@@ -54,6 +54,7 @@ func (s *appendee) read() error {
 			return err
 		}
 		rpc := raft.RPC{Command: q, RespChan: s.answers}
+		s.t.metrics.ProposalsReceived.Add(int64(len(q.Entries)))
 		if kind == appendNotice {
 			rpc.RespChan = make(chan raft.RPCResponse, 1) // nobody asks
 		} else {

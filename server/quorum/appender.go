@@ -64,6 +64,7 @@ type appender struct {
 	unheard  []uint64 // the last entry of each of those that have none
 	has      uint64   // the last entry that the follower is known to have
 	since    time.Time
+	times    []time.Time    // when each of those that have none went out
 	early    []earlyMessage // those that Raft has not asked for, oldest at first
 	waiting  []*appendRequest
 	answer   raft.AppendEntriesResponse // the newest; once it is a refusal, it stays
@@ -212,6 +213,7 @@ func (p *appender) sendLocked(frame []byte, commit uint64, entries []*raft.Log) 
 		p.sent, p.sentTerm = entries[n-1].Index, entries[n-1].Term
 	}
 	p.unheard = append(p.unheard, p.sent)
+	p.times = append(p.times, time.Now())
 	return nil
 }
 
@@ -287,6 +289,8 @@ func (p *appender) readAnswers(conn net.Conn) {
 				p.has = p.unheard[0] // the answer says what was there before
 			}
 			p.unheard = append(p.unheard[:0], p.unheard[1:]...)
+			p.t.acked(p.sid, time.Since(p.times[0]))
+			p.times = append(p.times[:0], p.times[1:]...)
 		}
 		p.settleLocked()
 		p.mu.Unlock()

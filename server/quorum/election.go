@@ -97,6 +97,8 @@ type election struct {
 	waits    time.Time // for its vote to be taken from a lost disk, since
 	patient  bool
 	took     time.Duration // the last election
+
+	history []Election // the last keptElections
 }
 
 func (e *election) init(n *Node) {
@@ -134,6 +136,8 @@ func (e *election) lookLocked(hold time.Duration) {
 	if e.n.standalone() {
 		return
 	}
+	e.n.cfg.Metrics.Looking.Inc()
+	e.n.downSince.CompareAndSwap(0, time.Now().UnixNano())
 	e.n.log.Info(zabcompat.Looking.String())
 	e.n.log.Info(fmt.Sprintf("New election. My id = %d, proposed zxid=%s", e.n.cfg.SID, e.own.Zxid))
 	for sid := range e.peers {
@@ -306,11 +310,36 @@ func (e *election) settleLocked(sid int64, term uint64) {
 	e.n.hurryRaft(&e.patient)
 	state := e.stateLocked()
 	if !e.n.standalone() {
+		e.n.cfg.Metrics.ElectionTime.Time(e.took)
+		e.history = append(e.history[max(len(e.history)-keptElections+1, 0):], Election{
+			At: e.since, Took: e.took, Leader: sid, Term: term, State: state, Vote: e.own,
+		})
 		e.n.log.Info(state.String())
 		e.n.log.Info(fmt.Sprintf("%s - LEADER ELECTION TOOK - %d MS", state, e.took.Milliseconds()),
 			"leader-sid", sid, "term", term, "vote", e.own.String())
 	}
 	e.tellLocked()
+}
+
+// keptElections is how many elections are remembered.
+const keptElections = 10
+
+// Election is one that has ended, as this server saw it.
+type Election struct {
+	At     time.Time // when the leader was known
+	Took   time.Duration
+	Leader int64
+	Term   uint64          // Raft's
+	State  zabcompat.State // this server's from then on
+	Vote   zabcompat.Vote  // this server's own
+}
+
+// Elections are the last ones, oldest first; none of a server alone.
+func (n *Node) Elections() []Election {
+	e := &n.election
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.history)
 }
 
 // hurryRaft gives Raft its working timeouts, once.

@@ -143,6 +143,10 @@ type Node struct {
 	forgot   time.Time                            // see forgetDeadLeader; of the main loop
 	serving  atomic.Int32                         // a Service
 	gone     atomic.Bool
+	// downSince is since when there is no leader in office, in ns since 1970; 0 if
+	// there is one.
+	downSince atomic.Int64
+	counted   uint64 // FSM.Work's requests that have been counted; of the apply goroutine
 
 	mu         sync.Mutex // guards what follows
 	origin     origin
@@ -207,6 +211,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 		return nil, errors.Join(err, n.stores.Close())
 	}
 	cfg.Metrics.StartSnapshotTime.Time(time.Since(start))
+	cfg.Metrics.InitTime.Time(time.Since(start))
 	if cfg.ReadOnlyAfter > 0 {
 		if err = n.replay(); err != nil {
 			return nil, errors.Join(err, n.stores.Close())
@@ -244,7 +249,7 @@ func (n *Node) bind() error {
 	}
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
 	n.mesh = peer.New(quorumLn, n.roster.Load().peers, n, n.log.Named("peer"))
-	n.trans = newTransport(electionLn, n.cfg.SID, n, raftLog{n.log.Named("raft")})
+	n.trans = newTransport(electionLn, n.cfg.SID, n, n.cfg.Metrics, raftLog{n.log.Named("raft")})
 	n.trans.heard = n.poke
 	return nil
 }
@@ -392,6 +397,9 @@ func (n *Node) leaderChanged(sid int64, term uint64) {
 		n.trans.endPipelines() // of a leadership that is over
 	}
 	if n.leadTerm.Swap(0) != 0 {
+		if !n.gone.Load() {
+			n.cfg.Metrics.LeaderStepDowns.Inc()
+		}
 		n.events.Following()
 	}
 	n.election.leaderChanged(sid, term)
@@ -417,6 +425,13 @@ func (n *Node) seekOffice(now time.Time) {
 // Led takes note that a leader's first entry is applied. Called under the state
 // lock.
 func (n *Node) Led(term uint64) {
+	if since := n.downSince.Swap(0); since != 0 {
+		d := time.Since(time.Unix(0, since))
+		n.cfg.Metrics.UnavailableTime.Time(d)
+		if sid, _ := n.Leader(); sid == n.cfg.SID {
+			n.cfg.Metrics.LeaderUnavailable.Time(d)
+		}
+	}
 	n.office.Store(term)
 	n.poke()
 }

@@ -53,6 +53,7 @@ func (s *notices) owe(sid int64) {
 // is called under the state lock, and does not block.
 func (n *Node) Applied(v fsm.View, index, term uint64) {
 	n.applied.Store(index)
+	n.countApplied()
 	n.releaseSyncs(v, index)
 	n.batch.noteApplied(index)
 	n.noteMembership(v)
@@ -107,5 +108,18 @@ func (n *Node) noticeLate() {
 	}
 	for _, p := range *n.trans.appenders.Load() {
 		p.notice(s.index, s.term)
+	}
+}
+
+// countApplied counts the requests of the batch as committed: by this leader, or
+// as it was told.
+func (n *Node) countApplied() {
+	requests, _ := n.fsm.Work()
+	done := int64(requests - n.counted)
+	n.counted = requests
+	if n.leadTerm.Load() != 0 {
+		n.cfg.Metrics.Commits.Add(done)
+	} else {
+		n.cfg.Metrics.CommitsReceived.Add(done)
 	}
 }

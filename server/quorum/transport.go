@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"zooraft/server/peer"
+	"zooraft/zabcompat/metrics"
 )
 
 // transport is Raft's transport on the election port, over connections that
@@ -23,8 +25,9 @@ import (
 // NetworkTransport; entries go by append streams of our own.
 type transport struct {
 	*raft.NetworkTransport
-	layer *streamLayer
-	rpcs  chan raft.RPC // to Raft, from both
+	layer   *streamLayer
+	metrics *metrics.Metrics
+	rpcs    chan raft.RPC // to Raft, from both
 
 	// While watching, heard is called whenever a follower has answered.
 	watching atomic.Bool
@@ -52,7 +55,7 @@ type peers interface {
 	electionAddr(sid int64) string
 }
 
-func newTransport(ln net.Listener, self int64, p peers, log hclog.Logger) *transport {
+func newTransport(ln net.Listener, self int64, p peers, m *metrics.Metrics, log hclog.Logger) *transport {
 	l := &streamLayer{
 		ln:       ln,
 		self:     self,
@@ -63,7 +66,7 @@ func newTransport(ln net.Listener, self int64, p peers, log hclog.Logger) *trans
 		dialled:  make(map[net.Conn]struct{}),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	t := l.transport()
+	t := l.transport(m)
 	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, t.admit) })
 	return t
 }
@@ -73,11 +76,11 @@ func newTransport(ln net.Listener, self int64, p peers, log hclog.Logger) *trans
 func newLocalTransport(self int64, log hclog.Logger) *transport {
 	l := &streamLayer{self: self, accepted: make(chan net.Conn), log: log}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	return l.transport()
+	return l.transport(new(metrics.Metrics)) // nothing goes over it
 }
 
-func (l *streamLayer) transport() *transport {
-	t := &transport{layer: l, heard: func() {}, rpcs: make(chan raft.RPC, appendAhead)}
+func (l *streamLayer) transport(m *metrics.Metrics) *transport {
+	t := &transport{layer: l, metrics: m, heard: func() {}, rpcs: make(chan raft.RPC, appendAhead)}
 	t.appenders.Store(new([]*appender))
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: labels{},
@@ -88,6 +91,18 @@ func (l *streamLayer) transport() *transport {
 	})
 	l.wg.Go(t.relay)
 	return t
+}
+
+// InstallSnapshot implements raft.Transport.
+func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest,
+	resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	t.metrics.SyncsBySnapshot.Inc()
+	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
+}
+
+// acked notes how long a follower took to have what it was sent on its disk.
+func (t *transport) acked(sid int64, took time.Duration) {
+	t.metrics.AckLatency.For(strconv.FormatInt(sid, 10)).Time(took)
 }
 
 // relay passes on what comes by the stock transport.
@@ -169,6 +184,7 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, _ raft.ServerAddress
 	if err != nil {
 		return nil, err
 	}
+	t.metrics.SyncsByLog.Inc() // Raft asks for it once a follower is near the end of the log
 	p := newAppender(t, id)
 	if conn, err = t.layer.keep(conn, p.readAnswers); err != nil {
 		return nil, err

@@ -28,6 +28,10 @@ type Config struct {
 	// delays expiry, but must not wait for Lead, Follow or Close. Required.
 	Expire func(term uint64, ids []protocol.SessionID)
 
+	// Paused hears that the process did not run, or not enough, for so long. It
+	// must not block. May be nil.
+	Paused func(time.Duration)
+
 	// Logger, or nil for none.
 	Logger hclog.Logger
 }

@@ -54,6 +54,9 @@ func (e *Expirer) sweep() []protocol.SessionID {
 	e.next = max(first, last+1)
 	e.mu.Unlock()
 
+	if late > e.cfg.TickTime && e.cfg.Paused != nil {
+		e.cfg.Paused(late)
+	}
 	if late > e.cfg.TickTime {
 		e.grace(first, last, now, late)
 		return nil

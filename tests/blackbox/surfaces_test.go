@@ -213,6 +213,7 @@ func TestSurfacesAgree(t *testing.T) {
 	for name, least := range map[string]float64{
 		"proposal_count": writes, "proposal_count_total": writes, "fsynctime": 1, "quorum_ack_latency": 1,
 		"sync_processor_batch_size": 1, "synced_followers": 2, "quorum_size": 3, "zooraft_leading": 1,
+		"commit_count": writes, "ack_latency": 1, "election_time": 1, "unavailable_time": 1, "leader_unavailable_time": 1, "looking_count": 1,
 	} {
 		if got := value(onLeader[name]); got < least {
 			t.Errorf("leader: %s is %v, want %v at least", name, got, least)
@@ -221,6 +222,8 @@ func TestSurfacesAgree(t *testing.T) {
 	for name, least := range map[string]float64{
 		"updatelatency": writes, "readlatency": 1, "response_bytes": 600, "watch_count": 1, "znode_count": 5 + writes,
 		"propagation_latency": 1, "fsynctime": 1, "num_alive_connections": 1, "process_resident_memory_bytes": 1 << 20,
+		"learner_commit_received_count": writes, "learner_proposal_received_count": 1, "connection_request_count": 1,
+		"bytes_received_count": 1000,
 	} {
 		if got := value(onFollower[name]); got < least {
 			t.Errorf("follower: %s is %v, want %v at least", name, got, least)

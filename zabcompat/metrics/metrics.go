@@ -79,8 +79,6 @@ type Metrics struct {
 	RestoreTime         Summary `zk:"restore_time"`
 	InitTime            Summary `zk:"dbinittime"`             // loading the state at the start
 	StartSnapshotTime   Summary `zk:"startup_snap_load_time"` // its snapshot
-	StartEntries        Summary `zk:"startup_txns_loaded"`
-	StartEntriesTime    Summary `zk:"startup_txns_load_time"`
 	SnapshotErrors      Counter `zk:"snapshot_error_count"`
 	RestoreErrors       Counter `zk:"restore_error_count"`
 	SnapshotRateLimited Counter `zk:"snapshot_rate_limited_count"`

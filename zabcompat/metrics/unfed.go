@@ -35,5 +35,6 @@ var unfedSummaries = []ID{
 	{Name: "local_write_committed_time_ms", Percentiles: true}, {Name: "server_write_committed_time_ms", Percentiles: true},
 	{Name: "read_final_proc_time_ms", Percentiles: true}, {Name: "write_final_proc_time_ms", Percentiles: true},
 	{Name: "dead_watchers_cleaner_latency", Percentiles: true},
+	{Name: "startup_txns_loaded"}, {Name: "startup_txns_load_time"}, // Raft applies its log once there is a leader
 	{Name: "netty_queued_buffer_capacity"}, {Name: "socket_closing_time"},
 }
