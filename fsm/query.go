@@ -79,6 +79,47 @@ func (v View) multiRead(dst []byte, ops []protocol.MultiOp, r *Reader) ([]byte, 
 	return protocol.AppendMultiEnd(dst), protocol.ErrOK
 }
 
+// multiReadAborted is the answer to a multiRead that cannot be decoded as one.
+// ZooKeeper finds a write or a null path only when that operation's turn comes,
+// and sends what it has by then beside the error.
+func (v View) multiReadAborted(dst, body []byte, r *Reader) ([]byte, protocol.ErrCode) {
+	d := protocol.NewDecoder(body)
+	var reads []protocol.MultiOp
+	null := -1 // the first read without a path
+	for d.Err() == nil {
+		var h protocol.MultiHeader
+		if h.Decode(&d); d.Err() != nil {
+			break
+		}
+		if h.Done {
+			if null < 0 {
+				return dst, protocol.ErrMarshalling
+			}
+			out, code := v.multiRead(dst, reads[:null], r)
+			if code != protocol.ErrOK {
+				return dst, code
+			}
+			return out, protocol.ErrMarshalling
+		}
+		if h.Type != protocol.OpGetData && h.Type != protocol.OpGetChildren {
+			break
+		}
+		op := protocol.MultiOp{Type: h.Type}
+		var isNull bool
+		op.Read.Path, isNull = d.StringNull()
+		d.Bool()
+		if isNull && null < 0 {
+			null = len(reads)
+		}
+		reads = append(reads, op)
+	}
+	d = protocol.NewDecoder(body)
+	if _, err := protocol.DecodeMulti(&d); err == nil { // nothing but writes
+		return protocol.AppendMultiEnd(dst), protocol.ErrMarshalling
+	}
+	return dst, protocol.ErrMarshalling
+}
+
 // addWatch sets a watch that stays. The path need not exist.
 func (r *Reader) addWatch(dst []byte, q *protocol.AddWatchRequest) ([]byte, protocol.ErrCode) {
 	switch q.Mode {

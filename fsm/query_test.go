@@ -128,8 +128,8 @@ func TestMultiRead(t *testing.T) {
 	if n := m.f.Watches().NumWatches(); n != 0 {
 		t.Errorf("%d watches after it, want none", n)
 	}
-	if got, code := ask(protocol.MultiOp{Type: protocol.OpDelete, Delete: protocol.DeleteRequest{Path: "/a"}}); code != protocol.ErrMarshalling || got != nil {
-		t.Errorf("with a write: got %v, %x; want %v", code, got, protocol.ErrMarshalling)
+	if got, code := ask(protocol.MultiOp{Type: protocol.OpDelete, Delete: protocol.DeleteRequest{Path: "/a"}}); code != protocol.ErrMarshalling || !bytes.Equal(got, protocol.AppendMultiEnd(nil)) {
+		t.Errorf("with a write: got %v, %x; want %v and the end mark", code, got, protocol.ErrMarshalling)
 	}
 
 	m.set("/a", string(make([]byte, 1<<20)), -1)

@@ -107,7 +107,8 @@ func Readable(op protocol.OpCode) bool {
 
 // Read answers a read: it appends the reply's body to dst and sets the watches
 // that the request asks for, so that no change can come between what is
-// returned and what is watched. With an error code, dst comes back as it was.
+// returned and what is watched. With an error code, dst comes back as it was,
+// but for the part of a multiRead's results that ZooKeeper sends even then.
 //
 // The reads of every day stand apart from the others so as to allocate nothing.
 func (v View) Read(dst []byte, op protocol.OpCode, body []byte, r *Reader) ([]byte, protocol.ErrCode) {
@@ -168,9 +169,11 @@ func (v View) readRare(dst []byte, op protocol.OpCode, body []byte, r *Reader) (
 	case protocol.OpWhoAmI:
 		out = r.whoAmI(dst)
 	case protocol.OpMultiRead:
-		if ops, err := protocol.DecodeMultiRead(&d); err == nil {
-			out, code = v.multiRead(dst, ops, r)
+		ops, err := protocol.DecodeMultiRead(&d)
+		if err != nil {
+			return v.multiReadAborted(dst, body, r)
 		}
+		out, code = v.multiRead(dst, ops, r)
 	case protocol.OpAddWatch:
 		var q protocol.AddWatchRequest
 		q.Decode(&d)

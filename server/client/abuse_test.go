@@ -85,7 +85,11 @@ func TestMalformedInput(t *testing.T) {
 				}
 				p.closed()
 			default:
-				if h, b := p.reply(); h.Xid != 7 || h.Err != tt.want || h.Zxid <= 0 || h.Err != 0 && len(b) != 0 {
+				h, b := p.reply()
+				if tt.name == "multiRead of a write" { // ZooKeeper sends the end mark all the same
+					b = bytes.TrimPrefix(b, protocol.AppendMultiEnd(nil))
+				}
+				if h.Xid != 7 || h.Err != tt.want || h.Zxid <= 0 || h.Err != 0 && len(b) != 0 {
 					t.Errorf("reply %+v %x, want %v", h, b, tt.want)
 				}
 				p.mustCall(8, protocol.OpExists, get("/")) // and it stays open
