@@ -5,6 +5,7 @@
 # make test       all tests that need nothing but Go (and a C compiler, for -race)
 # make interop    the stock clients against a server; installs them first. INTEROP=full takes some minutes more for
 #                 whole applications; tests/interop/doc.go says which
+# make differential  made-up requests to a ZooKeeper and to Zooraft, replies compared, for DIFFER_TIME from DIFFER_SEED on
 # make fuzz       each fuzz test for FUZZTIME
 # make bench      Zooraft beside ZooKeeper, in some minutes; BENCH=full takes half an hour and more. tests/bench/doc.go
 #                 says what can be chosen; results.json and report.html go to BENCH_OUT
@@ -13,6 +14,7 @@
 
 GO         ?= go
 FUZZTIME   ?= 10s
+DIFFER_TIME ?= 30m
 BENCHCOUNT ?= 1
 BENCH      ?= quick
 BENCH_OUT  ?= bench-results
@@ -31,7 +33,7 @@ RACE    := $(if $(HAVE_CC),-race)
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: all build run ensemble check format vet staticcheck imports test interop fuzz bench bench-docs microbench clean
+.PHONY: all build run ensemble check format vet staticcheck imports test interop differential fuzz bench bench-docs microbench clean
 all: build
 
 # minimal keeps gonum's plots from bringing every format they could be drawn in.
@@ -73,6 +75,10 @@ interop: export ZOORAFT_INTEROP := $(INTEROP)
 interop:
 	bash tests/interop/setup.sh
 	$(GO) test -v -count=1 -timeout 30m -tags interop ./tests/interop/...
+
+differential:
+	bash tests/interop/setup.sh
+	DIFFER_TIME='$(DIFFER_TIME)' $(GO) test -v -count=1 -timeout 24h -tags interop -run 'TestScripts|TestGenerated' ./tests/interop
 
 # Making an interesting input smaller takes up to a minute of the time, unless told otherwise: of the slower tests
 # nothing else would be left.

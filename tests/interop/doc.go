@@ -17,5 +17,26 @@
 //   - TestZooKeeperTests: those of ZooKeeper's own tests, from its test jar, that ask a lone server by its port, with
 //     Zooraft in the place of the server that they start (under zookeeper-tests/).
 //
+// It also plays scenarios to a Zooraft and a ZooKeeper of equal configuration, side by side, and compares every reply,
+// event and end of a connection: those of scripts/*.txt, grouped by what they are about, and generated ones. Package
+// differ describes the format and what is compared. A scenario says what is sent, never what is to come back. To write
+// one, add to a file of scripts/ and look at what ZooKeeper answers:
+//
+//	ZOORAFT_SCENARIO=delete ZOORAFT_SHOW=1 go test -v -tags interop -run TestScripts ./tests/interop
+//
+// A difference is printed as a script that can be saved and replayed:
+//
+//	ZOORAFT_REPLAY=/tmp/script.txt go test -v -tags interop -run TestReplay ./tests/interop
+//
+// Environment of these:
+//
+//	ZOORAFT_SCENARIO  plays only the scenarios whose names contain it
+//	ZOORAFT_SHOW      1: prints what ZooKeeper answers to each step
+//	ZOORAFT_REPLAY    the file that TestReplay plays
+//	DIFFER_TIME       how long TestGenerated makes up scenarios, 30s if it is not said; make differential takes 30m
+//	DIFFER_SEED       the seed to begin with, which is printed; a scenario's own seed makes it again
+//
+// awaited_test.go lists scenarios that await a part of the server which is still missing.
+//
 // A tool that is missing skips its tests and is named; with CI=true it fails them.
 package interop

@@ -1,0 +1,108 @@
+//go:build interop
+
+package interop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"zooraft/tests/harness"
+	"zooraft/tests/interop/differ"
+)
+
+// pair is the oracle beside what is under test, with equal configurations.
+type pair struct{ zookeeper, zooraft *target }
+
+// roots numbers the nodes that scenarios work under.
+var roots atomic.Int64
+
+// startPair starts both. Neither keeps what it is given: the oracle need not sync its log.
+func startPair(t *testing.T, c *differ.Config) *pair {
+	t.Helper()
+	o := harness.Options{Size: c.Size, Observers: c.Observers, TickTime: c.TickTime, Defines: c.Defines}
+	// Sessions are to end when a scenario says so, not when the machine is slow; and nothing is to happen between two
+	// requests that none of them asked for.
+	o.Lines = append(o.Lines, "maxSessionTimeout=120000", "preAllocSize=1024", "forceSync=no")
+	o.Lines = append(o.Lines, c.Lines...)
+	if !strings.Contains(strings.Join(o.Defines, " "), "checkIntervalMs") {
+		o.Defines = append(o.Defines, "znode.container.checkIntervalMs=3600000")
+	}
+	jars := zooKeeperJars(t)
+	zookeeper := harness.NewZooKeeper(t, jars, o)
+	zooraft := harness.NewZooraft(t, o)
+	for _, e := range []*harness.Ensemble{zookeeper, zooraft} {
+		for sid := 1; sid <= e.Size(); sid++ {
+			e.Start(sid)
+		}
+	}
+	p := &pair{&target{"zookeeper", zookeeper}, &target{"zooraft", zooraft}}
+	for _, e := range []*harness.Ensemble{zookeeper, zooraft} {
+		e.WaitServing()
+		e.Leader()
+	}
+	return p
+}
+
+// play plays a scenario to both.
+func (p *pair) play(s *differ.Scenario) (*differ.Outcome, error) {
+	return differ.Both(p.zookeeper, p.zooraft, s, fmt.Sprintf("d%d", roots.Add(1)))
+}
+
+// target is an ensemble as package differ wants it.
+type target struct {
+	name string
+	e    *harness.Ensemble
+}
+
+func (t *target) Name() string { return t.name }
+
+func (t *target) Addr(server string) string { return t.e.Server(t.sid(server)).ClientAddr }
+
+func (t *target) sid(server string) int {
+	switch server {
+	case "":
+		return 1
+	case "leader":
+		return t.e.Leader()
+	case "follower":
+		leader := t.e.Leader()
+		for sid := 1; sid <= t.e.Size(); sid++ {
+			if sid != leader {
+				return sid
+			}
+		}
+	}
+	sid, _ := strconv.Atoi(server)
+	return sid
+}
+
+func (t *target) Restart() {
+	for sid := 1; sid <= t.e.Size(); sid++ {
+		t.e.Term(sid)
+	}
+	t.e.StartAll()
+	t.e.Leader()
+}
+
+func (t *target) Word(server, word string) (string, error) {
+	return harness.FourLetter(t.Addr(server), word)
+}
+
+// TestScripts plays every scenario of the directory scripts.
+func TestScripts(t *testing.T) {
+	testScripts(t, os.DirFS("."), "scripts/*.txt")
+}
+
+// TestReplay plays the scenarios of the file that ZOORAFT_REPLAY names: a difference is printed as one.
+func TestReplay(t *testing.T) {
+	file := os.Getenv("ZOORAFT_REPLAY")
+	if file == "" {
+		t.Skip("ZOORAFT_REPLAY names no script")
+	}
+	testScripts(t, os.DirFS(filepath.Dir(file)), filepath.Base(file))
+}
