@@ -120,23 +120,29 @@ func (v View) multiReadAborted(dst, body []byte, r *Reader) ([]byte, protocol.Er
 	return dst, protocol.ErrMarshalling
 }
 
-// addWatch sets a watch that stays. The path need not exist.
-func (r *Reader) addWatch(dst []byte, q *protocol.AddWatchRequest) ([]byte, protocol.ErrCode) {
-	switch q.Mode {
-	case protocol.AddWatchPersistent:
+// addWatch sets a watch that stays. The path need not exist; without one nothing
+// will ever fire, so there is nothing to set.
+func (r *Reader) addWatch(dst []byte, q *protocol.AddWatchRequest, path bool) ([]byte, protocol.ErrCode) {
+	switch {
+	case q.Mode != protocol.AddWatchPersistent && q.Mode != protocol.AddWatchPersistentRecursive:
+		return dst, protocol.ErrMarshalling
+	case !path:
+	case q.Mode == protocol.AddWatchPersistent:
 		r.Watcher.AddPersistent(q.Path)
-	case protocol.AddWatchPersistentRecursive:
-		r.Watcher.AddRecursive(q.Path)
 	default:
-		return nil, protocol.ErrMarshalling
+		r.Watcher.AddRecursive(q.Path)
 	}
 	return protocol.AppendInt32(dst, int32(protocol.ErrOK)), protocol.ErrOK
+}
+
+func validWatcherType(n int32) bool {
+	return n >= protocol.WatcherTypeChildren && n <= protocol.WatcherTypePersistentRecursive
 }
 
 // watches answers checkWatches and removeWatches: whether the connection has
 // watches of a type at a path, the latter taking them away.
 func (r *Reader) watches(dst []byte, op protocol.OpCode, q *protocol.WatchesRequest) ([]byte, protocol.ErrCode) {
-	if q.Type < protocol.WatcherTypeChildren || q.Type > protocol.WatcherTypePersistentRecursive {
+	if !validWatcherType(q.Type) {
 		return nil, protocol.ErrMarshalling
 	}
 	var found bool

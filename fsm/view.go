@@ -176,15 +176,19 @@ func (v View) readRare(dst []byte, op protocol.OpCode, body []byte, r *Reader) (
 		out, code = v.multiRead(dst, ops, r)
 	case protocol.OpAddWatch:
 		var q protocol.AddWatchRequest
-		q.Decode(&d)
-		if d.Err() == nil {
-			out, code = r.addWatch(dst, &q)
+		switch q.Decode(&d); {
+		case d.Err() == nil:
+			out, code = r.addWatch(dst, &q, true)
+		case noPath(&d): // ZooKeeper takes it
+			return r.addWatch(dst, &q, false)
 		}
 	case protocol.OpCheckWatches, protocol.OpRemoveWatches:
 		var q protocol.WatchesRequest
 		q.Decode(&d)
 		if d.Err() == nil {
 			out, code = r.watches(dst, op, &q)
+		} else if noPath(&d) && validWatcherType(q.Type) {
+			return dst, protocol.ErrNoWatcher
 		}
 	}
 	switch {

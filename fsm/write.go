@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -30,13 +31,23 @@ func Writable(op protocol.OpCode) bool {
 }
 
 // applyClient applies a client's write. Whatever comes of it, it takes one zxid
-// (ZooKeeper replicates refusals as error transactions).
+// (ZooKeeper replicates refusals as error transactions), but for a multi with a
+// null ACL, over which ZooKeeper stumbles before it gives one.
 func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) error {
 	r := &f.client
 	if err := r.decode(p); err != nil {
 		return err
 	}
 	res.Op = r.Op
+	var ops []protocol.MultiOp
+	var undecodable error
+	if r.Op == protocol.OpMulti {
+		d := protocol.NewDecoder(r.Body)
+		if ops, undecodable = protocol.DecodeMulti(&d); errors.Is(undecodable, protocol.ErrMultiACL) {
+			res.Err = protocol.ErrMarshalling
+			return nil
+		}
+	}
 	res.Zxid = int64(f.clock.Next(term))
 	w := write{f: f, req: r, zxid: res.Zxid}
 	if !r.Options.Has(LocalSession) { // of a local one nothing is known here
@@ -47,7 +58,11 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 		return nil
 	}
 	if r.Op == protocol.OpMulti {
-		w.multi(res)
+		if undecodable != nil {
+			res.Err = protocol.ErrMarshalling
+			return nil
+		}
+		w.multi(ops, res)
 		return nil
 	}
 	d := protocol.NewDecoder(r.Body)
@@ -56,15 +71,11 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer:
 		var c protocol.CreateRequest
 		c.Decode(&d)
-		if d.Err() == nil {
-			sub = w.create(r.Op, &c, 0)
-		}
+		sub = w.createDecoded(&d, r.Op, &c, 0)
 	case protocol.OpCreateTTL:
 		var c protocol.CreateTTLRequest
 		c.Decode(&d)
-		if d.Err() == nil {
-			sub = w.create(r.Op, &c.CreateRequest, c.TTL)
-		}
+		sub = w.createDecoded(&d, r.Op, &c.CreateRequest, c.TTL)
 	case protocol.OpDelete:
 		var c protocol.DeleteRequest
 		c.Decode(&d)
@@ -74,13 +85,13 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 	case protocol.OpSetData:
 		var c protocol.SetDataRequest
 		c.Decode(&d)
-		if d.Err() == nil {
+		if d.Err() == nil || noPath(&d) {
 			sub = w.setData(&c)
 		}
 	case protocol.OpSetACL:
 		var c protocol.SetACLRequest
 		c.Decode(&d)
-		if d.Err() == nil {
+		if d.Err() == nil || noPath(&d) {
 			sub = w.setACL(&c)
 		}
 	case protocol.OpReconfig:
@@ -92,13 +103,17 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 	default:
 		return fmt.Errorf("%w: client operation %d", ErrBadEntry, r.Op)
 	}
-	if d.Err() != nil {
+	if d.Err() != nil && (sub.Err == protocol.ErrOK || !noPath(&d)) {
 		sub.Err = protocol.ErrMarshalling
 	}
 	res.Err, res.Path, res.Stat = sub.Err, sub.Path, sub.Stat
 	f.fireEvents()
 	return nil
 }
+
+// noPath says whether a null path is all that is wrong with a record. To setData
+// and setACL it is a bad path like any other.
+func noPath(d *protocol.Decoder) bool { return errors.Is(d.Err(), protocol.ErrNull) }
 
 // write is one client write being applied. Its methods follow the order of
 // checks of ZooKeeper's PrepRequestProcessor.
@@ -128,28 +143,50 @@ func parentOf(path string) (parent string, ok bool) {
 	return path[:i], true
 }
 
-// create makes a znode; ttl, in ms, is createTTL's.
-func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest, ttl int64) SubResult {
-	t := w.f.tree
-	mode := r.Flags
+// createDecoded is create for a request that has been decoded, as far as it can
+// be: ZooKeeper misses the path only after it has looked at the mode.
+func (w *write) createDecoded(d *protocol.Decoder, op protocol.OpCode, r *protocol.CreateRequest, ttl int64) SubResult {
+	switch {
+	case d.Err() == nil:
+		return w.create(op, r, ttl)
+	case noPath(d):
+		if code := w.createMode(op, r.Flags, ttl); code != protocol.ErrOK {
+			return fail(code)
+		}
+	}
+	return fail(protocol.ErrMarshalling)
+}
+
+// createMode says whether the session may make a node of the mode.
+func (w *write) createMode(op protocol.OpCode, mode int32, ttl int64) protocol.ErrCode {
 	timed := protocol.HasTTL(mode)
 	switch {
 	case !protocol.ValidCreateMode(mode):
-		return fail(protocol.ErrBadArguments)
+		return protocol.ErrBadArguments
 	case timed && !w.req.Options.Has(ExtendedTypes):
-		return fail(protocol.ErrUnimplemented)
+		return protocol.ErrUnimplemented
 	case timed != (op == protocol.OpCreateTTL), timed && (ttl < 1 || ttl > tree.MaxTTL):
 		// A TTL for a node that takes none, a node without its TTL, or one out of
 		// bounds. ZooKeeper lets a negative TTL for a node that takes none pass
 		// here, and cannot apply it.
-		return fail(protocol.ErrBadArguments)
+		return protocol.ErrBadArguments
 	case w.session != protocol.ErrOK:
-		return fail(w.session)
+		return w.session
 	case protocol.Ephemeral(mode) && w.req.Options.Has(LocalSession):
 		if op == protocol.OpCreateContainer { // where ZooKeeper takes no notice of local sessions
-			return fail(protocol.ErrSessionExpired)
+			return protocol.ErrSessionExpired
 		}
-		return fail(protocol.ErrEphemeralOnLocalSession)
+		return protocol.ErrEphemeralOnLocalSession
+	}
+	return protocol.ErrOK
+}
+
+// create makes a znode; ttl, in ms, is createTTL's.
+func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest, ttl int64) SubResult {
+	t := w.f.tree
+	mode := r.Flags
+	if code := w.createMode(op, mode, ttl); code != protocol.ErrOK {
+		return fail(code)
 	}
 
 	parentPath, ok := parentOf(r.Path)
@@ -186,7 +223,7 @@ func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest, ttl int64)
 	switch {
 	case op == protocol.OpCreateContainer: // whatever the flags say
 		owner = tree.ContainerOwner
-	case timed:
+	case protocol.HasTTL(mode):
 		owner = tree.TTLOwner(ttl)
 	case protocol.Ephemeral(mode):
 		owner = int64(w.req.Session)
@@ -318,13 +355,7 @@ func (w *write) target(path string, need int32) (tree.Ref, protocol.ErrCode) {
 func versionMatches(want, have int32) bool { return want == -1 || want == have }
 
 // multi applies all operations or none, under one zxid.
-func (w *write) multi(res *Result) {
-	d := protocol.NewDecoder(w.req.Body)
-	ops, err := protocol.DecodeMulti(&d)
-	if err != nil {
-		res.Err = protocol.ErrMarshalling
-		return
-	}
+func (w *write) multi(ops []protocol.MultiOp, res *Result) {
 	t := w.f.tree
 	t.Begin()
 	w.f.quotas.begin(w.req.Options.Has(EnforceQuota))

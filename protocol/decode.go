@@ -18,29 +18,41 @@ var (
 	// ErrNull means null where ZooKeeper cannot do without a value.
 	ErrNull = errors.New("protocol: null value")
 	// ErrMultiOp means a sub-operation that its kind of multi does not take, or
-	// create flags or a null ACL that fail the whole multi.
+	// create flags that fail the whole multi.
 	ErrMultiOp = errors.New("protocol: bad operation in multi")
+	// ErrMultiACL means a create with a null ACL, which fails the whole multi in a
+	// way of its own: it takes no zxid.
+	ErrMultiACL = errors.New("protocol: null ACL in multi")
 )
 
 // Decoder reads Jute primitives from a byte slice, front to back.
 //
 // The first error sticks: every later call returns the zero value, and Err
-// tells what went wrong. A Decoder is a plain value that needs no release;
+// tells what went wrong. Only a null path is noted and reading goes on, for
+// ZooKeeper stumbles over it when the whole record has been decoded: an error
+// behind it counts more. A Decoder is a plain value that needs no release;
 // copying it copies the position. It may not be shared between goroutines.
 type Decoder struct {
-	b   []byte // what has not been read yet; nil after an error
-	err error
+	b    []byte // what has not been read yet; nil after an error
+	err  error
+	null bool // a path was null
 }
 
 // NewDecoder returns a Decoder at the start of b, which must stay unchanged as
 // long as buffers obtained from the Decoder are in use.
 func NewDecoder(b []byte) Decoder { return Decoder{b: b} }
 
-// Err returns the first error, one of [ErrShort], [ErrLength], [ErrNull] and
-// [ErrMultiOp], or nil.
-func (d *Decoder) Err() error { return d.err }
+// Err returns the first error, one of [ErrShort], [ErrLength], [ErrNull],
+// [ErrMultiOp] and [ErrMultiACL], or nil.
+func (d *Decoder) Err() error {
+	if d.err == nil && d.null {
+		return ErrNull
+	}
+	return d.err
+}
 
-// Remaining returns how many bytes have not been read. It is 0 after an error.
+// Remaining returns how many bytes have not been read. It is 0 after an error
+// other than a null path.
 func (d *Decoder) Remaining() int { return len(d.b) }
 
 func (d *Decoder) fail(err error) {
@@ -131,9 +143,7 @@ func (d *Decoder) StringNull() (s string, isNull bool) {
 // is an error, [ErrNull]; whether the path is well-formed is not looked at.
 func (d *Decoder) Path() string {
 	s, isNull := d.StringNull()
-	if isNull {
-		d.fail(ErrNull)
-	}
+	d.null = d.null || isNull
 	return s
 }
 
@@ -145,7 +155,8 @@ func (d *Decoder) PathShared() string {
 		return string(appendRepaired(make([]byte, 0, 3*len(b)), b))
 	}
 	if b == nil {
-		d.fail(ErrNull)
+		d.null = true
+		return ""
 	}
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
@@ -164,7 +175,7 @@ func (d *Decoder) Strings() []string {
 	for i := range out {
 		out[i] = d.Path()
 	}
-	if d.err != nil {
+	if d.Err() != nil {
 		return nil
 	}
 	return out

@@ -50,7 +50,8 @@ type MultiOp struct {
 // fails the request as a whole, with [ErrMarshalling]; besides the errors of the
 // Decoder that is [ErrMultiOp] for a sub-operation other than create, create2,
 // createContainer, createTTL, delete, setData and check, and, other than in
-// createTTL, for flags that are no create mode, TTL flags and a null ACL.
+// createTTL, for flags that are no create mode and TTL flags; and [ErrMultiACL]
+// for a null ACL.
 //
 // Types come out as ZooKeeper executes them (org.apache.zookeeper.
 // MultiOperationRecord): createTTL without a TTL mode is a plain create, its TTL
@@ -79,6 +80,10 @@ func decodeOps(d *Decoder, decode func(*MultiOp, *Decoder)) ([]MultiOp, error) {
 			return nil, d.err
 		}
 		if h.Done {
+			if d.null {
+				d.fail(ErrNull)
+				return nil, d.err
+			}
 			return ops, nil
 		}
 		if len(ops) == cap(ops) {
@@ -113,7 +118,15 @@ func (op *MultiOp) decodeWrite(d *Decoder) {
 		return
 	}
 	flags := op.Create.Flags
-	if op.Type != OpCreateTTL && (!ValidCreateMode(flags) || op.Create.ACLNull || HasTTL(flags)) {
+	switch {
+	case op.Type == OpCreateTTL:
+	case !ValidCreateMode(flags):
+		d.fail(ErrMultiOp)
+		return
+	case op.Create.ACLNull:
+		d.fail(ErrMultiACL)
+		return
+	case HasTTL(flags):
 		d.fail(ErrMultiOp)
 		return
 	}

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"errors"
+
 	"zooraft/fsm"
 	"zooraft/protocol"
 )
@@ -90,7 +92,7 @@ func (c *conn) refuse(it item, code protocol.ErrCode) bool {
 // writable says whether a write may be proposed: ErrOK, ErrMarshalling for a
 // body that does not decode, ErrUnimplemented for what is no write at all. A
 // multi travels as it is, since ZooKeeper gives a zxid even to one that does
-// not decode.
+// not decode, and so does what has no path.
 func writable(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
 	switch op {
 	case protocol.OpMulti:
@@ -115,7 +117,7 @@ func writable(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
 	default:
 		return protocol.ErrUnimplemented
 	}
-	if d.Err() != nil {
+	if err := d.Err(); err != nil && !errors.Is(err, protocol.ErrNull) {
 		return protocol.ErrMarshalling
 	}
 	return protocol.ErrOK
