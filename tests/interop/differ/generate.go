@@ -1,0 +1,437 @@
+package differ
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+)
+
+// Profile says what generated scenarios are to be about, besides what all are.
+type Profile struct {
+	Name   string
+	Config Config
+	// Weights are added to those of the kinds of steps, by name.
+	Weights map[string]int
+}
+
+// generator makes up the steps of a scenario. It keeps hardly any model: what a server answers is not its concern, only
+// that the answer is determined.
+type generator struct {
+	*rand.Rand
+	steps   []Step
+	open    []string // connections
+	dropped []string // connections that were cut and may come back
+	next    int      // names given to connections
+	kinds   []kind
+	total   int
+}
+
+type kind struct {
+	name   string
+	weight int
+	make   func(*generator)
+}
+
+// Generate makes the scenario of a seed. The same seed makes the same scenario.
+func Generate(p *Profile, seed uint64) *Scenario {
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x5a4b))}
+	for _, k := range kinds {
+		k.weight += p.Weights[k.name]
+		if k.weight > 0 {
+			g.kinds = append(g.kinds, k)
+			g.total += k.weight
+		}
+	}
+	for range 2 + g.IntN(2) {
+		g.connect()
+	}
+	g.say("%s create $/a", g.who())
+	for n := 20 + g.IntN(50); len(g.steps) < n; {
+		g.step()
+	}
+	return &Scenario{Name: fmt.Sprintf("generated/%s-%d", p.Name, seed), File: "generated", Config: p.Config, Steps: g.steps}
+}
+
+func (g *generator) say(format string, args ...any) {
+	g.steps = append(g.steps, Step{Line: len(g.steps) + 1, Text: fmt.Sprintf(format, args...)})
+}
+
+func (g *generator) step() {
+	n := g.IntN(g.total)
+	for _, k := range g.kinds {
+		if n -= k.weight; n < 0 {
+			k.make(g)
+			return
+		}
+	}
+}
+
+func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
+
+// one says true once in n times.
+func (g *generator) one(n int) bool { return g.IntN(n) == 0 }
+
+func (g *generator) who() string {
+	if len(g.open) == 0 {
+		g.connect()
+	}
+	return pick(g, g.open...)
+}
+
+func (g *generator) connect() {
+	name := string(rune('a' + g.next%26))
+	g.next++
+	g.open = append(g.open, name)
+	g.say("connect %s%s", name, pick(g, "", "", "", " ro=none", " queued", " timeout=30000"))
+}
+
+// gone forgets a connection that its server closes.
+func (g *generator) gone(name string) {
+	for i, o := range g.open {
+		if o == name {
+			g.open = append(g.open[:i], g.open[i+1:]...)
+			return
+		}
+	}
+}
+
+// kinds are what steps there are and how often. Those that make a server close the connection stand alone, never in a
+// burst: which of the earlier requests are still answered would be a matter of luck.
+var kinds = []kind{
+	{"create", 20, func(g *generator) { g.say("%s %s", g.who(), g.create()) }},
+	{"delete", 9, func(g *generator) { g.say("%s %s", g.who(), g.delete()) }},
+	{"setData", 8, func(g *generator) { g.say("%s %s", g.who(), g.setData()) }},
+	{"setACL", 4, func(g *generator) { g.say("%s %s", g.who(), g.setACL()) }},
+	{"read", 16, func(g *generator) { g.say("%s %s", g.who(), g.read()) }},
+	{"watch", 8, func(g *generator) { g.say("%s %s", g.who(), g.watch()) }},
+	{"multi", 7, func(g *generator) { g.say("%s %s", g.who(), g.multi()) }},
+	{"multiRead", 3, func(g *generator) { g.say("%s %s", g.who(), g.multiRead()) }},
+	{"burst", 8, (*generator).burst},
+	{"ttl", 1, func(g *generator) {
+		flags, ttl := pick(g, 5, 6, 5, 0, 4), pick(g, "3600000", "1099511627775", "1099511627776", "0", "-1", "3600001")
+		if flags < 5 && ttl == "-1" {
+			ttl = "1" // the other ends a ZooKeeper
+		}
+		g.say("%s createTTL %s %s flags=%d ttl=%s", g.who(), g.path(), g.data(), flags, ttl)
+	}},
+	{"auth", 2, func(g *generator) {
+		g.say("%s auth %s", g.who(), pick(g, "digest u:p", "digest v:q", "digest w", "ip x"))
+	}},
+	{"badAuth", 1, func(g *generator) {
+		who := g.who()
+		g.say("%s auth %s", who, pick(g, "world anyone", "auth x", "super x", "digest ~", "sasl x", "nope \"\"", "\"\" x"))
+		g.gone(who)
+	}},
+	{"malformed", 3, (*generator).malformed},
+	{"session", 6, (*generator).session},
+	{"quota", 1, (*generator).quota},
+	{"expire", 0, (*generator).expire},
+}
+
+// plain is a request that leaves its connection alone.
+func (g *generator) plain() string {
+	switch g.IntN(12) {
+	case 0, 1, 2:
+		return g.create()
+	case 3, 4:
+		return g.delete()
+	case 5, 6:
+		return g.setData()
+	case 7:
+		return g.multi()
+	case 8:
+		return g.watch()
+	case 9:
+		return pick(g, g.setACL(), "sync $", "ping", g.multiRead())
+	}
+	return g.read()
+}
+
+// burst sends requests of one connection at once.
+func (g *generator) burst() {
+	who := g.who()
+	for range 1 + g.IntN(6) {
+		g.say("%s+ %s", who, g.plain())
+	}
+	g.say("%s %s", who, g.plain())
+}
+
+// path is one of few, so that requests meet; or rarely one that is bad.
+func (g *generator) path() string {
+	if g.one(25) {
+		return pick(g, "/", `""`, "$/", "$//a", "$/a/", "$/.", "$/a/..", "$/a/./b", `"$/\x00"`, `"$/a\x01"`, `"$/é"`, `"$/\uf900"`,
+			`"$/\ue000"`, `"$/😀"`, `"$/\xff"`, "a", "a/b", "/zookeeper", "/zookeeper/quota", "/zookeeper/config", "~", "$/a/...",
+			"$/nope/x", "/zookeeper/quota$", "/zookeeper/quota$/zookeeper_stats", "$/a//")
+	}
+	return "$" + pick(g, "", "/a", "/a", "/b", "/b", "/a/x", "/a/x", "/a/y", "/a/x/p", "/b/x", "/c", "/e", "/a/s0000000000",
+		"/a/s0000000001", "/a/s0000000002", "/a/0000000001", "/b/s0000000000", "/s0000000001", "/s0000000002")
+}
+
+func (g *generator) data() string {
+	return pick(g, `""`, `"1"`, `"22"`, `"hello"`, "~", "fill:100", `"333"`)
+}
+
+func digest(s string) string {
+	user, _, _ := strings.Cut(s, ":")
+	sum := sha1.Sum([]byte(s))
+	return user + ":" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// acl is one of those that occur, mostly the open one.
+func (g *generator) acl() string {
+	if !g.one(5) {
+		return ""
+	}
+	return " acl=" + pick(g, "world:anyone:31", "world:anyone:1", "world:anyone:30", "world:anyone:23", "world:anyone:15",
+		"world:anyone:0", "digest:"+digest("u:p")+":31", "digest:"+digest("u:p")+":31,world:anyone:1",
+		"digest:"+digest("v:q")+":3,world:anyone:28", "auth::31", "auth:~:31", "ip:127.0.0.1:31", "ip:10.0.0.0/8:31",
+		"ip:127.0.0.0/8:31,ip:127.0.0.0/8:31", "world:anyone:31,world:anyone:31", "none", "~", "super:x:31", "digest:u:31",
+		"ip:x:31", "nope:x:31", "world:other:31", "~:x:31", "digest:~:31", "world:anyone:31,nope:x:31", "auth:x:17,ip:127.0.0.1:1")
+}
+
+func (g *generator) version() string {
+	if g.one(2) {
+		return ""
+	}
+	return fmt.Sprintf(" version=%d", pick(g, -1, 0, 0, 1, 1, 2, 3, -2))
+}
+
+func (g *generator) create() string {
+	path, flags := g.path(), pick(g, 0, 0, 0, 0, 0, 1, 1, 1, 2, 3)
+	if g.one(25) {
+		flags = pick(g, 4, 5, 6, 7, -1)
+	}
+	if (flags == 2 || flags == 3) && g.one(2) {
+		path = pick(g, "$/a/s", "$/b/s", "$/a/", "$/s", "$/a/.")
+	}
+	op := pick(g, "create", "create", "create2")
+	if g.one(12) {
+		op, flags = "createContainer", pick(g, 4, 4, 0, 2)
+	}
+	s := op + " " + path + " " + g.data() + g.acl()
+	if flags != 0 {
+		s += fmt.Sprintf(" flags=%d", flags)
+	}
+	return s
+}
+
+func (g *generator) delete() string  { return "delete " + g.path() + g.version() }
+func (g *generator) setData() string { return "setData " + g.path() + " " + g.data() + g.version() }
+
+// setACL leaves alone what all scenarios share.
+func (g *generator) setACL() string {
+	path := g.path()
+	for path == "/" || path == `""` || strings.HasPrefix(path, "/zookeeper") {
+		path = g.path()
+	}
+	acl := g.acl()
+	if acl == "" {
+		acl = " acl=world:anyone:31"
+	}
+	return "setACL " + path + acl + g.version()
+}
+
+func (g *generator) read() string {
+	path := g.path()
+	switch g.IntN(12) {
+	case 0:
+		return "getACL " + path
+	case 1:
+		return "getAllChildrenNumber " + strings.Replace(path, `""`, "$", 1)
+	case 2:
+		return "getEphemerals " + pick(g, "/", "~", `""`, "$", "$/a", "$/e", `" "`)
+	case 3:
+		return pick(g, "whoAmI", "ping", "sync $", "sync ~")
+	}
+	return pick(g, "exists ", "getData ", "getChildren ", "getChildren2 ") + path + pick(g, "", "", "", " watch", " watch")
+}
+
+func (g *generator) watch() string {
+	switch g.IntN(6) {
+	case 0, 1:
+		return fmt.Sprintf("addWatch %s %d", g.path(), pick(g, 0, 0, 1, 1, 1, 2, -1))
+	case 2:
+		return fmt.Sprintf("removeWatches %s %d", g.path(), pick(g, 1, 2, 3, 4, 5, 0, 6))
+	case 3:
+		return fmt.Sprintf("checkWatches %s %d", g.path(), pick(g, 1, 2, 3, 4, 5, 0, 6))
+	case 4:
+		return g.setWatches()
+	}
+	return pick(g, "exists ", "getData ", "getChildren ", "getChildren2 ") + g.path() + " watch"
+}
+
+func (g *generator) setWatches() string {
+	lists := []string{"data", "exist", "child"}
+	op := "setWatches"
+	if g.one(2) {
+		op, lists = "setWatches2", append(lists, "persistent", "recursive")
+	}
+	s := op + " zxid=" + pick(g, "last", "0", fmt.Sprintf("+%d", g.IntN(30)))
+	for _, l := range lists {
+		if g.one(2) {
+			continue
+		}
+		var paths []string
+		for range 1 + g.IntN(3) {
+			paths = append(paths, "$"+pick(g, "", "/a", "/b", "/a/x", "/none", "/e", "/"))
+		}
+		s += " " + l + "=" + strings.Join(paths, ",")
+	}
+	if g.one(20) {
+		s += " " + pick(g, "cut=1", "cut=5", "extra=00", "xid=-8")
+	}
+	return s
+}
+
+func (g *generator) multi() string {
+	var subs []string
+	for range g.IntN(6) {
+		switch g.IntN(8) {
+		case 0, 1, 2:
+			subs = append(subs, g.create())
+		case 3, 4:
+			subs = append(subs, g.delete())
+		case 5, 6:
+			subs = append(subs, g.setData())
+		case 7:
+			subs = append(subs, "check "+g.path()+g.version())
+		}
+	}
+	if g.one(25) {
+		subs = append(subs, pick(g, "open", "getData $", "exists $", "setACL $/a", "createTTL $/t flags=0 ttl=1", "createTTL $/t ttl=3600000"))
+	}
+	return "multi " + strings.Join(subs, " ; ")
+}
+
+func (g *generator) multiRead() string {
+	var subs []string
+	for range g.IntN(5) {
+		subs = append(subs, pick(g, "getData ", "getChildren ")+g.path()+pick(g, "", "", " watch"))
+	}
+	if g.one(20) {
+		subs = append(subs, pick(g, "open", "setData $", "exists $", "getChildren2 $"))
+	}
+	return "multiRead " + strings.Join(subs, " ; ")
+}
+
+// malformed is a frame that is none, or a request whose body is too short or too long.
+func (g *generator) malformed() {
+	who := g.who()
+	switch g.IntN(9) {
+	case 0:
+		g.say("%s bytes %s reply=1", who, pick(g, "ffffffff", "7fffffff", "00100000", "80000000"))
+		g.gone(who)
+	case 1:
+		g.say("%s frame %s", who, pick(g, "00", "00000001", "00000001000000", `""`))
+		g.gone(who)
+	case 2:
+		g.say("%s op %d %s", who, pick(g, 0, 10, 13, 23, 99, 108, -1, -9, 1000), pick(g, `""`, "00", "ffffffff"))
+		g.gone(who)
+	case 3, 4:
+		g.say("%s op %d %s", who, pick(g, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 17, 18, 19, 21, 22, 101, 103, 104, 105, 106, 11, 107),
+			pick(g, `""`, "00", "00000001", "ffffffff", "fffffffe", "7fffffff", "000000012f", "000000012fff", "000000012f00000000"))
+	case 5:
+		g.say("%s auth digest u:p cut=%d", who, 1+g.IntN(20))
+		g.gone(who)
+	default:
+		g.say("%s %s %s", who, g.plainOrder(), pick(g, "cut=1", "cut=2", "cut=4", "cut=8", "extra=00", "extra=ffffffffffffffff", "xid=0",
+			"xid=-5", "xid=2147483647"))
+	}
+}
+
+// plainOrder is a request that takes options at its end.
+func (g *generator) plainOrder() string {
+	for {
+		if s := g.plain(); !strings.HasPrefix(s, "multi") && !strings.HasPrefix(s, "whoAmI") && !strings.Contains(s, "cut=") &&
+			!strings.Contains(s, "extra=") && !strings.Contains(s, "xid=") && !strings.HasPrefix(s, "ping") {
+			return s
+		}
+	}
+}
+
+// session opens, cuts, resumes and ends.
+func (g *generator) session() {
+	switch g.IntN(7) {
+	case 0:
+		if len(g.open) < 4 {
+			g.connect()
+		}
+	case 1:
+		who := g.who()
+		g.say("drop %s", who)
+		g.gone(who)
+		g.dropped = append(g.dropped, who)
+	case 2, 3:
+		if len(g.dropped) > 0 {
+			i := g.IntN(len(g.dropped))
+			who := g.dropped[i]
+			g.dropped = append(g.dropped[:i], g.dropped[i+1:]...)
+			g.open = append(g.open, who)
+			g.say("connect %s", who)
+			if g.one(2) {
+				g.say("%s %s", who, g.setWatches())
+			}
+		}
+	case 4:
+		who := g.who()
+		g.say("%s close", who)
+		g.gone(who)
+		if g.one(2) {
+			g.say("connect %s", who) // is refused
+		}
+	case 5: // a second connection of a session cuts the first
+		who := g.who()
+		name := string(rune('a' + g.next%26))
+		g.next++
+		g.say("connect %s session=%s", name, who)
+		g.gone(who)
+		g.open = append(g.open, name)
+	case 6:
+		name := string(rune('a' + g.next%26))
+		g.next++
+		switch g.IntN(5) {
+		case 0:
+			g.say("connect %s id=12345 ", name)
+		case 1:
+			g.say("connect %s session=%s passwd=%s", name, g.who(), pick(g, "~", "00", "0102030405060708090a0b0c0d0e0f10"))
+			g.gone(strings.Fields(g.steps[len(g.steps)-1].Text)[2][len("session="):])
+		case 2:
+			g.say("connect %s zxid=0x7fffffffffff", name)
+		case 3:
+			g.say("connect %s cut=%d", name, pick(g, 2, 5, 20))
+		case 4:
+			g.say("connect %s extra=%s", name, pick(g, "00", "0102"))
+			g.open = append(g.open, name)
+		}
+	}
+}
+
+// quota puts a quota on a node of the scenario.
+func (g *generator) quota() {
+	who, on := g.who(), pick(g, "$", "$", "$/a")
+	g.say("%s+ create /zookeeper/quota$", who)
+	if on != "$" {
+		g.say("%s+ create /zookeeper/quota%s", who, on)
+	}
+	limits := pick(g, "count=3,bytes=20", "count=-1,bytes=-1", "count=2,bytes=-1=;byteHardLimit=30;countHardLimit=4",
+		"count=-1,bytes=-1=;countHardLimit=6", "count=-1,bytes=-1=;byteHardLimit=10")
+	g.say("%s+ create /zookeeper/quota%s/zookeeper_limits %q", who, on, limits)
+	g.say("%s create /zookeeper/quota%s/zookeeper_stats \"count=0,bytes=0\"", who, on)
+	g.say("%s getData /zookeeper/quota%s/zookeeper_stats", who, on)
+}
+
+// expire lets a session with ephemerals run out.
+func (g *generator) expire() {
+	name := string(rune('a' + g.next%26))
+	g.next++
+	g.say("connect %s timeout=1000", name)
+	for range g.IntN(3) {
+		g.say("%s create %s %s flags=1", name, g.path(), g.data())
+	}
+	g.say("expire %s", name)
+	if g.one(2) {
+		g.say("connect %s", name) // is refused
+	}
+}

@@ -1,0 +1,103 @@
+//go:build interop
+
+package interop
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"zooraft/tests/interop/differ"
+)
+
+const (
+	// differTime is how long generated scenarios are played, unless DIFFER_TIME says otherwise.
+	differTime = 30 * time.Second
+	// shrinkTime bounds how long a difference is made smaller.
+	shrinkTime = time.Minute
+	// enoughDifferences ends a run: those after it are likely the same ones.
+	enoughDifferences = 5
+	// pairLife is how many scenarios a pair of servers plays. None is cleaned up, so that the next starts at once.
+	pairLife = 1500
+)
+
+// profiles are the kinds of generated scenarios, with what share of the time.
+var profiles = []struct {
+	share int
+	differ.Profile
+}{
+	{70, differ.Profile{Name: "plain", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond}}},
+	{30, differ.Profile{Name: "sessions", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond},
+		Weights: map[string]int{"session": 14, "expire": 1}}},
+}
+
+// TestGenerated plays scenarios that are made up, each from its seed.
+func TestGenerated(t *testing.T) {
+	total := differTime
+	if s := os.Getenv("DIFFER_TIME"); s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total = d
+	}
+	seed := rand.Uint64() >> 32
+	if s := os.Getenv("DIFFER_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 0, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed = n
+	}
+	shares := 0
+	for i := range profiles {
+		shares += profiles[i].share
+	}
+	for i := range profiles {
+		p := &profiles[i]
+		t.Run(p.Name, func(t *testing.T) {
+			t.Logf("DIFFER_SEED=%d", seed)
+			generated(t, &p.Profile, seed, total*time.Duration(p.share)/time.Duration(shares))
+		})
+	}
+}
+
+func generated(t *testing.T, profile *differ.Profile, seed uint64, limit time.Duration) {
+	end := time.Now().Add(limit)
+	played, requests, differences := 0, 0, 0
+	defer func() {
+		t.Logf("%d scenarios, %d requests compared, %d differences", played, requests, differences)
+	}()
+	var pair *pair
+	for time.Now().Before(end) && differences < enoughDifferences {
+		if played%pairLife == 0 {
+			pair = startPair(t, &profile.Config)
+			end = end.Add(0)
+		}
+		s := differ.Generate(profile, seed)
+		o, err := pair.play(s)
+		if err != nil {
+			t.Fatalf("seed %d: %v\n%s", seed, err, s.Text())
+		}
+		played++
+		requests += o.Oracle.Requests
+		if o.Difference != nil {
+			differences++
+			small := differ.Shrink(s, shrinkTime, func(s *differ.Scenario) *differ.Difference {
+				o, err := pair.play(s)
+				if err != nil {
+					return nil
+				}
+				return o.Difference
+			})
+			if small == nil {
+				t.Errorf("a difference that does not come again:\n%s", o.Difference.Script(seed))
+			} else {
+				t.Errorf("a difference:\n%s", small.Script(seed))
+			}
+		}
+		seed++
+	}
+}
