@@ -28,8 +28,14 @@ var profiles = []struct {
 	share int
 	differ.Profile
 }{
-	{70, differ.Profile{Name: "plain", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond}}},
-	{30, differ.Profile{Name: "sessions", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond},
+	{50, differ.Profile{Name: "plain", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond}}},
+	{20, differ.Profile{Name: "three", Config: differ.Config{Size: 3, TickTime: 500 * time.Millisecond},
+		// A body that does not decode, sent through a follower, ends a ZooKeeper's service.
+		Weights: map[string]int{"malformed": -3}}},
+	{15, differ.Profile{Name: "extended", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond,
+		Lines: []string{"enforceQuota=true"}, Defines: []string{"zookeeper.extendedTypesEnabled=true"}},
+		Weights: map[string]int{"quota": 5, "ttl": 8}}},
+	{15, differ.Profile{Name: "sessions", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond},
 		Weights: map[string]int{"session": 14, "expire": 1}}},
 }
 
@@ -58,6 +64,9 @@ func TestGenerated(t *testing.T) {
 	for i := range profiles {
 		p := &profiles[i]
 		t.Run(p.Name, func(t *testing.T) {
+			if awaits := awaitedProfiles[p.Name]; awaits != "" {
+				t.Skipf("awaits %s", awaits)
+			}
 			t.Logf("DIFFER_SEED=%d", seed)
 			generated(t, &p.Profile, seed, total*time.Duration(p.share)/time.Duration(shares))
 		})
@@ -73,8 +82,9 @@ func generated(t *testing.T, profile *differ.Profile, seed uint64, limit time.Du
 	var pair *pair
 	for time.Now().Before(end) && differences < enoughDifferences {
 		if played%pairLife == 0 {
+			before := time.Now()
 			pair = startPair(t, &profile.Config)
-			end = end.Add(0)
+			end = end.Add(time.Since(before)) // a start is not what the time is for
 		}
 		s := differ.Generate(profile, seed)
 		o, err := pair.play(s)

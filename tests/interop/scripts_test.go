@@ -37,6 +37,9 @@ func testScripts(t *testing.T, fsys fs.FS, pattern string) {
 	show := os.Getenv("ZOORAFT_SHOW") == "1"
 	for _, key := range keys {
 		t.Run(groupName(byKey[key]), func(t *testing.T) {
+			if awaits := awaitedToStart[byKey[key][0].File]; awaits != "" {
+				t.Skipf("Zooraft does not start with this configuration; awaits %s", awaits)
+			}
 			p := startPair(t, &byKey[key][0].Config)
 			for _, s := range byKey[key] {
 				t.Run(s.Name, func(t *testing.T) {

@@ -43,7 +43,7 @@
 //
 // # What is compared
 //
-// Per connection, all that is received, in order, up to each step's reply; at the end of a scenario what a last ping
+// Per connection, all that is received, in order, up to each step's reply; at the end of a scenario what a last sync
 // brings. Steps run one after the other, so the order of requests of several connections is determined. Each frame is
 // decoded, strictly, by code of this package's own, and written as text: all fields, bytes left over, fields lacking.
 //

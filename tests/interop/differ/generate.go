@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 )
 
@@ -16,6 +17,11 @@ type Profile struct {
 	Weights map[string]int
 }
 
+// ensemble says whether connections are spread over several servers. Then each connection syncs before it asks for
+// anything when another has spoken meanwhile, or what it sees would be a matter of time; and no session has two
+// connections, for ZooKeeper may answer the one with what the other has asked.
+func (p *Profile) ensemble() bool { return p.Config.Size > 1 }
+
 // generator makes up the steps of a scenario. It keeps hardly any model: what a server answers is not its concern, only
 // that the answer is determined.
 type generator struct {
@@ -26,6 +32,8 @@ type generator struct {
 	next    int      // names given to connections
 	kinds   []kind
 	total   int
+	servers int
+	spoke   string // the connection that the last step is of
 }
 
 type kind struct {
@@ -36,7 +44,7 @@ type kind struct {
 
 // Generate makes the scenario of a seed. The same seed makes the same scenario.
 func Generate(p *Profile, seed uint64) *Scenario {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x5a4b))}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x5a4b)), servers: p.Config.Size}
 	for _, k := range kinds {
 		k.weight += p.Weights[k.name]
 		if k.weight > 0 {
@@ -47,7 +55,7 @@ func Generate(p *Profile, seed uint64) *Scenario {
 	for range 2 + g.IntN(2) {
 		g.connect()
 	}
-	g.say("%s create $/a", g.who())
+	g.ask(g.who(), "create $/a")
 	for n := 20 + g.IntN(50); len(g.steps) < n; {
 		g.step()
 	}
@@ -55,8 +63,35 @@ func Generate(p *Profile, seed uint64) *Scenario {
 }
 
 func (g *generator) say(format string, args ...any) {
-	g.steps = append(g.steps, Step{Line: len(g.steps) + 1, Text: fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	if g.servers > 1 && deadly.MatchString(text) {
+		text = strings.Fields(text)[0] + " ping"
+	}
+	g.steps = append(g.steps, Step{Line: len(g.steps) + 1, Text: text})
 }
+
+// ask is say for what a connection sends.
+func (g *generator) ask(who, format string, args ...any) {
+	g.fence(who)
+	g.say(who+" "+format, args...)
+}
+
+// queue is ask for what goes out with the connection's next request.
+func (g *generator) queue(who, format string, args ...any) {
+	g.fence(who)
+	g.say(who+"+ "+format, args...)
+}
+
+func (g *generator) fence(who string) {
+	if g.servers > 1 && g.spoke != who {
+		g.say("%s sync $", who)
+	}
+	g.spoke = who
+}
+
+// deadly are requests that do not decode, which end the service of a ZooKeeper when they come through a follower.
+var deadly = regexp.MustCompile(`acl=~( |$)|:~:|multi.*flags=(-1|5|6|7)|multi.*(open|getData|exists|setACL)|` +
+	`(create2?|createContainer|createTTL|delete|setData|setACL|check) ~`)
 
 func (g *generator) step() {
 	n := g.IntN(g.total)
@@ -84,7 +119,16 @@ func (g *generator) connect() {
 	name := string(rune('a' + g.next%26))
 	g.next++
 	g.open = append(g.open, name)
-	g.say("connect %s%s", name, pick(g, "", "", "", " ro=none", " queued", " timeout=30000"))
+	g.say("connect %s%s%s", name, g.server(), pick(g, "", "", "", " ro=none", " queued", " timeout=30000"))
+}
+
+// server is where a connection goes.
+func (g *generator) server() string {
+	g.spoke = ""
+	if g.servers == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" server=%d", 1+g.IntN(g.servers))
 }
 
 // gone forgets a connection that its server closes.
@@ -100,28 +144,28 @@ func (g *generator) gone(name string) {
 // kinds are what steps there are and how often. Those that make a server close the connection stand alone, never in a
 // burst: which of the earlier requests are still answered would be a matter of luck.
 var kinds = []kind{
-	{"create", 20, func(g *generator) { g.say("%s %s", g.who(), g.create()) }},
-	{"delete", 9, func(g *generator) { g.say("%s %s", g.who(), g.delete()) }},
-	{"setData", 8, func(g *generator) { g.say("%s %s", g.who(), g.setData()) }},
-	{"setACL", 4, func(g *generator) { g.say("%s %s", g.who(), g.setACL()) }},
-	{"read", 16, func(g *generator) { g.say("%s %s", g.who(), g.read()) }},
-	{"watch", 8, func(g *generator) { g.say("%s %s", g.who(), g.watch()) }},
-	{"multi", 7, func(g *generator) { g.say("%s %s", g.who(), g.multi()) }},
-	{"multiRead", 3, func(g *generator) { g.say("%s %s", g.who(), g.multiRead()) }},
+	{"create", 20, func(g *generator) { g.ask(g.who(), "%s", g.create()) }},
+	{"delete", 9, func(g *generator) { g.ask(g.who(), "%s", g.delete()) }},
+	{"setData", 8, func(g *generator) { g.ask(g.who(), "%s", g.setData()) }},
+	{"setACL", 4, func(g *generator) { g.ask(g.who(), "%s", g.setACL()) }},
+	{"read", 16, func(g *generator) { g.ask(g.who(), "%s", g.read()) }},
+	{"watch", 8, func(g *generator) { g.ask(g.who(), "%s", g.watch()) }},
+	{"multi", 7, func(g *generator) { g.ask(g.who(), "%s", g.multi()) }},
+	{"multiRead", 3, func(g *generator) { g.ask(g.who(), "%s", g.multiRead()) }},
 	{"burst", 8, (*generator).burst},
 	{"ttl", 1, func(g *generator) {
 		flags, ttl := pick(g, 5, 6, 5, 0, 4), pick(g, "3600000", "1099511627775", "1099511627776", "0", "-1", "3600001")
 		if flags < 5 && ttl == "-1" {
 			ttl = "1" // the other ends a ZooKeeper
 		}
-		g.say("%s createTTL %s %s flags=%d ttl=%s", g.who(), g.path(), g.data(), flags, ttl)
+		g.ask(g.who(), "createTTL %s %s flags=%d ttl=%s", strings.Replace(g.path(), "~", "$/a", 1), g.data(), flags, ttl)
 	}},
 	{"auth", 2, func(g *generator) {
-		g.say("%s auth %s", g.who(), pick(g, "digest u:p", "digest v:q", "digest w", "ip x"))
+		g.ask(g.who(), "auth %s", pick(g, "digest u:p", "digest v:q", "digest w", "ip x"))
 	}},
 	{"badAuth", 1, func(g *generator) {
 		who := g.who()
-		g.say("%s auth %s", who, pick(g, "world anyone", "auth x", "super x", "digest ~", "sasl x", "nope \"\"", "\"\" x"))
+		g.ask(who, "auth %s", pick(g, "world anyone", "auth x", "super x", "digest ~", "sasl x", "nope \"\"", "\"\" x"))
 		g.gone(who)
 	}},
 	{"malformed", 3, (*generator).malformed},
@@ -153,9 +197,9 @@ func (g *generator) plain() string {
 func (g *generator) burst() {
 	who := g.who()
 	for range 1 + g.IntN(6) {
-		g.say("%s+ %s", who, g.plain())
+		g.queue(who, "%s", g.plain())
 	}
-	g.say("%s %s", who, g.plain())
+	g.ask(who, "%s", g.plain())
 }
 
 // path is one of few, so that requests meet; or rarely one that is bad.
@@ -205,6 +249,9 @@ func (g *generator) create() string {
 	}
 	if (flags == 2 || flags == 3) && g.one(2) {
 		path = pick(g, "$/a/s", "$/b/s", "$/a/", "$/s", "$/a/.")
+	}
+	if flags >= 4 {
+		path = strings.Replace(path, "~", "$/a", 1) // docs/differences.md
 	}
 	op := pick(g, "create", "create", "create2")
 	if g.one(12) {
@@ -321,22 +368,22 @@ func (g *generator) malformed() {
 	who := g.who()
 	switch g.IntN(9) {
 	case 0:
-		g.say("%s bytes %s reply=1", who, pick(g, "ffffffff", "7fffffff", "00100000", "80000000"))
+		g.ask(who, "bytes %s reply=1", pick(g, "ffffffff", "7fffffff", "00100000", "80000000"))
 		g.gone(who)
 	case 1:
-		g.say("%s frame %s", who, pick(g, "00", "00000001", "00000001000000", `""`))
+		g.ask(who, "frame %s", pick(g, "00", "00000001", "00000001000000", `""`))
 		g.gone(who)
 	case 2:
-		g.say("%s op %d %s", who, pick(g, 0, 10, 13, 23, 99, 108, -1, -9, 1000), pick(g, `""`, "00", "ffffffff"))
+		g.ask(who, "op %d %s", pick(g, 0, 10, 13, 23, 99, 108, -1, -9, 1000), pick(g, `""`, "00", "ffffffff"))
 		g.gone(who)
 	case 3, 4:
-		g.say("%s op %d %s", who, pick(g, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 17, 18, 19, 21, 22, 101, 103, 104, 105, 106, 11, 107),
+		g.ask(who, "op %d %s", pick(g, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 17, 18, 19, 21, 22, 101, 103, 104, 105, 106, 11, 107),
 			pick(g, `""`, "00", "00000001", "ffffffff", "fffffffe", "7fffffff", "000000012f", "000000012fff", "000000012f00000000"))
 	case 5:
-		g.say("%s auth digest u:p cut=%d", who, 1+g.IntN(20))
+		g.ask(who, "auth digest u:p cut=%d", 1+g.IntN(20))
 		g.gone(who)
 	default:
-		g.say("%s %s %s", who, g.plainOrder(), pick(g, "cut=1", "cut=2", "cut=4", "cut=8", "extra=00", "extra=ffffffffffffffff", "xid=0",
+		g.ask(who, "%s %s", g.plainOrder(), pick(g, "cut=1", "cut=2", "cut=4", "cut=8", "extra=00", "extra=ffffffffffffffff", "xid=0",
 			"xid=-5", "xid=2147483647"))
 	}
 }
@@ -369,19 +416,22 @@ func (g *generator) session() {
 			who := g.dropped[i]
 			g.dropped = append(g.dropped[:i], g.dropped[i+1:]...)
 			g.open = append(g.open, who)
-			g.say("connect %s", who)
+			g.say("connect %s%s", who, g.server())
 			if g.one(2) {
-				g.say("%s %s", who, g.setWatches())
+				g.ask(who, "%s", g.setWatches())
 			}
 		}
 	case 4:
 		who := g.who()
-		g.say("%s close", who)
+		g.ask(who, "close")
 		g.gone(who)
 		if g.one(2) {
-			g.say("connect %s", who) // is refused
+			g.say("connect %s%s", who, g.server()) // is refused
 		}
 	case 5: // a second connection of a session cuts the first
+		if g.servers > 1 {
+			return
+		}
 		who := g.who()
 		name := string(rune('a' + g.next%26))
 		g.next++
@@ -389,6 +439,9 @@ func (g *generator) session() {
 		g.gone(who)
 		g.open = append(g.open, name)
 	case 6:
+		if g.servers > 1 {
+			return
+		}
 		name := string(rune('a' + g.next%26))
 		g.next++
 		switch g.IntN(5) {
@@ -411,26 +464,28 @@ func (g *generator) session() {
 // quota puts a quota on a node of the scenario.
 func (g *generator) quota() {
 	who, on := g.who(), pick(g, "$", "$", "$/a")
-	g.say("%s+ create /zookeeper/quota$", who)
+	g.queue(who, "create /zookeeper/quota$")
 	if on != "$" {
-		g.say("%s+ create /zookeeper/quota%s", who, on)
+		g.queue(who, "create /zookeeper/quota%s", on)
 	}
 	limits := pick(g, "count=3,bytes=20", "count=-1,bytes=-1", "count=2,bytes=-1=;byteHardLimit=30;countHardLimit=4",
 		"count=-1,bytes=-1=;countHardLimit=6", "count=-1,bytes=-1=;byteHardLimit=10")
-	g.say("%s+ create /zookeeper/quota%s/zookeeper_limits %q", who, on, limits)
-	g.say("%s create /zookeeper/quota%s/zookeeper_stats \"count=0,bytes=0\"", who, on)
-	g.say("%s getData /zookeeper/quota%s/zookeeper_stats", who, on)
+	g.queue(who, "create /zookeeper/quota%s/zookeeper_limits %q", on, limits)
+	g.ask(who, "create /zookeeper/quota%s/zookeeper_stats \"count=0,bytes=0\"", on)
+	g.ask(who, "getData /zookeeper/quota%s/zookeeper_stats", on)
 }
 
 // expire lets a session with ephemerals run out.
 func (g *generator) expire() {
 	name := string(rune('a' + g.next%26))
 	g.next++
-	g.say("connect %s timeout=1000", name)
+	g.say("connect %s timeout=1000%s", name, g.server())
 	for range g.IntN(3) {
-		g.say("%s create %s %s flags=1", name, g.path(), g.data())
+		g.ask(name, "create %s %s flags=1", g.path(), g.data())
 	}
+	g.fence(name)
 	g.say("expire %s", name)
+	g.spoke = ""
 	if g.one(2) {
 		g.say("connect %s", name) // is refused
 	}

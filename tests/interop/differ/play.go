@@ -85,9 +85,10 @@ func Play(t Target, s *Scenario, root string) (*Transcript, error) {
 		return nil, err
 	}
 	defer p.control.nc.Close()
-	base, err := p.control.ask(11)
+	// Whatever server it is, it has caught up after this.
+	base, err := p.control.sync()
 	if err != nil {
-		return nil, fmt.Errorf("%s: first ping: %w", t.Name(), err)
+		return nil, fmt.Errorf("%s: first sync: %w", t.Name(), err)
 	}
 	p.normal = newNormal(base)
 	if err := p.makeRoot(); err != nil {
@@ -604,7 +605,7 @@ func (p *player) restart() {
 		return
 	}
 	p.control = control
-	if z, err := control.ask(11); err == nil {
+	if z, err := control.sync(); err == nil {
 		p.normal.base = z
 		p.normal.rebased++
 		p.normal.own = map[int64]bool{}
@@ -625,7 +626,7 @@ func (p *player) finish() []record {
 			l.closed = true
 			continue
 		}
-		if p.enqueue(l, &command{verb: "ping"}) != nil {
+		if p.enqueue(l, &command{verb: "sync", args: []arg{{null: true}}}) != nil {
 			continue
 		}
 		for _, r := range p.flush(l) {
@@ -677,11 +678,19 @@ func (p *player) clean() error {
 	return err
 }
 
-// ask sends a request without a body, and returns the zxid of its reply.
-func (l *link) ask(op int32) (int64, error) {
+// sync returns the last zxid of the ensemble.
+func (l *link) sync() (int64, error) {
+	var w wire
+	w.str(arg{null: true})
+	return l.ask(9, w...)
+}
+
+// ask sends a request and returns the zxid of its reply.
+func (l *link) ask(op int32, body ...byte) (int64, error) {
 	var w wire
 	w.i32(-2)
 	w.i32(op)
+	w = append(w, body...)
 	if err := l.send(w); err != nil {
 		return 0, err
 	}
