@@ -158,7 +158,7 @@ var kinds = []kind{
 		if flags < 5 && ttl == "-1" {
 			ttl = "1" // the other ends a ZooKeeper
 		}
-		g.ask(g.who(), "createTTL %s %s flags=%d ttl=%s", strings.Replace(g.path(), "~", "$/a", 1), g.data(), flags, ttl)
+		g.ask(g.who(), "createTTL %s %s flags=%d ttl=%s", g.path(), g.data(), flags, ttl)
 	}},
 	{"auth", 2, func(g *generator) {
 		g.ask(g.who(), "auth %s", pick(g, "digest u:p", "digest v:q", "digest w", "ip x"))
@@ -249,9 +249,6 @@ func (g *generator) create() string {
 	}
 	if (flags == 2 || flags == 3) && g.one(2) {
 		path = pick(g, "$/a/s", "$/b/s", "$/a/", "$/s", "$/a/.")
-	}
-	if flags >= 4 {
-		path = strings.Replace(path, "~", "$/a", 1) // docs/differences.md
 	}
 	op := pick(g, "create", "create", "create2")
 	if g.one(12) {
