@@ -52,6 +52,7 @@ func startPair(t *testing.T, c *differ.Config) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
+	first[0].Config = *c
 	if _, err := p.play(first[0]); err != nil {
 		t.Fatal(err)
 	}

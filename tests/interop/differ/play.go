@@ -85,6 +85,11 @@ func Play(t Target, s *Scenario, root string) (*Transcript, error) {
 		return nil, err
 	}
 	defer p.control.nc.Close()
+	if slices.ContainsFunc(s.Config.Lines, func(line string) bool { return strings.HasPrefix(line, "enforce.auth.enabled") }) {
+		if _, err := p.control.identify(); err != nil {
+			return nil, err
+		}
+	}
 	// Whatever server it is, it has caught up after this.
 	base, err := p.control.sync()
 	if err != nil {
@@ -676,6 +681,15 @@ func (p *player) clean() error {
 		err = nil
 	}
 	return err
+}
+
+// identify gives a connection a digest's identity, for servers that ask for one.
+func (l *link) identify() (int64, error) {
+	var w wire
+	w.i32(0)
+	w.str(arg{val: "digest"})
+	w.str(arg{val: "differ:differ"})
+	return l.ask(100, w...)
 }
 
 // sync returns the last zxid of the ensemble.
