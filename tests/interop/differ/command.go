@@ -49,6 +49,9 @@ func parseCommand(line string) (command, error) {
 	c.who = strings.TrimSuffix(first, "+")
 	c.queued = c.who != first
 	c.verb, c.args = words[1].val, words[2:]
+	if c.verb == "fence" {
+		return c, nil
+	}
 	if c.verb == "until" {
 		if len(c.args) < 2 {
 			return c, errors.New("until wants an error's number and a request")

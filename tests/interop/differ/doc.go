@@ -21,6 +21,7 @@
 //	a OP ARGS...        sends a request on connection a and receives up to its reply
 //	a+ OP ARGS...       keeps a request back, to go out in one write with the next step of a
 //	a until NAME OP...  repeats a request until its error has that name, and keeps the last reply
+//	a fence             syncs until the server of a knows of all that any connection has heard of
 //	a frame HEX         sends a frame with any payload; a bytes HEX sends bytes that need not be a frame
 //	                    (with reply=1, one that is answered)
 //	drop a              cuts the connection; its session lives on

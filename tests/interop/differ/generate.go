@@ -64,7 +64,8 @@ func Generate(p *Profile, seed uint64) *Scenario {
 
 func (g *generator) say(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	if g.servers > 1 && deadly.MatchString(text) {
+	// The text of the configuration holds ports, which the two ensembles do not share.
+	if g.servers > 1 && (deadly.MatchString(text) || strings.Contains(text, "/zookeeper/config")) {
 		text = strings.Fields(text)[0] + " ping"
 	}
 	g.steps = append(g.steps, Step{Line: len(g.steps) + 1, Text: text})
@@ -84,7 +85,7 @@ func (g *generator) queue(who, format string, args ...any) {
 
 func (g *generator) fence(who string) {
 	if g.servers > 1 && g.spoke != who {
-		g.say("%s sync $", who)
+		g.say("%s fence", who)
 	}
 	g.spoke = who
 }
@@ -120,6 +121,15 @@ func (g *generator) connect() {
 	g.next++
 	g.open = append(g.open, name)
 	g.say("connect %s%s%s", name, g.server(), pick(g, "", "", "", " ro=none", " queued", " timeout=30000"))
+	g.showZxid(name)
+}
+
+// showZxid has a new session's zxid seen, for the fences of others.
+func (g *generator) showZxid(name string) {
+	if g.servers > 1 {
+		g.say("%s ping", name)
+		g.spoke = name
+	}
 }
 
 // server is where a connection goes.
@@ -261,8 +271,14 @@ func (g *generator) create() string {
 	return s
 }
 
-func (g *generator) delete() string  { return "delete " + g.path() + g.version() }
-func (g *generator) setData() string { return "setData " + g.path() + " " + g.data() + g.version() }
+func (g *generator) delete() string { return "delete " + g.path() + g.version() }
+func (g *generator) setData() string {
+	path := g.path()
+	if strings.HasSuffix(path, "zookeeper_stats") { // anything but counts ends a ZooKeeper
+		path = "$"
+	}
+	return "setData " + path + " " + g.data() + g.version()
+}
 
 // setACL leaves alone what all scenarios share.
 func (g *generator) setACL() string {
@@ -477,6 +493,7 @@ func (g *generator) expire() {
 	name := string(rune('a' + g.next%26))
 	g.next++
 	g.say("connect %s timeout=1000%s", name, g.server())
+	g.showZxid(name)
 	for range g.IntN(3) {
 		g.ask(name, "create %s %s flags=1", g.path(), g.data())
 	}

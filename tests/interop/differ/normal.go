@@ -18,6 +18,7 @@ type normal struct {
 	since    time.Time
 	times    map[int64]int64  // zxid to its time, in ms
 	sessions map[int64]string // session id to the connection that opened it
+	highest  int64            // zxid seen by any connection
 	own      map[int64]bool   // the zxids of writes that were answered, but for closeSession
 }
 

@@ -216,6 +216,8 @@ func (p *player) step(text string) ([]record, error) {
 		return p.silent(l, &c)
 	case "until":
 		return p.until(l, &c)
+	case "fence":
+		return p.fence(l)
 	}
 	if l.closed {
 		return []record{{text: "closed"}}, nil
@@ -343,6 +345,7 @@ func (p *player) frame(l *link, payload []byte) (r record, outOfBand bool) {
 		text += " UNASKED"
 	}
 	l.last = max(l.last, zxid)
+	p.normal.highest = max(p.normal.highest, zxid)
 	switch op {
 	case 1, 2, 5, 7, 14, 15, 16, 19, 20, 21:
 		if code == 0 {
@@ -387,11 +390,26 @@ func inner(who string, args []arg) (command, error) {
 
 // until repeats a request until its reply has the error that is awaited, and keeps that one: NAME until ERR OP...
 func (p *player) until(l *link, c *command) ([]record, error) {
-	want := c.args[0].val
 	inner, err := inner(l.name, c.args[1:])
 	if err != nil {
 		return nil, err
 	}
+	want := c.args[0].val
+	return p.repeat(l, &inner, want, func(last record) bool {
+		words := strings.Fields(last.text)
+		return len(words) > 3 && words[3] == want
+	})
+}
+
+// fence syncs until the connection's server knows of all that any connection has heard of. One sync need not be enough
+// for ZooKeeper.
+func (p *player) fence(l *link) ([]record, error) {
+	sync := command{who: l.name, verb: "sync", args: []arg{{val: "$"}}}
+	return p.repeat(l, &sync, "up to date", func(record) bool { return l.last >= p.normal.highest })
+}
+
+// repeat asks until the reply is the one that is awaited.
+func (p *player) repeat(l *link, c *command, what string, awaited func(record) bool) ([]record, error) {
 	xid := l.xid
 	deadline := time.Now().Add(patience)
 	var events []record
@@ -400,7 +418,7 @@ func (p *player) until(l *link, c *command) ([]record, error) {
 			return append(events, record{text: "closed"}), nil
 		}
 		l.xid = xid
-		if err := p.enqueue(l, &inner); err != nil {
+		if err := p.enqueue(l, c); err != nil {
 			return nil, err
 		}
 		p.sent--
@@ -413,11 +431,11 @@ func (p *player) until(l *link, c *command) ([]record, error) {
 				last = r
 			}
 		}
-		if words := strings.Fields(last.text); len(words) > 3 && words[3] == want {
+		if awaited(last) {
 			return append(events, last), nil
 		}
 		if time.Now().After(deadline) {
-			return append(events, last, record{text: "not " + want + " in time"}), nil
+			return append(events, last, record{text: "not " + what + " in time"}), nil
 		}
 		time.Sleep(pollInterval)
 	}
@@ -588,7 +606,8 @@ func (p *player) expire(l *link) ([]record, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, _, code := reply(newNormal(0), 3, b); code == -101 {
+		if _, zxid, code := reply(newNormal(0), 3, b); code == -101 {
+			p.normal.highest = max(p.normal.highest, zxid)
 			return out, nil
 		}
 		if time.Now().After(deadline) {
