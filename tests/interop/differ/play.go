@@ -179,8 +179,7 @@ func (p *player) step(text string) ([]record, error) {
 		}
 		return []record{{text: strconv.Quote(answer)}}, nil
 	case "restart":
-		p.restart()
-		return nil, nil
+		return nil, p.restart()
 	}
 	who := c.who
 	if who == "" {
@@ -617,24 +616,29 @@ func (p *player) expire(l *link) ([]record, error) {
 	}
 }
 
-func (p *player) restart() {
+// restart restarts the servers; zxids are relative to what they are after it.
+func (p *player) restart() error {
 	p.target.Restart()
 	for _, l := range p.links {
 		l.nc.Close()
 		l.closed = true
 	}
-	p.control.nc.Close()
-	control, err := p.open("", "")
-	if err != nil {
-		return
+	old := p.control
+	old.nc.Close()
+	var err error
+	if p.control, err = p.open("", ""); err != nil {
+		return err
 	}
-	p.control = control
-	if z, err := control.sync(); err == nil {
-		p.normal.base = z
-		p.normal.rebased++
-		p.normal.own = map[int64]bool{}
-		p.normal.since = time.Now()
+	if err := p.end(old); err != nil {
+		return err
 	}
+	if p.normal.base, err = p.control.sync(); err != nil {
+		return err
+	}
+	p.normal.rebased++
+	p.normal.own = map[int64]bool{}
+	p.normal.since = time.Now()
+	return nil
 }
 
 // finish asks each open connection for what it has not been sent yet.
@@ -676,23 +680,9 @@ func (p *player) clean() error {
 				l.closed = true
 				continue
 			}
-			nc, err := net.DialTimeout("tcp", p.target.Addr(""), patience)
-			if err != nil {
+			if err := p.end(l); err != nil {
 				return err
 			}
-			again := &link{nc: nc}
-			var w wire
-			w.i32(0)
-			w.i64(0)
-			w.i32(defaultTimeout)
-			w.i64(l.session)
-			w.str(arg{val: string(l.passwd)})
-			w.bool(false)
-			again.send(w)
-			if _, err := again.read(patience); err == nil {
-				again.ask(-11)
-			}
-			nc.Close()
 		}
 	}
 	_, err := p.control.ask(-11)
@@ -700,6 +690,30 @@ func (p *player) clean() error {
 		err = nil
 	}
 	return err
+}
+
+// end ends the session of a connection that is no more, if it still lives.
+func (p *player) end(l *link) error {
+	nc, err := net.DialTimeout("tcp", p.target.Addr(""), patience)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	again := &link{nc: nc}
+	var w wire
+	w.i32(0)
+	w.i64(0)
+	w.i32(defaultTimeout)
+	w.i64(l.session)
+	w.str(arg{val: string(l.passwd)})
+	w.bool(false)
+	if err := again.send(w); err != nil {
+		return err
+	}
+	if _, err := again.read(patience); err == nil {
+		again.ask(-11) // whatever it answers: it may have been refused
+	}
+	return nil
 }
 
 // identify gives a connection a digest's identity, for servers that ask for one.
