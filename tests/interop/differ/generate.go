@@ -137,6 +137,15 @@ func (g *generator) server() string {
 	return fmt.Sprintf(" server=%d", 1+g.IntN(g.servers))
 }
 
+// again is where a connection goes that is not a session's first. It does not say what it has seen elsewhere: whether
+// its server has seen that too would be a matter of time.
+func (g *generator) again() string {
+	if g.servers == 1 {
+		return ""
+	}
+	return g.server() + " zxid=0"
+}
+
 // gone forgets a connection that its server closes.
 func (g *generator) gone(name string) {
 	for i, o := range g.open {
@@ -242,7 +251,7 @@ func (g *generator) session() {
 			who := g.dropped[i]
 			g.dropped = append(g.dropped[:i], g.dropped[i+1:]...)
 			g.open = append(g.open, who)
-			g.say("connect %s%s", who, g.server())
+			g.say("connect %s%s", who, g.again())
 			if g.one(2) {
 				g.ask(who, "%s", g.setWatches())
 			}
@@ -252,7 +261,7 @@ func (g *generator) session() {
 		g.ask(who, "close")
 		g.gone(who)
 		if g.one(2) {
-			g.say("connect %s%s", who, g.server()) // is refused
+			g.say("connect %s%s", who, g.again()) // is refused
 		}
 	case 5: // a second connection of a session cuts the first
 		if g.servers > 1 {
