@@ -86,3 +86,21 @@ func groupName(scenarios []*differ.Scenario) string {
 	}
 	return strings.TrimSuffix(files[0], ".txt")
 }
+
+// Each difference that is meant stands in docs/differences.md, with the scenario that shows it.
+func TestDifferencesAreNamed(t *testing.T) {
+	page, err := os.ReadFile("../../docs/differences.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenarios, err := differ.Load(os.DirFS("."), "scripts/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scenarios {
+		means := slices.ContainsFunc(s.Steps, func(step differ.Step) bool { return step.Differs != nil })
+		if means && !strings.Contains(string(page), "`"+s.Name+"`") {
+			t.Errorf("%s has a difference on purpose that docs/differences.md does not name", s.Name)
+		}
+	}
+}
