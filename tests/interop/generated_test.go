@@ -34,7 +34,8 @@ var profiles = []struct {
 		Weights: map[string]int{"malformed": -3}}},
 	{15, differ.Profile{Name: "extended", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond,
 		Lines: []string{"enforceQuota=true"}, Defines: []string{"zookeeper.extendedTypesEnabled=true"}},
-		Weights: map[string]int{"quota": 5, "ttl": 8}}},
+		// No bursts: ZooKeeper looks at what is used when a write arrives, not when its turn comes.
+		Weights: map[string]int{"quota": 5, "ttl": 8, "burst": -8}}},
 	{15, differ.Profile{Name: "sessions", Config: differ.Config{Size: 1, TickTime: 200 * time.Millisecond},
 		Weights: map[string]int{"session": 14, "expire": 1}}},
 }

@@ -44,7 +44,8 @@
 //
 // # What is compared
 //
-// Per connection, all that is received, in order, up to each step's reply; at the end of a scenario what a last sync
+// Per connection, all that is received, in order, up to each step's reply, and after the last one that a connection
+// gets, such as that to an unknown operation, up to its end; at the end of a scenario what a last sync
 // brings. Steps run one after the other, so the order of requests of several connections is determined. Each frame is
 // decoded, strictly, by code of this package's own, and written as text: all fields, bytes left over, fields lacking.
 //

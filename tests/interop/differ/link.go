@@ -21,6 +21,7 @@ type link struct {
 	last    int64 // highest zxid seen in a reply
 	pending []pending
 	queue   []byte // frames that go out with the next step
+	ending  bool   // its last reply has come
 	closed  bool
 }
 

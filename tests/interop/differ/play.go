@@ -250,7 +250,7 @@ func (p *player) flush(l *link) []record {
 // they come first.
 func (p *player) receive(l *link, enough func() bool) []record {
 	var out, ahead []record
-	for !l.closed && !enough() {
+	for !l.closed && (l.ending || !enough()) {
 		payload, err := l.read(patience)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -292,6 +292,8 @@ func (p *player) frame(l *link, payload []byte) (r record, outOfBand bool) {
 		l.pending = l.pending[1:]
 	}
 	text, zxid, code := reply(p.normal, op, payload)
+	// After these the server closes the connection, a moment later: nothing may be sent in between.
+	l.ending = l.ending || code == -6 && zxid == -1 || code == -124 || code == -115 && op >= 100 || code == 0 && op == -11
 	if i < 0 {
 		text += " UNASKED"
 	}
