@@ -2,7 +2,7 @@
 
 package interop
 
-const configNode = "the configuration in /zookeeper/config"
+const configNode = "the version of the first configuration: 0 in ZooKeeper, unless it may be changed"
 
 // awaitedToStart names the files of scenarios whose configuration Zooraft refuses, for the same reasons. It is to be
 // empty too.
