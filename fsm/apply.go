@@ -103,7 +103,7 @@ func (f *FSM) lead(term uint64, p *payloadReader) error {
 	if f.cluster == "" {
 		f.cluster = r.Cluster
 	}
-	f.found(r.Servers)
+	f.found(r.Servers, r.Versioned)
 	f.obs.Led(term)
 	return nil
 }

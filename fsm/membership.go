@@ -15,9 +15,12 @@ import (
 // /zookeeper/config, what is to come of it, and what Raft makes of it.
 type membership struct {
 	published zabcompat.Membership
-	pending   *Pending           // replaced, never changed
-	actual    raft.Configuration // the last in the log; empty if it lies before a snapshot of an earlier release
-	index     uint64             // of the entry that holds actual
+	// unversioned: no leader has allowed changes yet, and clients are shown 0 for the
+	// version.
+	unversioned bool
+	pending     *Pending           // replaced, never changed
+	actual      raft.Configuration // the last in the log; empty if it lies before a snapshot of an earlier release
+	index       uint64             // of the entry that holds actual
 }
 
 // Pending is a change of the membership that has passed its checks and is still
@@ -130,17 +133,24 @@ func (f *FSM) endReconfig(term uint64, code protocol.ErrCode) {
 	r := Result{Op: protocol.OpReconfig, Err: code}
 	if code == protocol.ErrOK {
 		r.Zxid = int64(f.clock.Next(term))
-		r.Data, r.Stat = f.publish(p.Target.Servers, r.Zxid)
+		r.Data, r.Stat = f.publishChange(p.Target.Servers, r.Zxid)
 	}
 	f.obs.Reconfigured(View{f}, p.Owner, &r)
+}
+
+// publishChange is publish for what clients have asked for.
+func (f *FSM) publishChange(servers []zabcompat.ServerSpec, zxid int64) ([]byte, protocol.Stat) {
+	f.members.unversioned = false
+	return f.publish(servers, zxid)
 }
 
 // publish makes the membership known: in /zookeeper/config, to its watchers and
 // to the observer.
 func (f *FSM) publish(servers []zabcompat.ServerSpec, zxid int64) ([]byte, protocol.Stat) {
 	f.members.published = zabcompat.Membership{Servers: servers, Version: zxid}
-	data := []byte(f.members.published.String())
-	f.tree.SetConfig(data, zxid, f.now)
+	shown := View{f}.Shown()
+	data := []byte(shown.String())
+	f.tree.SetConfig(data, shown.Version, f.now)
 	node := f.tree.Lookup(tree.ConfigPath)
 	f.events = append(f.events, event{protocol.EventNodeDataChanged, tree.ConfigPath, zxid, f.tree.ACL(node), nil})
 	f.fireEvents()
@@ -150,20 +160,48 @@ func (f *FSM) publish(servers []zabcompat.ServerSpec, zxid int64) ([]byte, proto
 
 // found begins the membership with what a leader's zoo.cfg says, unless there is
 // one. Its version is the zxid at the beginning of the epoch, as in ZooKeeper
-// (Leader.lead).
-func (f *FSM) found(servers []zabcompat.ServerSpec) {
-	if len(servers) > 0 && len(f.members.published.Servers) == 0 {
-		f.publish(servers, int64(zabcompat.MakeZxid(f.clock.Epoch, 0)))
+// (Leader.lead). Clients are shown it from the first leader on that allows changes.
+func (f *FSM) found(servers []zabcompat.ServerSpec, versioned bool) {
+	m := &f.members
+	begun := int64(zabcompat.MakeZxid(f.clock.Epoch, 0))
+	switch {
+	case len(servers) > 0 && len(m.published.Servers) == 0:
+		m.unversioned = !versioned
+		f.publish(servers, begun)
+	case versioned && m.unversioned:
+		m.unversioned = false
+		f.publish(m.published.Servers, begun)
 	}
 }
+
+// Shown is Membership as clients are shown it, with 0 for a version that no leader
+// has given out.
+func (v View) Shown() zabcompat.Membership {
+	shown := v.f.members.published
+	if v.f.members.unversioned {
+		shown.Version = 0
+	}
+	return shown
+}
+
+// Flags of a membership in a snapshot.
+const (
+	flagPending     = 1
+	flagUnversioned = 2
+)
 
 // append encodes the membership for a snapshot.
 func (m *membership) append(b []byte) []byte {
 	b = appendBytes(b, m.published.String())
-	if m.pending == nil {
-		b = append(b, 0)
-	} else {
-		b = append(b, 1)
+	var flags byte
+	if m.pending != nil {
+		flags |= flagPending
+	}
+	if m.unversioned {
+		flags |= flagUnversioned
+	}
+	b = append(b, flags)
+	if m.pending != nil {
 		b = appendBytes(b, m.pending.Target.String())
 		b = appendOwner(b, m.pending.Owner)
 	}
@@ -183,7 +221,12 @@ func (m *membership) read(p *payloadReader) (err error) {
 	if m.published, err = zabcompat.ParseMembership(string(p.bytes())); err != nil {
 		return err
 	}
-	if flag := p.take(1); len(flag) == 1 && flag[0] != 0 {
+	var flags byte
+	if b := p.take(1); len(b) == 1 {
+		flags = b[0]
+	}
+	m.unversioned = flags&flagUnversioned != 0
+	if flags&flagPending != 0 {
 		m.pending = new(Pending)
 		if m.pending.Target, err = zabcompat.ParseMembership(string(p.bytes())); err != nil {
 			return err

@@ -21,7 +21,7 @@ import (
 // looks, and abandons the change.
 func (w *write) reconfig(c *protocol.ReconfigRequest, o Origin, res *Result) protocol.ErrCode {
 	f := w.f
-	now := f.members.published
+	now := View{f}.Shown()
 	switch {
 	case !w.req.Options.Has(Reconfig):
 		return protocol.ErrReconfigDisabled
@@ -54,7 +54,7 @@ func (w *write) reconfig(c *protocol.ReconfigRequest, o Origin, res *Result) pro
 		return protocol.ErrNoAuth
 	}
 	if sameForRaft(now.Servers, target.Servers) {
-		res.Data, res.Stat = f.publish(target.Servers, w.zxid)
+		res.Data, res.Stat = f.publishChange(target.Servers, w.zxid)
 		return protocol.ErrOK
 	}
 	target.Version = w.zxid

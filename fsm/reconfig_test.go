@@ -38,6 +38,12 @@ var trio = members("1=10.0.0.1:2888:3888;2181", "2=10.0.0.2:2888:3888;2181", "3=
 // lead has a leader take office in a new term.
 func (m *machine) lead(servers []zabcompat.ServerSpec) {
 	m.term++
+	m.entry(raw(Origin{}, 0, (&Lead{Cluster: "c", Servers: servers, Versioned: true}).Append(nil)))
+}
+
+// leadFixed does so with a leader that allows no changes of the membership.
+func (m *machine) leadFixed(servers []zabcompat.ServerSpec) {
+	m.term++
 	m.entry(raw(Origin{}, 0, (&Lead{Cluster: "c", Servers: servers}).Append(nil)))
 }
 
@@ -118,6 +124,48 @@ func TestFirstMembership(t *testing.T) {
 	if got := m.published(); got.String() != want.String() || len(m.members) != 1 {
 		t.Errorf("another leader's zoo.cfg has changed the membership: %v", got)
 	}
+}
+
+// Until a leader allows changes, clients are shown version 0, snapshots included.
+func TestUnversionedMembership(t *testing.T) {
+	m := newMachine(t)
+	m.leadFixed(trio)
+	want := zabcompat.Membership{Servers: trio}
+	check := func(when string, version int64) {
+		t.Helper()
+		want.Version = version
+		data, stat := m.config()
+		if string(data) != want.String() || stat.Mzxid != version || stat.Version != -1 {
+			t.Errorf("%s: got %q, %+v, want %q", when, data, stat, want)
+		}
+	}
+	check("first leader", 0)
+	if m.published().Version == 0 {
+		t.Error("the membership itself has no version")
+	}
+	fresh := New(1, nil)
+	snap, err := m.f.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := snap.(*snapshot).write(&b); err != nil {
+		t.Fatal(err)
+	}
+	snap.Release()
+	if err := fresh.Restore(io.NopCloser(&b)); err != nil {
+		t.Fatal(err)
+	}
+	if got := (View{fresh}).Shown(); got.Version != 0 || len(got.Servers) != 3 {
+		t.Errorf("restored: %v", got)
+	}
+	m.leadFixed(trio)
+	check("another", 0)
+	m.lead(trio)
+	check("a leader that allows changes", int64(zabcompat.MakeZxid(uint32(m.term), 0)))
+	version := want.Version
+	m.leadFixed(trio)
+	check("one that does not, later", version)
 }
 
 func TestReconfigErrors(t *testing.T) {

@@ -232,12 +232,20 @@ func (r *Reap) Append(b []byte) []byte {
 type Lead struct {
 	Cluster string
 	Servers []zabcompat.ServerSpec
+	// Versioned says that the leader allows changes of the membership
+	// (reconfigEnabled). Before the first such leader /zookeeper/config shows version
+	// 0, as in ZooKeeper.
+	Versioned bool
 }
 
 // Append encodes the request. The release before reads no further than Cluster.
 func (r *Lead) Append(b []byte) []byte {
 	b = appendBytes(append(b, byte(kindLead)), r.Cluster)
-	return appendBytes(b, zabcompat.Membership{Servers: r.Servers}.String())
+	b = appendBytes(b, zabcompat.Membership{Servers: r.Servers}.String())
+	if r.Versioned {
+		b = append(b, 1)
+	}
+	return b
 }
 
 // CheckRequest says whether a request that came from the process o can be
@@ -425,7 +433,7 @@ func (r *Reap) decode(p *payloadReader) error {
 }
 
 func (r *Lead) decode(p *payloadReader) error {
-	r.Cluster, r.Servers = string(p.bytes()), nil
+	r.Cluster, r.Servers, r.Versioned = string(p.bytes()), nil, false
 	if len(p.b) == 0 {
 		return p.err("lead") // of the release before
 	}
@@ -434,5 +442,6 @@ func (r *Lead) decode(p *payloadReader) error {
 		return fmt.Errorf("%w: lead request: %w", ErrBadEntry, err)
 	}
 	r.Servers = m.Servers
+	r.Versioned = len(p.b) > 0 && p.b[0] != 0
 	return p.err("lead")
 }

@@ -170,7 +170,7 @@ func (s *Server) quorumConfig() quorum.Config {
 	if s.cfg.ReadOnlyMode {
 		cfg.ReadOnlyAfter = max(s.cfg.TickTime, leastReadOnlyDelay)
 	}
-	cfg.Members = s.cfg.Servers
+	cfg.Members, cfg.Reconfig = s.cfg.Servers, s.cfg.ReconfigEnabled
 	if self, _ := s.cfg.Self(); !s.cfg.QuorumListenOnAllIPs {
 		cfg.BindHost = self.Host
 	}

@@ -123,6 +123,7 @@ func (a source) Settings() admin.Settings {
 		return set
 	}
 	set.SID, set.Ensemble, set.InitLimit, set.SyncLimit = int64(c.SID), true, c.InitLimit, c.SyncLimit
+	a.s.fsm.View(func(v fsm.View) { set.Membership = v.Shown().String() })
 	if self, ok := c.Self(); ok {
 		set.ElectionPort, set.QuorumPort, set.Observer = self.ElectionPort, self.QuorumPort, self.Observer
 	}

@@ -25,7 +25,7 @@ func ensembleOf(n int) (servers []zabcompat.ServerSpec, c raft.Configuration) {
 func startEnsemble(t *testing.T) *fixture {
 	f := start(t, func(c *Config) { c.Options = fsm.Reconfig | fsm.SkipACL })
 	servers, _ := ensembleOf(2)
-	f.b.duty((&fsm.Lead{Cluster: "c", Servers: servers}).Append(nil))
+	f.b.duty((&fsm.Lead{Cluster: "c", Servers: servers, Versioned: true}).Append(nil))
 	return f
 }
 

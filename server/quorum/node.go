@@ -39,8 +39,10 @@ var (
 
 // Config is what the package needs to know.
 type Config struct {
-	SID     int64
-	Members []zabcompat.ServerSpec // with this server; empty for a standalone server
+	SID int64
+	// Reconfig: the membership may be changed by clients (reconfigEnabled).
+	Reconfig bool
+	Members  []zabcompat.ServerSpec // with this server; empty for a standalone server
 	// BindHost is where the quorum and election ports listen, "" for all addresses.
 	BindHost string
 	Store    store.Config
@@ -418,7 +420,7 @@ func (n *Node) seekOffice(now time.Time) {
 		return
 	}
 	n.sought = now
-	lead := fsm.Lead{Cluster: newClusterID(), Servers: n.cfg.Members}
+	lead := fsm.Lead{Cluster: newClusterID(), Servers: n.cfg.Members, Versioned: n.cfg.Reconfig}
 	n.batch.add(fsm.Origin{}, 0, lead.Append(nil))
 }
 

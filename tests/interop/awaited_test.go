@@ -2,8 +2,6 @@
 
 package interop
 
-const configNode = "the version of the first configuration: 0 in ZooKeeper, unless it may be changed"
-
 // awaitedToStart names the files of scenarios whose configuration Zooraft refuses, for the same reasons. It is to be
 // empty too.
 var awaitedToStart = map[string]string{}
@@ -13,6 +11,4 @@ var awaitedProfiles = map[string]string{}
 
 // awaited names the scenarios that a part of the server that is still missing will make pass, and that part. It is to
 // be empty. Such a scenario is played and its difference shown; it fails nothing.
-var awaited = map[string]string{
-	"12-three/config-node": configNode,
-}
+var awaited = map[string]string{}
