@@ -33,9 +33,12 @@ func usageError(cmd *cobra.Command, err error) error {
 }
 
 func exitCode(err error) int {
+	var told exitWith
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &told):
+		return int(told)
 	case errors.Is(err, errUsage), errors.Is(err, errConfig):
 		return exitInvalid
 	case errors.Is(err, errDataDir), errors.Is(err, server.ErrDataDir):
@@ -51,8 +54,13 @@ func exitCode(err error) int {
 // complain tells why the process ends, closing with the line that ZooKeeper
 // prints there, for which scripts look.
 func complain(w io.Writer, err error) {
-	var invalid *configError
+	var (
+		invalid *configError
+		told    exitWith
+	)
 	switch {
+	case errors.As(err, &told):
+		return
 	case errors.As(err, &invalid):
 		fmt.Fprintln(w, invalid.faults)
 	default:

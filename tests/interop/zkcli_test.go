@@ -38,13 +38,16 @@ func zkCli(t *testing.T, server string, args ...string) *exec.Cmd {
 	return exec.CommandContext(withDeadline(t, clientTimeout), java(t), append(full, args...)...)
 }
 
+// cliCommand is a command line, zkCli or what takes its place, on its way to a server.
+type cliCommand func(t *testing.T, server string, args ...string) *exec.Cmd
+
 func TestZkCli(t *testing.T) {
 	zooKeeperJars(t)
 	java(t)
 	eachSize(t, func(t *testing.T, e *harness.Ensemble) {
-		t.Run("typed", func(t *testing.T) { testZkCliTyped(t, e) })
+		t.Run("typed", func(t *testing.T) { testZkCliTyped(t, e, zkCli) })
 		t.Run("arguments", func(t *testing.T) { testZkCliArguments(t, e) })
-		t.Run("piped", func(t *testing.T) { testZkCliPiped(t, e) })
+		t.Run("piped", func(t *testing.T) { testZkCliPiped(t, e, zkCli) })
 	})
 }
 
@@ -78,9 +81,9 @@ const (
 )
 
 // testZkCliTyped is a person's session: each line is typed once the prompt has come back.
-func testZkCliTyped(t *testing.T, e *harness.Ensemble) {
+func testZkCliTyped(t *testing.T, e *harness.Ensemble, client cliCommand) {
 	// Without waiting, the first prompt may say CONNECTING and stand before or after the event.
-	c := openTerminal(t, zkCli(t, e.Connect(), "-waitforconnection"), true)
+	c := openTerminal(t, client(t, e.Connect(), "-waitforconnection"), true)
 	c.expect(`^Connecting to ` + regexp.QuoteMeta(e.Connect()) + `\n`)
 	c.expect(connectedEvent)
 	c.expect(`^Welcome to ZooKeeper!\nJLine support is enabled\n`)
@@ -204,8 +207,8 @@ func lastLineMatches(text, pattern string) bool {
 var prompts = regexp.MustCompile(`\[zk: [^\]]*\] `)
 
 // testZkCliPiped gives the commands on stdin: errors do not end it, the end of the input does.
-func testZkCliPiped(t *testing.T, e *harness.Ensemble) {
-	cmd := zkCli(t, e.Connect(), "-waitforconnection")
+func testZkCliPiped(t *testing.T, e *harness.Ensemble, client cliCommand) {
+	cmd := client(t, e.Connect(), "-waitforconnection")
 	cmd.Stdin = strings.NewReader(strings.Join([]string{
 		`create /piped one`,
 		`get /absent`,

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/term"
+
+	"zooraft/protocol"
+)
+
+func TestOptionsParse(t *testing.T) {
+	o := options{list: []option{{"s", false, ""}, {"w", false, ""}, {"v", true, ""}, {"file", true, ""}}}
+	tests := []struct {
+		line, args, values, err string
+	}{
+		{"get /a -s", "get /a", "s=", ""},
+		{"get -sw /a", "get /a", "s= w=", ""},
+		{"get -v 5 /a", "get /a", "v=5", ""},
+		{"get -v5 /a", "get /a", "v=5", ""},
+		{"get -swv5 /a", "get /a", "s= v=5 w=", ""},
+		{"get -v=5 /a", "get /a", "v=5", ""},
+		{"get -v -1 /a", "get /a", "v=-1", ""},
+		{"get -file x -s", "get", "file=x s=", ""},
+		{"get -- -s", "get -s", "", ""},
+		{"get - /a", "get - /a", "", ""},
+		{"get -x /a", "", "", "UnrecognizedOptionException: Unrecognized option: -x"},
+		{"get -sx /a", "", "", "UnrecognizedOptionException: Unrecognized option: -sx"},
+		{"get -v", "", "", "MissingArgumentException: Missing argument for option: v"},
+		{"get -v -s /a", "", "", "MissingArgumentException: Missing argument for option: v"},
+	}
+	for _, tt := range tests {
+		p, err := o.parse(strings.Fields(tt.line))
+		if tt.err != "" {
+			if err == nil || !strings.HasSuffix(err.Error(), tt.err) {
+				t.Errorf("%s: got the error %v, want %s", tt.line, err, tt.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.line, err)
+			continue
+		}
+		values := map[string]string{}
+		for _, kv := range strings.Fields(tt.values) {
+			k, v, _ := strings.Cut(kv, "=")
+			values[k] = v
+		}
+		if got := strings.Join(p.args, " "); got != tt.args || !reflect.DeepEqual(p.values, values) {
+			t.Errorf("%s: got %s and %v, want %s and %v", tt.line, got, p.values, tt.args, values)
+		}
+	}
+}
+
+func TestSplitWords(t *testing.T) {
+	tests := []struct {
+		line string
+		want []string
+	}{
+		{` create /a "two words" `, []string{"create", "/a", "two words"}},
+		{`create /a 'it "is"' ""`, []string{"create", "/a", `it "is"`, ""}},
+		{`set /a {"k":1}`, []string{"set", "/a", `{"k":1}`}},
+		{`set /a "open end`, []string{"set", "/a", "open", "end"}},
+	}
+	for _, tt := range tests {
+		if got := splitWords(tt.line); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", tt.line, got, tt.want)
+		}
+	}
+}
+
+func TestParseInvocation(t *testing.T) {
+	var complaints bytes.Buffer
+	inv, err := parseInvocation(strings.Fields("-server a:1/x -timeout 500 --json -nonsense -r ls -s /"), &complaints)
+	if err != nil || inv.server != "a:1/x" || inv.timeout.Milliseconds() != 500 || !inv.json || !inv.readOnly || strings.Join(inv.words, " ") != "ls -s /" {
+		t.Errorf("got %+v, %v", inv, err)
+	}
+	inv, err = parseInvocation([]string{"-r", "-server"}, &complaints)
+	if err != nil || inv.server != defaultServer || complaints.String() != "Error: no argument found for option -server\n" {
+		t.Errorf("-server without a value: got %+v, %v, said %q", inv, err, &complaints)
+	}
+	if _, err := parseInvocation([]string{"-timeout", "soon"}, &complaints); errorCode(err) != exitInvalid {
+		t.Errorf("-timeout soon: got %v", err)
+	}
+}
+
+func TestReadClientConfig(t *testing.T) {
+	tests := []struct{ text, err string }{
+		{"# none\nzookeeper.request.timeout=1500\njute.maxbuffer = 4096\nzookeeper.client.secure=false\n", ""},
+		{"zookeeper.client.secure=true\n", "no TLS yet"},
+		{"zookeeper.sasl.clientconfig=Client\n", "no SASL yet"},
+		{"zookeeper.request.timeout=x\n", "no number"},
+	}
+	for _, tt := range tests {
+		path := filepath.Join(t.TempDir(), "client.properties")
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := readClientConfig(path)
+		switch {
+		case tt.err != "":
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%q: got the error %v, want %q", tt.text, err, tt.err)
+			}
+		case err != nil || c.requestTimeout.Milliseconds() != 1500 || c.maxReplyBytes != 4096:
+			t.Errorf("%q: got %+v, %v", tt.text, c, err)
+		}
+	}
+}
+
+func TestQuotaText(t *testing.T) {
+	for _, text := range []string{"count=3,bytes=4", "count=-1,bytes=2=;byteHardLimit=5;countHardLimit=-1"} {
+		if got := parseQuota([]byte(text)).String(); got != text {
+			t.Errorf("%s came back as %s", text, got)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	tests := []struct{ name, want string }{
+		{"getacl", "getAcl"}, {"lss", ""}, {"creat", "create"}, {"deletall", "deleteall"}, {"stta", ""}, {"xyzzy", ""}, {"gets", "get"}, {"tee", "tree"},
+	}
+	for _, tt := range tests {
+		if got := nearest(tt.name); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestZnodeMode(t *testing.T) {
+	tests := []struct {
+		owner uint64
+		mode  int32
+		ttl   int64
+	}{
+		{0, protocol.CreateModePersistent, 0},
+		{0x8000000000000000, protocol.CreateModeContainer, 0},
+		{0xff00000000002710, protocol.CreateModePersistentTTL, 10_000},
+		{0x100000000000001, protocol.CreateModeEphemeral, 0},
+	}
+	for _, tt := range tests {
+		z := znode{stat: &protocol.Stat{EphemeralOwner: int64(tt.owner)}}
+		if mode, ttl := z.mode(); mode != tt.mode || ttl != tt.ttl {
+			t.Errorf("owner %#x: got mode %d and TTL %d, want %d and %d", tt.owner, mode, ttl, tt.mode, tt.ttl)
+		}
+	}
+}
+
+func TestExportedFilesComeBack(t *testing.T) {
+	all := []znode{
+		{path: "/app", data: []byte("top")}, {path: "/app/dir", data: nil}, {path: "/app/dir/leaf", data: []byte{0, 1, 0xff}}, {path: "/app/z", data: []byte("z\n")},
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	if err := exportFiles(all, "/app", dir); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "out.json")
+	if err := exportFile(all, "/app", file); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{dir, file} {
+		back, err := readImport(from, nil)
+		if err != nil || len(back) != len(all) {
+			t.Fatalf("%s: got %d znodes, want %d (%v)", from, len(back), len(all), err)
+		}
+		for i := range all {
+			if got := target(back[i].path, "/", "/app"); got != all[i].path || !bytes.Equal(back[i].data, all[i].data) {
+				t.Errorf("%s: got %s with %q, want %s with %q", from, got, back[i].data, all[i].path, all[i].data)
+			}
+		}
+	}
+	if err := exportFiles(all, "/app", dir); err == nil {
+		t.Error("a directory that is there already was written into")
+	}
+}
+
+func TestHistoryIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state", "history")
+	h := openHistory(path)
+	for _, line := range []string{"ls /", "ls /", "addauth digest bob:secret", "get /a", ""} {
+		h.Add(line)
+	}
+	h.close()
+	h = openHistory(path)
+	defer h.close()
+	if h.Len() != 2 || h.At(0) != "get /a" || h.At(1) != "ls /" {
+		t.Errorf("kept %q", h.lines)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	e := &editor{history: &history{lines: []string{"ls /app", "get /b", "get /app", "stat /c"}}}
+	var _ term.History = e.history
+	line, pos := "get", 3
+	for _, want := range []string{"get /app", "get /b", "get /b"} {
+		line, pos, _ = e.key(line, pos, keyCtrlR)
+		if line != want || pos != len(want) {
+			t.Errorf("got %q at %d, want %q", line, pos, want)
+		}
+	}
+}

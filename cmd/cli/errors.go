@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"zooraft/cmd/client"
+	"zooraft/protocol"
+)
+
+// Exit codes of ZooKeeperMain.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitInvalid  = 2
+	exitNotFound = 127 // no such command
+)
+
+// failure is a command's end with a text and an exit code of its own.
+type failure struct {
+	text string
+	code int
+}
+
+func (f *failure) Error() string { return f.text }
+
+func failed(format string, args ...any) error {
+	return &failure{fmt.Sprintf(format, args...), exitFailed}
+}
+
+var errInterrupted = &failure{"interrupted", 130}
+
+// errorText is what is said of an error: zkCli's text (CliWrapperException).
+func errorText(err error) string {
+	var refused *client.Error
+	if !errors.As(err, &refused) {
+		if errors.Is(err, context.Canceled) {
+			return errInterrupted.text
+		}
+		return err.Error()
+	}
+	path := refused.Path
+	if path == "" {
+		path = "null"
+	}
+	switch refused.Code {
+	case protocol.ErrNoNode:
+		return "Node does not exist: " + path
+	case protocol.ErrNoChildrenForEphemerals:
+		return "Ephemerals cannot have children: " + path
+	case protocol.ErrNodeExists:
+		return "Node already exists: " + path
+	case protocol.ErrNotEmpty:
+		return "Node not empty: " + path
+	case protocol.ErrNotReadOnly:
+		return "Not a read-only call: " + path
+	case protocol.ErrInvalidACL:
+		return "Acl is not valid : " + path
+	case protocol.ErrNoAuth:
+		return "Insufficient permission : " + path
+	case protocol.ErrBadArguments:
+		return "Arguments are not valid : " + path
+	case protocol.ErrBadVersion:
+		return "version No is not valid : " + path
+	case protocol.ErrReconfigInProgress:
+		return "Another reconfiguration is in progress -- concurrent reconfigs not supported (yet)"
+	case protocol.ErrNewConfigNoQuorum:
+		// With ZooKeeper's spelling.
+		return "No quorum of new config is connected and up-to-date with the leader of last commmitted config - try invoking reconfiguration after new servers are connected and synced"
+	case protocol.ErrQuotaExceeded:
+		return "Quota has exceeded : " + path
+	}
+	return refused.Error()
+}
+
+func errorCode(err error) int {
+	var f *failure
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &f):
+		return f.code
+	case errors.Is(err, context.Canceled):
+		return errInterrupted.code
+	}
+	return exitFailed
+}
+
+// advice says what to do about an error next, for a person; "" if there is
+// nothing that the text does not say.
+func (sh *shell) advice(err error) string {
+	var refused *client.Error
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	switch refused.Code {
+	case protocol.ErrConnectionLoss:
+		text := "no server of " + sh.host + " answers"
+		var dns *net.DNSError
+		switch why := sh.zk.Failure(); {
+		case errors.As(why, &dns):
+			return text + ": the name " + dns.Name + " is not known; check -server"
+		case why != nil:
+			return text + ": " + why.Error() + "; is it running, and is this its client port?"
+		}
+		return "the connection broke; a change may or may not have been made: look before you repeat it"
+	case protocol.ErrNoAuth:
+		return "see who may with: getAcl " + refused.Path + "; identify yourself with: addauth digest USER:PASSWORD"
+	case protocol.ErrNotEmpty:
+		return "delete it with its children by: deleteall " + refused.Path
+	case protocol.ErrBadVersion:
+		return "somebody has changed it; see its dataVersion with: stat " + refused.Path
+	case protocol.ErrNoNode:
+		if parent := client.Parent(refused.Path); parent != "" {
+			return "see what is there with: ls " + parent
+		}
+	case protocol.ErrReconfigDisabled:
+		return "the servers need reconfigEnabled=true"
+	case protocol.ErrSessionExpired:
+		return "open a new session with: connect"
+	case protocol.ErrQuotaExceeded:
+		return "see the limits with: listquota"
+	}
+	return ""
+}

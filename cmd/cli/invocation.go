@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// invocation is what the arguments say, with ZooKeeperMain's defaults.
+type invocation struct {
+	server       string
+	timeout      time.Duration
+	readOnly     bool
+	wait         bool
+	json         bool
+	yes          bool
+	help         bool
+	clientConfig string
+	words        []string // the command, if there is one
+}
+
+const (
+	defaultServer    = "localhost:2181"
+	defaultTimeoutMs = 30000
+)
+
+// parseInvocation reads options up to the first word that is none; as in
+// ZooKeeperMain, an option that is not known is passed over. Two dashes are as
+// good as one.
+func parseInvocation(args []string, complain io.Writer) (inv invocation, err error) {
+	inv = invocation{server: defaultServer, timeout: defaultTimeoutMs * time.Millisecond}
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if !strings.HasPrefix(arg, "-") {
+			inv.words = args[i:]
+			return inv, nil
+		}
+		name, value, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch name {
+		case "server", "timeout", "client-configuration":
+			if !joined {
+				if i++; i == len(args) {
+					fmt.Fprintln(complain, "Error: no argument found for option "+arg)
+					return inv, nil
+				}
+				value = args[i]
+			}
+		}
+		switch name {
+		case "server":
+			inv.server = value
+		case "timeout":
+			ms, err := strconv.Atoi(value)
+			if err != nil || ms < 0 {
+				return inv, &failure{fmt.Sprintf("-timeout %s: it is a number of milliseconds", value), exitInvalid}
+			}
+			inv.timeout = time.Duration(ms) * time.Millisecond
+		case "client-configuration":
+			inv.clientConfig = value
+		case "r":
+			inv.readOnly = true
+		case "waitforconnection":
+			inv.wait = true
+		case "json":
+			inv.json = true
+		case "y", "yes":
+			inv.yes = true
+		case "h", "help":
+			inv.help = true
+		}
+	}
+	return inv, nil
+}
+
+// configured is what a -client-configuration file says that this client knows.
+type configured struct {
+	requestTimeout time.Duration
+	maxReplyBytes  int
+}
+
+// readClientConfig reads a properties file. What would change who is talked to, or
+// how secretly, and is not there yet, is refused; the rest is of no concern here.
+func readClientConfig(path string) (c configured, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return c, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' || line[0] == '!' {
+			continue
+		}
+		key, value, _ := strings.Cut(line, "=")
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		switch {
+		case key == "zookeeper.client.secure" && strings.EqualFold(value, "true"),
+			key == "zookeeper.clientCnxnSocket" && strings.HasSuffix(value, "Netty"):
+			return c, fmt.Errorf("%s: %s=%s: this client has no TLS yet; use the servers' plain clientPort", path, key, value)
+		case key == "zookeeper.sasl.clientconfig", key == "java.security.auth.login.config":
+			return c, fmt.Errorf("%s: %s: this client has no SASL yet; identify yourself with addauth digest", path, key)
+		case key == "zookeeper.request.timeout":
+			ms, err := strconv.Atoi(value)
+			if err != nil {
+				return c, fmt.Errorf("%s: %s=%s is no number of milliseconds", path, key, value)
+			}
+			c.requestTimeout = time.Duration(ms) * time.Millisecond
+		case key == "jute.maxbuffer":
+			if c.maxReplyBytes, err = strconv.Atoi(value); err != nil {
+				return c, fmt.Errorf("%s: %s=%s is no number of bytes", path, key, value)
+			}
+		}
+	}
+	return c, lines.Err()
+}
+
+// wordPattern is ZooKeeperMain's: it decides what an unclosed quotation mark
+// means, too. A start from arguments does not pay for it.
+var wordPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\s*([^"']\S*|"[^"]*"|'[^']*')\s*`)
+})
+
+// splitWords breaks a line into words as zkCli does.
+func splitWords(line string) []string {
+	var words []string
+	for _, m := range wordPattern().FindAllStringSubmatch(line, -1) {
+		w := m[1]
+		if len(w) > 1 && (w[0] == '"' || w[0] == '\'') && w[len(w)-1] == w[0] {
+			w = w[1 : len(w)-1]
+		}
+		words = append(words, w)
+	}
+	return words
+}

@@ -1,0 +1,368 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"zooraft/cmd/client"
+)
+
+// IO is what a run reads and writes, and what it cannot know itself.
+type IO struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Version is what the command version prints behind "ZooKeeper CLI version: ".
+	Version string
+}
+
+// shell is one run of the command line.
+type shell struct {
+	IO
+	inv        invocation
+	configured configured
+
+	events  *lockedWriter // standard output, for the client's goroutine
+	out     *bufio.Writer // standard output, for commands; flushed before anything else is written
+	err     io.Writer
+	typed   *editor // lines come from a person; nil if not
+	colour  bool
+	zk      *client.Client
+	host    string
+	history map[int]string
+	count   int // commands so far
+	code    int // of the last command
+	quit    bool
+
+	printWatches bool // guarded by events
+	follow       func(client.Event)
+}
+
+// lockedWriter writes one block at a time.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (w *lockedWriter) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.w.Write(b)
+}
+
+// flusher writes behind what another writer still holds.
+type flusher struct {
+	before *bufio.Writer
+	w      io.Writer
+}
+
+func (f flusher) Write(b []byte) (int, error) {
+	f.before.Flush()
+	return f.w.Write(b)
+}
+
+// Run runs the command line with the arguments behind "cli" and returns the exit
+// code: that of the last command.
+func Run(args []string, std IO) int {
+	inv, err := parseInvocation(args, std.Stderr)
+	if err != nil {
+		fmt.Fprintln(std.Stderr, err)
+		return errorCode(err)
+	}
+	if inv.help {
+		fmt.Fprint(std.Stdout, helpText)
+		return exitOK
+	}
+	sh := &shell{IO: std, inv: inv, history: map[int]string{}, printWatches: true}
+	sh.setOutput(std.Stdout, std.Stderr)
+	sh.colour = colourful(std.Stdout)
+	defer sh.out.Flush()
+	if inv.clientConfig != "" {
+		if sh.configured, err = readClientConfig(inv.clientConfig); err != nil {
+			fmt.Fprintln(sh.err, err)
+			return exitInvalid
+		}
+	}
+	if len(inv.words) == 0 {
+		sh.typed = newEditor(sh)
+		if sh.typed != nil {
+			defer sh.typed.close()
+		}
+	}
+	if !inv.json {
+		fmt.Fprintln(sh.out, "Connecting to "+inv.server)
+		sh.out.Flush()
+	}
+	if err := sh.connect(inv.server); err != nil {
+		sh.complain(err)
+		return errorCode(err)
+	}
+	defer func() { sh.end() }()
+	if len(inv.words) > 0 {
+		sh.process(inv.words)
+		return sh.code
+	}
+	sh.interact()
+	return sh.code
+}
+
+func (sh *shell) setOutput(stdout, stderr io.Writer) {
+	sh.events = &lockedWriter{w: stdout}
+	sh.out = bufio.NewWriterSize(sh.events, 32<<10)
+	sh.err = flusher{sh.out, stderr}
+}
+
+// connect opens a session and, with -waitforconnection, waits for it.
+func (sh *shell) connect(host string) error {
+	if sh.zk != nil {
+		sh.zk.Close()
+		sh.zk = nil
+	}
+	sh.host = host
+	zk, err := client.New(client.Config{
+		Servers:        host,
+		Timeout:        sh.inv.timeout,
+		ReadOnly:       sh.inv.readOnly,
+		RequestTimeout: sh.configured.requestTimeout,
+		MaxReplyBytes:  sh.configured.maxReplyBytes,
+		OnEvent:        sh.event,
+	})
+	if err != nil {
+		return failed("-server %s: %v", host, err)
+	}
+	sh.zk = zk
+	if sh.inv.wait {
+		ctx, cancel := context.WithTimeout(context.Background(), sh.inv.timeout)
+		defer cancel()
+		if zk.Await(ctx, false) != nil {
+			return failed("KeeperErrorCode = ConnectionLoss; not connected within %v (%v)", sh.inv.timeout, zk.Failure())
+		}
+	}
+	return nil
+}
+
+// end closes the session without a word.
+func (sh *shell) end() {
+	sh.events.mu.Lock()
+	sh.printWatches = false
+	sh.events.mu.Unlock()
+	if sh.zk != nil {
+		sh.zk.Close()
+	}
+}
+
+// event prints what the client tells, on the client's goroutine.
+func (sh *shell) event(e client.Event) {
+	sh.events.mu.Lock()
+	defer sh.events.mu.Unlock()
+	switch {
+	case sh.follow != nil:
+		sh.follow(e)
+	case sh.printWatches && !sh.inv.json:
+		text := e.String()
+		if sh.colour {
+			text = yellow(text)
+		}
+		io.WriteString(sh.events.w, "\nWATCHER::\n\n"+text+"\n")
+	}
+}
+
+// interact runs lines until there are no more.
+func (sh *shell) interact() {
+	if sh.inv.json {
+		sh.readLines()
+		return
+	}
+	fmt.Fprintln(sh.out, "Welcome to ZooKeeper!")
+	if sh.typed == nil {
+		fmt.Fprintln(sh.out, "JLine support is disabled")
+		sh.out.Flush()
+		sh.readLines()
+		return
+	}
+	fmt.Fprintln(sh.out, "JLine support is enabled")
+	sh.out.Flush()
+	// So that the first prompt tells more than CONNECTING, mostly.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	sh.zk.Await(ctx, true)
+	cancel()
+	for !sh.quit {
+		line, err := sh.typed.readLine(sh.prompt())
+		if err != nil {
+			return
+		}
+		sh.line(line)
+	}
+}
+
+func (sh *shell) readLines() {
+	in := bufio.NewReader(sh.Stdin)
+	for !sh.quit {
+		line, err := in.ReadString('\n')
+		if line = strings.TrimRight(line, "\r\n"); line != "" || err == nil {
+			sh.line(line)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (sh *shell) prompt() string {
+	state := sh.zk.State().String()
+	if sh.colour {
+		paint := green
+		if state != "CONNECTED" {
+			paint = red
+		}
+		state = paint(state)
+	}
+	return "[zk: " + sh.host + "(" + state + ") " + strconv.Itoa(sh.count) + "] "
+}
+
+func (sh *shell) line(line string) {
+	if line == "" {
+		return
+	}
+	words := splitWords(line)
+	if len(words) == 0 {
+		return
+	}
+	sh.history[sh.count] = line
+	sh.process(words)
+	sh.count++
+}
+
+// process runs one command, says what went wrong, and keeps its exit code.
+func (sh *shell) process(words []string) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := sh.dispatch(ctx, words)
+	stop()
+	if !sh.quit {
+		sh.code = errorCode(err)
+	}
+	if err != nil {
+		sh.complain(err)
+	}
+	sh.out.Flush()
+}
+
+func (sh *shell) complain(err error) {
+	text := errorText(err)
+	if text == "" {
+		return
+	}
+	if sh.inv.json {
+		b, _ := json.Marshal(map[string]any{"error": text, "code": errorCode(err)})
+		fmt.Fprintln(sh.err, string(b))
+		return
+	}
+	if sh.typed != nil && sh.colour {
+		text = red(text)
+	}
+	fmt.Fprintln(sh.err, text)
+	if hint := sh.advice(err); hint != "" && sh.personal() {
+		if sh.colour {
+			hint = dim(hint)
+		}
+		fmt.Fprintln(sh.err, hint)
+	}
+}
+
+// personal reports whether a person reads what goes to standard error.
+func (sh *shell) personal() bool { return sh.typed != nil || isTerminal(sh.Stderr) }
+
+func (sh *shell) dispatch(ctx context.Context, words []string) error {
+	name := words[0]
+	c, known := commands[name]
+	if !known {
+		sh.usage()
+		text := "Command not found: Command not found " + name
+		if near := nearest(name); near != "" && sh.personal() {
+			text += "; do you mean " + near + "?"
+		}
+		return &failure{text, exitNotFound}
+	}
+	if c.local != nil {
+		if err := c.local(sh, words); err != nil || sh.quit {
+			return err
+		}
+	}
+	if sh.zk == nil || !sh.zk.State().Alive() {
+		fmt.Fprintln(sh.out, "Not connected")
+		return nil
+	}
+	if c.run == nil {
+		return nil
+	}
+	p, err := c.parse(sh, words)
+	if err != nil {
+		return err
+	}
+	err = c.run(sh, ctx, p)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
+
+// emit prints a value as JSON.
+func (sh *shell) emit(v any) error {
+	enc := json.NewEncoder(sh.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func (sh *shell) usage() {
+	if sh.inv.json {
+		return
+	}
+	fmt.Fprintln(sh.err, "ZooKeeper -server host:port -client-configuration properties-file cmd args")
+	for _, own := range []bool{false, true} {
+		for _, name := range commandNames {
+			if c := commands[name]; c.own == own && !c.old {
+				fmt.Fprintln(sh.err, "\t"+name+" "+c.args)
+			}
+		}
+	}
+}
+
+// nearest is the command that a name that is none may stand for: the same without
+// regard to case, or a letter off.
+func nearest(name string) string {
+	for _, c := range commandNames {
+		if strings.EqualFold(c, name) {
+			return c
+		}
+	}
+	i := slices.IndexFunc(commandNames, func(c string) bool { return len(c) > 2 && !commands[c].old && oneOff(c, name) })
+	if i < 0 {
+		return ""
+	}
+	return commandNames[i]
+}
+
+// oneOff reports whether two words differ in one letter, missing or another.
+func oneOff(a, b string) bool {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	if len(a)-len(b) > 1 {
+		return false
+	}
+	i := 0
+	for i < len(b) && a[i] == b[i] {
+		i++
+	}
+	return a[min(i+1, len(a)):] == b[i:] || len(a) == len(b) && a[min(i+1, len(a)):] == b[min(i+1, len(b)):]
+}

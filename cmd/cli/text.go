@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"zooraft/protocol"
+)
+
+// javaText reads bytes as Java reads UTF-8, malformed ones as U+FFFD.
+func javaText(data []byte) string {
+	d := protocol.NewDecoder(protocol.AppendBuffer(nil, data))
+	return d.String()
+}
+
+// javaTime is Date.toString, in the local zone.
+func javaTime(ms int64) string {
+	return time.UnixMilli(ms).Local().Format("Mon Jan 02 15:04:05 MST 2006")
+}
+
+func printStat(w io.Writer, s *protocol.Stat) {
+	fmt.Fprintf(w, `cZxid = 0x%x
+ctime = %s
+mZxid = 0x%x
+mtime = %s
+pZxid = 0x%x
+cversion = %d
+dataVersion = %d
+aclVersion = %d
+ephemeralOwner = 0x%x
+dataLength = %d
+numChildren = %d
+`, uint64(s.Czxid), javaTime(s.Ctime), uint64(s.Mzxid), javaTime(s.Mtime), uint64(s.Pzxid), s.Cversion, s.Version, s.Aversion,
+		uint64(s.EphemeralOwner), s.DataLength, s.NumChildren)
+}
+
+// hexDump draws bytes as netty's ByteBufUtil.prettyHexDump does.
+func hexDump(data []byte) string {
+	if len(data) == 0 {
+		return ""
+	}
+	const line = "+--------+-------------------------------------------------+----------------+"
+	var b strings.Builder
+	b.WriteString("         +-------------------------------------------------+\n")
+	b.WriteString("         |  0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f |\n")
+	b.WriteString(line + "\n")
+	row := 0
+	for part := range slices.Chunk(data, 16) {
+		var text []byte
+		fmt.Fprintf(&b, "|%08x|", row)
+		for _, c := range part {
+			fmt.Fprintf(&b, " %02x", c)
+			if c <= 0x1f || c >= 0x7f {
+				c = '.'
+			}
+			text = append(text, c)
+		}
+		fmt.Fprintf(&b, "%*s |%-16s|\n", 3*(16-len(part)), "", text)
+		row += 16
+	}
+	return b.String() + line
+}
+
+// permText names permissions in ZooKeeper's order.
+func permText(perms int32) string {
+	var b strings.Builder
+	for _, p := range []struct {
+		bit  int32
+		name byte
+	}{{protocol.PermCreate, 'c'}, {protocol.PermDelete, 'd'}, {protocol.PermRead, 'r'}, {protocol.PermWrite, 'w'}, {protocol.PermAdmin, 'a'}} {
+		if perms&p.bit != 0 {
+			b.WriteByte(p.name)
+		}
+	}
+	return b.String()
+}
+
+// parseACL reads scheme:id:perms,… and complains of entries and letters that it
+// leaves out.
+func parseACL(text string, complain io.Writer) []protocol.ACL {
+	var list []protocol.ACL
+	for one := range strings.SplitSeq(text, ",") {
+		first, last := strings.IndexByte(one, ':'), strings.LastIndexByte(one, ':')
+		if first == last {
+			fmt.Fprintln(complain, one+" does not have the form scheme:id:perm")
+			continue
+		}
+		entry := protocol.ACL{Scheme: one[:first], ID: one[first+1 : last]}
+		for _, r := range one[last+1:] {
+			switch r {
+			case 'r':
+				entry.Perms |= protocol.PermRead
+			case 'w':
+				entry.Perms |= protocol.PermWrite
+			case 'c':
+				entry.Perms |= protocol.PermCreate
+			case 'd':
+				entry.Perms |= protocol.PermDelete
+			case 'a':
+				entry.Perms |= protocol.PermAdmin
+			default:
+				fmt.Fprintln(complain, "Unknown perm type: "+string(r))
+			}
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
+// bytesText prints a number of bytes with a unit.
+func bytesText(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	v, i := float64(n), 0
+	for v >= 1024 && i < len(units)-1 {
+		v /= 1024
+		i++
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}

@@ -1,0 +1,345 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"zooraft/cmd/client"
+	"zooraft/protocol"
+)
+
+// transactionBytes keeps a transaction below a server's jute.maxbuffer of a
+// megabyte, and below the same limit of the log entry that it becomes.
+const transactionBytes = 512 << 10
+
+// transactionChanges bounds a transaction of small changes.
+const transactionChanges = 1000
+
+// target is where a znode below source goes.
+func target(path, source, to string) string {
+	rest := path
+	if source != "/" {
+		rest = strings.TrimPrefix(path, source)
+	}
+	switch {
+	case rest == "" || rest == "/":
+		return to
+	case to == "/":
+		return rest
+	}
+	return to + rest
+}
+
+func (sh *shell) cmdCp(ctx context.Context, p *parsed) error {
+	all, err := sh.source(ctx, p.args[1], p.args[2], p.has("R"))
+	if err != nil {
+		return err
+	}
+	n, err := sh.createAll(ctx, all, nil)
+	return sh.copied(n, err, p.args[2])
+}
+
+func (sh *shell) copied(n int, err error, where string) error {
+	if err != nil {
+		if n > 0 {
+			fmt.Fprintf(sh.err, "%d znodes below %s were made before this\n", n, where)
+		}
+		return err
+	}
+	fmt.Fprintf(sh.err, "Created %d znodes at %s\n", n, where)
+	return nil
+}
+
+// source reads what is to be copied, under the names it is to have. Ephemerals
+// belong to their sessions; they stay.
+func (sh *shell) source(ctx context.Context, from, to string, below bool) ([]znode, error) {
+	if err := client.CheckPath(to); err != nil {
+		return nil, err
+	}
+	if to == from || strings.HasPrefix(to, from+"/") || from == "/" {
+		return nil, failed("%s cannot be put into itself", from)
+	}
+	want := what{data: true, acl: true}
+	all, err := sh.load(ctx, sh.zk, from, want)
+	if err != nil {
+		return nil, err
+	}
+	if !below && len(all) > 1 {
+		fmt.Fprintf(sh.err, "%d znodes below %s are not copied; cp -R takes them along\n", len(all)-1, from)
+		all = all[:1]
+	}
+	kept := all[:0]
+	for _, z := range all {
+		if z.ephemeral() {
+			fmt.Fprintln(sh.err, z.path+" is ephemeral and is left out")
+			continue
+		}
+		z.path = target(z.path, from, to)
+		kept = append(kept, z)
+	}
+	return kept, nil
+}
+
+// createAll makes znodes, parents first, in transactions as large as they may be,
+// and returns how many it made. Those in there are changed instead.
+func (sh *shell) createAll(ctx context.Context, all []znode, there map[string]bool) (int, error) {
+	count := sh.progress(fmt.Sprintf("%%d of %d znodes written", len(all)))
+	defer count(-1)
+	done := 0
+	for done < len(all) {
+		var m client.Multi
+		for i := done; i < len(all) && (m.Len() == 0 || m.Len() < transactionChanges && m.Bytes()+len(all[i].data) < transactionBytes); i++ {
+			z := &all[i]
+			if there[z.path] {
+				m.Set(z.path, z.data, -1)
+				continue
+			}
+			mode, ttl := z.mode()
+			m.Create(z.path, z.data, z.acl, mode, ttl)
+		}
+		if failedAt, err := sh.zk.Multi(ctx, &m); err != nil {
+			return done, named(err, all[done:], failedAt)
+		}
+		done += m.Len()
+		count(done)
+	}
+	return done, nil
+}
+
+// named gives a transaction's error the path of the change that failed: of a
+// creation without a parent, the parent's.
+func named(err error, all []znode, failedAt int) error {
+	var refused *client.Error
+	if !errors.As(err, &refused) || failedAt < 0 || failedAt >= len(all) {
+		return err
+	}
+	path := all[failedAt].path
+	if refused.Code == protocol.ErrNoNode {
+		path = client.Parent(path)
+	}
+	return &client.Error{Code: refused.Code, Path: path}
+}
+
+func (sh *shell) cmdMv(ctx context.Context, p *parsed) error {
+	from, to := p.args[1], p.args[2]
+	all, err := sh.source(ctx, from, to, true)
+	if err != nil {
+		return err
+	}
+	size := 0
+	var m client.Multi
+	for _, z := range all {
+		mode, ttl := z.mode()
+		m.Create(z.path, z.data, z.acl, mode, ttl)
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		m.Delete(target(all[i].path, to, from), all[i].stat.Version)
+	}
+	if size = m.Bytes(); size > transactionBytes {
+		return failed("%s is too large (%s) to be moved in one transaction; copy it with cp -R, look, and deleteall it", from, bytesText(int64(size)))
+	}
+	if failedAt, err := sh.zk.Multi(ctx, &m); err != nil {
+		if failedAt >= len(all) {
+			return failed("%s has changed meanwhile, or has ephemerals; nothing is moved", from)
+		}
+		return named(err, all, failedAt)
+	}
+	fmt.Fprintf(sh.err, "Moved %d znodes to %s\n", len(all), to)
+	return nil
+}
+
+func (sh *shell) cmdExport(ctx context.Context, p *parsed) error {
+	root := p.args[1]
+	if p.has("d") && len(p.args) < 3 {
+		return failed("export -d: name the directory to make")
+	}
+	all, err := sh.load(ctx, sh.zk, root, what{data: true, acl: true})
+	if err != nil {
+		return err
+	}
+	kept := all[:0]
+	for _, z := range all {
+		if !z.ephemeral() {
+			kept = append(kept, z)
+		}
+	}
+	if left := len(all) - len(kept); left > 0 {
+		fmt.Fprintf(sh.err, "%d ephemerals are left out\n", left)
+	}
+	switch {
+	case p.has("d"):
+		err = exportFiles(kept, root, p.args[2])
+	case len(p.args) < 3 || p.args[2] == "-":
+		return exportLines(sh.out, kept, root)
+	default:
+		err = exportFile(kept, root, p.args[2])
+	}
+	if err == nil {
+		fmt.Fprintf(sh.err, "Exported %d znodes to %s\n", len(kept), p.args[2])
+	}
+	return err
+}
+
+// exportLines writes a znode a line, as JSON; paths are those below root.
+func exportLines(w io.Writer, all []znode, root string) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for _, z := range all {
+		j := dataJSON(target(z.path, root, "/"), z.data, nil)
+		j.ACL = aclTexts(z.acl)
+		if err := enc.Encode(j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func exportFile(all []znode, root, name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	return errors.Join(exportLines(w, all, root), w.Flush(), f.Close())
+}
+
+// ownData is the file in which a directory has its znode's data.
+const ownData = ".data"
+
+// exportFiles makes a file of each znode without children and a directory of each
+// other. ACLs have no place in it.
+func exportFiles(all []znode, root, dir string) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return failed("%s is there already", dir)
+	}
+	for i, z := range all {
+		if z.name() == ownData {
+			return failed("%s: a file of this name holds the data of a directory's znode; export it as JSON", z.path)
+		}
+		name := filepath.Join(dir, filepath.FromSlash(target(z.path, root, "/")))
+		inner := i == 0 || i+1 < len(all) && strings.HasPrefix(all[i+1].path, z.path+"/")
+		if inner {
+			if err := os.MkdirAll(name, 0o700); err != nil {
+				return err
+			}
+			name = filepath.Join(name, ownData)
+		}
+		if err := os.WriteFile(name, z.data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
+	source, to := p.args[1], p.args[2]
+	if err := client.CheckPath(to); err != nil {
+		return err
+	}
+	all, err := readImport(source, sh.Stdin)
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for i := range all {
+		all[i].path = target(all[i].path, "/", to)
+		all[i].stat = &protocol.Stat{}
+		if len(all[i].acl) == 0 {
+			all[i].acl = client.OpenACL
+		}
+		if err := client.CheckPath(all[i].path); err != nil {
+			return failed("%s: %v", source, err)
+		}
+	}
+	if p.has("f") {
+		found := make([]bool, len(all))
+		err := each(len(all), func(i int) error {
+			stat, err := sh.zk.Exists(ctx, all[i].path, false)
+			found[i] = stat != nil
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i, is := range found {
+			there[all[i].path] = is
+		}
+	}
+	n, err := sh.createAll(ctx, all, there)
+	if err != nil {
+		return sh.copied(n, err, to)
+	}
+	fmt.Fprintf(sh.err, "Imported %d znodes to %s\n", n, to)
+	return nil
+}
+
+// readImport reads what export has written, "-" from standard input; paths begin
+// with a slash, parents come first.
+func readImport(source string, stdin io.Reader) ([]znode, error) {
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		return readFiles(source)
+	}
+	in := stdin
+	if source != "-" {
+		f, err := os.Open(source)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	var all []znode
+	for dec := json.NewDecoder(in); ; {
+		var j jsonData
+		if err := dec.Decode(&j); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, failed("%s: entry %d: %v", source, len(all)+1, err)
+		}
+		data, err := j.bytes()
+		if err != nil {
+			return nil, failed("%s: %s: %v", source, j.Path, err)
+		}
+		z := znode{path: j.Path, data: data}
+		if len(j.ACL) > 0 {
+			z.acl = parseACL(strings.Join(j.ACL, ","), io.Discard)
+		}
+		all = append(all, z)
+	}
+}
+
+func readFiles(dir string) ([]znode, error) {
+	var all []znode
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil || d.Name() == ownData {
+			return err
+		}
+		z := znode{path: "/" + filepath.ToSlash(rel)}
+		if rel == "." {
+			z.path = "/"
+		}
+		if d.IsDir() {
+			z.data, err = os.ReadFile(filepath.Join(name, ownData))
+			if errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+		} else {
+			z.data, err = os.ReadFile(name)
+		}
+		all = append(all, z)
+		return err
+	})
+	return all, err
+}
