@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"golang.org/x/term"
-
-	"zooraft/protocol"
 )
 
 func TestOptionsParse(t *testing.T) {
@@ -127,25 +125,6 @@ func TestNearest(t *testing.T) {
 	for _, tt := range tests {
 		if got := nearest(tt.name); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
-func TestZnodeMode(t *testing.T) {
-	tests := []struct {
-		owner uint64
-		mode  int32
-		ttl   int64
-	}{
-		{0, protocol.CreateModePersistent, 0},
-		{0x8000000000000000, protocol.CreateModeContainer, 0},
-		{0xff00000000002710, protocol.CreateModePersistentTTL, 10_000},
-		{0x100000000000001, protocol.CreateModeEphemeral, 0},
-	}
-	for _, tt := range tests {
-		z := znode{stat: &protocol.Stat{EphemeralOwner: int64(tt.owner)}}
-		if mode, ttl := z.mode(); mode != tt.mode || ttl != tt.ttl {
-			t.Errorf("owner %#x: got mode %d and TTL %d, want %d and %d", tt.owner, mode, ttl, tt.mode, tt.ttl)
 		}
 	}
 }

@@ -27,13 +27,17 @@ func (sh *shell) cmdDiff(ctx context.Context, p *parsed) error {
 	if err := other.Await(ctx, true); err != nil {
 		return failed("%s: %v", p.args[1], err)
 	}
+	// A subtree that one of them lacks is a difference, too.
 	here, err := sh.load(ctx, sh.zk, root, what{data: true})
-	if err != nil {
+	if ignoreNoNode(err) != nil {
 		return err
 	}
-	there, err := sh.load(ctx, other, root, what{data: true})
-	if err != nil {
-		return failed("%s: %s", p.args[1], errorText(err))
+	there, otherErr := sh.load(ctx, other, root, what{data: true})
+	if ignoreNoNode(otherErr) != nil {
+		return failed("%s: %s", p.args[1], errorText(otherErr))
+	}
+	if err != nil && otherErr != nil {
+		return err
 	}
 	return sh.report(compare(here, there))
 }
@@ -59,7 +63,7 @@ func compare(here, there []znode) []difference {
 		switch {
 		case a == nil:
 			diffs = append(diffs, difference{b.path, "there", 0, len(b.data)})
-		case !bytes.Equal(a.data, b.data) || (a.data == nil) != (b.data == nil):
+		case !bytes.Equal(a.data, b.data): // null is as good as empty
 			diffs = append(diffs, difference{b.path, "data", len(a.data), len(b.data)})
 		}
 	}

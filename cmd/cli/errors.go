@@ -42,8 +42,8 @@ func errorText(err error) string {
 		return err.Error()
 	}
 	path := refused.Path
-	if path == "" {
-		path = "null"
+	if path == "" && refused.Code == protocol.ErrInvalidACL {
+		path = "null" // found before it was sent; reconfig's is empty
 	}
 	switch refused.Code {
 	case protocol.ErrNoNode:

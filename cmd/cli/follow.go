@@ -41,6 +41,9 @@ func (s *stream) take() []client.Event {
 // cmdWatch follows the changes of a subtree until Ctrl-C.
 func (sh *shell) cmdWatch(ctx context.Context, p *parsed) error {
 	root := p.args[1]
+	if err := sh.zk.Await(ctx, true); err != nil {
+		return &client.Error{Code: protocol.ErrConnectionLoss, Path: root}
+	}
 	s := &stream{more: make(chan struct{}, 1)}
 	sh.setFollow(s.put)
 	defer sh.setFollow(nil)

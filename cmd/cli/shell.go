@@ -173,6 +173,9 @@ func (sh *shell) event(e client.Event) {
 		if sh.colour {
 			text = yellow(text)
 		}
+		if sh.typed != nil && e.Type == "None" {
+			sh.typed.stateLocked(e.State)
+		}
 		io.WriteString(sh.events.w, "\nWATCHER::\n\n"+text+"\n")
 	}
 }
@@ -197,7 +200,7 @@ func (sh *shell) interact() {
 	sh.zk.Await(ctx, true)
 	cancel()
 	for !sh.quit {
-		line, err := sh.typed.readLine(sh.prompt())
+		line, err := sh.typed.readLine(sh.promptIn)
 		if err != nil {
 			return
 		}
@@ -218,11 +221,12 @@ func (sh *shell) readLines() {
 	}
 }
 
-func (sh *shell) prompt() string {
-	state := sh.zk.State().String()
+// promptIn is the prompt in a state of the session.
+func (sh *shell) promptIn(s client.State) string {
+	state := s.String()
 	if sh.colour {
 		paint := green
-		if state != "CONNECTED" {
+		if s != client.Connected {
 			paint = red
 		}
 		state = paint(state)
@@ -247,6 +251,9 @@ func (sh *shell) line(line string) {
 func (sh *shell) process(words []string) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := sh.dispatch(ctx, words)
+	if ctx.Err() != nil && sh.typed != nil {
+		fmt.Fprintln(sh.out) // behind the ^C that the terminal has written
+	}
 	stop()
 	if !sh.quit {
 		sh.code = errorCode(err)
@@ -286,12 +293,7 @@ func (sh *shell) dispatch(ctx context.Context, words []string) error {
 	name := words[0]
 	c, known := commands[name]
 	if !known {
-		sh.usage()
-		text := "Command not found: Command not found " + name
-		if near := nearest(name); near != "" && sh.personal() {
-			text += "; do you mean " + near + "?"
-		}
-		return &failure{text, exitNotFound}
+		return sh.notFound(name)
 	}
 	if c.local != nil {
 		if err := c.local(sh, words); err != nil || sh.quit {
@@ -314,6 +316,20 @@ func (sh *shell) dispatch(ctx context.Context, words []string) error {
 		return errInterrupted
 	}
 	return err
+}
+
+// notFound answers a word that is no command: with ZooKeeper's usage screen, of
+// which a person at the prompt is spared.
+func (sh *shell) notFound(name string) error {
+	text := "Command not found: Command not found " + name
+	if sh.typed == nil {
+		sh.usage()
+	} else if near := nearest(name); near != "" {
+		text += "; do you mean " + near + "?"
+	} else {
+		text += "; help lists the commands"
+	}
+	return &failure{text, exitNotFound}
 }
 
 // emit prints a value as JSON.

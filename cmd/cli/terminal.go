@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"zooraft/cmd/client"
 )
 
 // terminalFile returns the terminal that a stream is, or nil.
@@ -49,6 +51,10 @@ type editor struct {
 	terminal *term.Terminal
 	history  *history
 
+	// prompt makes that of the line being read, nil while none is; guarded by
+	// sh.events.
+	prompt func(client.State) string
+
 	// Of a search through the history by Ctrl-R.
 	query string
 	found string // the line it has put there; another ends the search
@@ -79,8 +85,38 @@ func newEditor(sh *shell) *editor {
 
 func (e *editor) close() { e.history.close() }
 
+// sessionStates are the states that a session's events lead to.
+var sessionStates = map[string]client.State{
+	"SyncConnected":     client.Connected,
+	"ConnectedReadOnly": client.ConnectedReadOnly,
+	"Disconnected":      client.Connecting,
+	"AuthFailed":        client.AuthFailed,
+	"Expired":           client.Expired,
+	"Closed":            client.Closed,
+}
+
+// stateLocked draws the prompt anew, with what is written next, if a line is being
+// read.
+//
+// REQUIRES: sh.events is locked.
+func (e *editor) stateLocked(event string) {
+	if e.prompt != nil {
+		e.terminal.SetPrompt(e.prompt(sessionStates[event]))
+	}
+}
+
+// setPrompt says what line is being read; nil for none.
+func (e *editor) setPrompt(prompt func(client.State) string) {
+	e.sh.events.mu.Lock()
+	defer e.sh.events.mu.Unlock()
+	e.prompt = prompt
+	if prompt != nil {
+		e.terminal.SetPrompt(prompt(e.sh.zk.State()))
+	}
+}
+
 // readLine returns the next line, io.EOF at Ctrl-D. Ctrl-C gives an empty one.
-func (e *editor) readLine(prompt string) (string, error) {
+func (e *editor) readLine(prompt func(client.State) string) (string, error) {
 	fd := int(e.in.Fd())
 	if w, h, err := term.GetSize(fd); err == nil && w > 0 && h > 0 {
 		e.terminal.SetSize(w, h)
@@ -89,8 +125,9 @@ func (e *editor) readLine(prompt string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	e.terminal.SetPrompt(prompt)
+	e.setPrompt(prompt)
 	line, err := e.terminal.ReadLine()
+	e.setPrompt(nil)
 	term.Restore(fd, before)
 	if err != nil {
 		io.WriteString(e.sh.Stdout, "\n")
@@ -102,7 +139,7 @@ func (e *editor) readLine(prompt string) (string, error) {
 func (e *editor) ask(question string) (string, error) {
 	e.history.mute = true
 	defer func() { e.history.mute = false }()
-	return e.readLine(question)
+	return e.readLine(func(client.State) string { return question })
 }
 
 // keys makes of Ctrl-C the keys that clear the line, which is what a person means

@@ -102,8 +102,7 @@ func (sh *shell) createAll(ctx context.Context, all []znode, there map[string]bo
 				m.Set(z.path, z.data, -1)
 				continue
 			}
-			mode, ttl := z.mode()
-			m.Create(z.path, z.data, z.acl, mode, ttl)
+			m.Create(z.path, z.data, z.acl, protocol.CreateModePersistent, 0)
 		}
 		if failedAt, err := sh.zk.Multi(ctx, &m); err != nil {
 			return done, named(err, all[done:], failedAt)
@@ -137,8 +136,7 @@ func (sh *shell) cmdMv(ctx context.Context, p *parsed) error {
 	size := 0
 	var m client.Multi
 	for _, z := range all {
-		mode, ttl := z.mode()
-		m.Create(z.path, z.data, z.acl, mode, ttl)
+		m.Create(z.path, z.data, z.acl, protocol.CreateModePersistent, 0)
 	}
 	for i := len(all) - 1; i >= 0; i-- {
 		m.Delete(target(all[i].path, to, from), all[i].stat.Version)
@@ -274,6 +272,9 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 		}
 	}
 	n, err := sh.createAll(ctx, all, there)
+	if err != nil && !p.has("f") && ignoreExists(err) == nil {
+		err = failed("%s; import -f changes what is there already", errorText(err))
+	}
 	if err != nil {
 		return sh.copied(n, err, to)
 	}
@@ -337,6 +338,9 @@ func readFiles(dir string) ([]znode, error) {
 			}
 		} else {
 			z.data, err = os.ReadFile(name)
+		}
+		if len(z.data) == 0 {
+			z.data = nil // a file cannot say which of the two it was
 		}
 		all = append(all, z)
 		return err

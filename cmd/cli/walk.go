@@ -39,25 +39,9 @@ type znode struct {
 
 func (z *znode) name() string { return z.path[strings.LastIndexByte(z.path, '/')+1:] }
 
-// ephemeral reports whether the znode ends with a session; containers and those
-// with a TTL have owners of a special form (EphemeralType.java).
-func (z *znode) ephemeral() bool {
-	mode, _ := z.mode()
-	return mode == protocol.CreateModeEphemeral
-}
-
-// mode returns what to create the znode as, and its TTL in ms.
-func (z *znode) mode() (mode int32, ttl int64) {
-	switch owner := uint64(z.stat.EphemeralOwner); {
-	case owner == 0:
-		return protocol.CreateModePersistent, 0
-	case owner == 1<<63:
-		return protocol.CreateModeContainer, 0
-	case owner>>56 == 0xff && owner>>40&0xffff == 0:
-		return protocol.CreateModePersistentTTL, int64(owner & (1<<40 - 1))
-	}
-	return protocol.CreateModeEphemeral, 0
-}
+// ephemeral reports whether the znode ends with a session. Servers do not tell
+// clients of containers and TTLs: those look like any other.
+func (z *znode) ephemeral() bool { return z.stat.EphemeralOwner != 0 }
 
 // what says which parts of znodes a walk reads.
 type what struct {

@@ -15,6 +15,8 @@ import (
 // zooraftCLI is the command line that takes zkCli.sh's place.
 func zooraftCLI(t *testing.T, server string, args ...string) *exec.Cmd {
 	t.Helper()
+	// Under the race detector a process would wait a second before it ends.
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	return exec.CommandContext(withDeadline(t, clientTimeout), harness.Binary(t), append([]string{"cli", "-server", server}, args...)...)
 }
 
