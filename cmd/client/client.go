@@ -19,7 +19,8 @@ type Config struct {
 	// RequestTimeout ends a request that has no reply, as ErrRequestTimeout. Zero
 	// waits as long as the connection lasts.
 	RequestTimeout time.Duration
-	// ReadOnly takes servers that have lost their quorum, too.
+	// ReadOnly takes servers that have lost their quorum, too, until one is found
+	// that has it.
 	ReadOnly bool
 	// MaxReplyBytes bounds what a server may make this process hold. Default 256 MiB.
 	MaxReplyBytes int
@@ -61,7 +62,9 @@ type Client struct {
 	timeout time.Duration // granted
 	id      protocol.SessionID
 	passwd  []byte
-	zxid    int64 // the latest seen
+	zxid    int64  // the latest seen
+	global  bool   // the session is the ensemble's: a server with a quorum has granted it
+	better  string // a server with a quorum, found while connected to one without; asked next
 	xid     int32
 	waiting []*call // to be sent once connected
 	pending []*call // sent, in order

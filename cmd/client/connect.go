@@ -21,8 +21,12 @@ func (c *Client) run() {
 	end := Closed
 	next, pause := 0, minPause
 	for tried := 0; c.ctx.Err() == nil; {
-		was, err := c.session(c.addrs[next%len(c.addrs)])
-		next++
+		addr := c.takeBetter()
+		if addr == "" {
+			addr = c.addrs[next%len(c.addrs)]
+			next++
+		}
+		was, err := c.session(addr)
 		if errors.Is(err, errAuth) {
 			end = AuthFailed
 			break
@@ -136,6 +140,18 @@ func (c *Client) session(addr string) (was bool, err error) {
 	}()
 	defer func() { <-pinged }()
 	defer close(pings)
+	if resp.ReadOnly {
+		ctx, cancel := context.WithCancel(c.ctx)
+		searched := make(chan struct{})
+		go func() {
+			defer close(searched)
+			if c.search(ctx, addr) {
+				nc.Close() // and on to the one that was found
+			}
+		}()
+		defer func() { <-searched }()
+		defer cancel()
+	}
 	return true, c.read(nc, in, granted*2/3)
 }
 
@@ -149,10 +165,11 @@ func (c *Client) handshake(nc net.Conn, in *bufio.Reader) (resp protocol.Connect
 		ReadOnly:     c.cfg.ReadOnly,
 		HasReadOnly:  true,
 	}
-	c.mu.Unlock()
-	if req.Passwd == nil {
-		req.Passwd = make([]byte, protocol.PasswdBytes)
+	// Others do not know of a session that a server alone has granted.
+	if !c.global {
+		req.SessionID, req.Passwd = 0, make([]byte, protocol.PasswdBytes)
 	}
+	c.mu.Unlock()
 	b, mark := protocol.BeginFrame(nil)
 	if _, err := nc.Write(protocol.EndFrame(req.Append(b), mark)); err != nil {
 		return resp, err
@@ -175,21 +192,19 @@ func (c *Client) handshake(nc net.Conn, in *bufio.Reader) (resp protocol.Connect
 }
 
 // attach makes the session connected: identities first, then the watches it had,
-// then what has been waiting.
+// then what has been waiting. The event is told before anything is answered, for
+// answers are this goroutine's to read, and before Await returns.
 func (c *Client) attach(nc net.Conn, addr string, resp protocol.ConnectResponse) {
 	state, name := Connected, "SyncConnected"
 	if resp.ReadOnly {
 		state, name = ConnectedReadOnly, "ConnectedReadOnly"
 	}
-	// Told before anything that was asked for is answered.
-	c.cfg.OnEvent(sessionEvent(name))
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.nc, c.server = nc, addr
 	c.timeout = time.Duration(resp.Timeout) * time.Millisecond
 	c.id, c.passwd = resp.SessionID, slices.Clone(resp.Passwd)
+	c.global = c.global || !resp.ReadOnly
 	c.rounds, c.failure = 0, nil
-	c.setStateLocked(state)
 	for i := range c.auths {
 		c.authing = append(c.authing, make(chan struct{}))
 		c.writeLocked(protocol.XidAuth, protocol.OpAuth, c.auths[i].Append(nil))
@@ -200,6 +215,11 @@ func (c *Client) attach(nc net.Conn, addr string, resp protocol.ConnectResponse)
 	for _, p := range waiting {
 		c.sendLocked(p)
 	}
+	c.mu.Unlock()
+	c.cfg.OnEvent(sessionEvent(name))
+	c.mu.Lock()
+	c.setStateLocked(state)
+	c.mu.Unlock()
 }
 
 func (c *Client) detach() {

@@ -160,6 +160,27 @@ func TestCLIFollows(t *testing.T) {
 	}
 }
 
+// TestCLIReadOnly reads from a server that has lost its quorum, and writes as soon as there is one.
+func TestCLIReadOnly(t *testing.T) {
+	withReadOnly(t, func(t *testing.T, e *harness.Ensemble) {
+		heal := cut(t, e, false)
+		c := openTerminal(t, zooraftCLI(t, e.Connect(), "-r"), false)
+		c.expect(`^WatchedEvent state:ConnectedReadOnly type:None path:null zxid: -1\n`)
+		c.send("ls /")
+		c.expect(`^\[zookeeper\]\n`)
+		c.send("create /written")
+		c.expect(`^Not a read-only call: /written\n`)
+		heal()
+		c.expect(`^WatchedEvent state:SyncConnected type:None path:null zxid: -1\n`)
+		c.send("create /written")
+		c.expect(`^Created /written\n`)
+		c.send("quit")
+		if code := c.wait(); code != 0 {
+			t.Errorf("exit code: got %d, want 0", code)
+		}
+	})
+}
+
 // TestCLIPrompt is what a person at a terminal has besides zkCli's session.
 func TestCLIPrompt(t *testing.T) {
 	e := start(t, 1)
