@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,6 +64,10 @@ func (c *command) parse(sh *shell, words []string) (*parsed, error) {
 		return &parsed{args: words}, nil
 	}
 	p, err := c.opts.parse(words)
+	var fault *optionError
+	if c.own && errors.As(err, &fault) {
+		return nil, failed("%s; see help %s", fault.text, words[0])
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,13 @@ func published(n named, lines ...string) string {
 
 func TestZkCliReconfig(t *testing.T) {
 	zooKeeperJars(t)
+	testReconfigBy(t, zkCli)
+}
+
+func TestCLIReconfig(t *testing.T) { testReconfigBy(t, zooraftCLI) }
+
+// testReconfigBy changes the membership with a command line.
+func testReconfigBy(t *testing.T, client cliCommand) {
 	e, n := startReconfigurable(t)
 	file := filepath.Join(t.TempDir(), "members")
 	if err := os.WriteFile(file, []byte(n.fill(line1+"\n"+line2+";c2\n"+line3+"\n")), 0o600); err != nil {
@@ -55,7 +62,7 @@ func TestZkCliReconfig(t *testing.T) {
 		{"reconfig -add server.4=h:1", `Arguments are not valid : \n`},
 		{"reconfig -remove x", `KeeperErrorCode = MarshallingError\n`},
 	} {
-		stdout, stderr, _ := run(t, zkCli(t, e.ClientAddrs()[0], strings.Fields(c.args)...))
+		stdout, stderr, _ := run(t, client(t, e.ClientAddrs()[0], strings.Fields(c.args)...))
 		if !regexp.MustCompile(c.want).MatchString(stdout + stderr) {
 			t.Errorf("%s: got\n%s%s\nwant a match of\n%s", c.args, stdout, stderr, c.want)
 		}
