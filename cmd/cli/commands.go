@@ -150,7 +150,7 @@ func (sh *shell) cmdQuit([]string) error {
 
 func (sh *shell) cmdHelp(words []string) error {
 	if len(words) == 1 {
-		fmt.Fprint(sh.out, helpText)
+		fmt.Fprint(sh.out, Help)
 		return nil
 	}
 	c, ok := commands[words[1]]

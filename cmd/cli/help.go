@@ -1,6 +1,7 @@
 package cli
 
-const helpText = `A command line for any server that speaks ZooKeeper's protocol, in zkCli.sh's words.
+// Help says how the command line is used.
+const Help = `A command line for any server that speaks ZooKeeper's protocol, in zkCli.sh's words.
 
   zooraft cli [options]                a prompt, or commands from a pipe, one a line
   zooraft cli [options] COMMAND ARGS   one command; its exit code is the process's

@@ -80,7 +80,7 @@ func Run(args []string, std IO) int {
 		return errorCode(err)
 	}
 	if inv.help {
-		fmt.Fprint(std.Stdout, helpText)
+		fmt.Fprint(std.Stdout, Help)
 		return exitOK
 	}
 	sh := &shell{IO: std, inv: inv, history: map[int]string{}, printWatches: true}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ type exitWith int
 func (exitWith) Error() string { return "" }
 
 func newCLICommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "cli [-server HOST:PORT] [COMMAND ARGS]",
 		Short: "A command line for servers, in zkCli.sh's words",
 		// zkCli's options have one dash, and those behind a command are the command's.
@@ -33,4 +34,6 @@ func newCLICommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), cli.Help) })
+	return cmd
 }
