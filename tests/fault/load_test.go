@@ -34,12 +34,18 @@ func (f *fleet) prepare(sid int, paths []string) {
 // startLoad puts perServer connections on each server.
 func (f *fleet) startLoad(perServer int, period time.Duration) {
 	f.t.Helper()
+	f.startLoadOn(f.servers, perServer, period)
+}
+
+// startLoadOn is startLoad with homes on some servers only.
+func (f *fleet) startLoadOn(servers []loadclient.Server, perServer int, period time.Duration) {
+	f.t.Helper()
 	paths := []string{root, tide}
 	for i := range registers {
 		paths = append(paths, registerPath(i))
 	}
-	f.prepare(f.servers[0].SID, paths)
-	f.addLoad(f.servers, perServer, period)
+	f.prepare(servers[0].SID, paths)
+	f.addLoad(servers, perServer, period)
 }
 
 // addLoad puts perServer connections on each of some servers: six in eight write, one works on registers, one watches.

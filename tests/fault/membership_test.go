@@ -64,10 +64,7 @@ func startEnsemble(t *testing.T, size, observers, joiners int, limit time.Durati
 // startLoadOn is startLoad for the first servers of the fleet.
 func (e *ensemble) startLoadOn(size int) {
 	e.t.Helper()
-	all := e.servers
-	e.servers = all[:size] // no worker runs yet
-	e.startLoad(*connsFlag/4, writePeriod())
-	e.servers = all
+	e.fleet.startLoadOn(e.servers[:size], *connsFlag/4, writePeriod())
 	e.awaitSteps(3, 30*time.Second)
 }
 
