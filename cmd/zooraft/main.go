@@ -55,7 +55,7 @@ process without a JVM.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(cmd, err)
 	})
-	root.AddCommand(newServerCommand(startServer), newStatusCommand(), newFourLetterCommand(), newSnapshotCommand(), newBenchCommand(), newCLICommand(), newVersionCommand())
+	root.AddCommand(newServerCommand(startServer), newStatusCommand(), newConfigCommand(), newFourLetterCommand(), newSnapshotCommand(), newBenchCommand(), newCLICommand(), newVersionCommand())
 	return root
 }
 

@@ -53,12 +53,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 		Example: `  zooraft server
   zooraft server /etc/zookeeper/zoo.cfg
   zooraft server -D clientPort=2182 -D dataDir=/tmp/zk2`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usageError(cmd, fmt.Errorf("give one configuration file, not %d arguments", len(args)))
-			}
-			return nil
-		},
+		Args: oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("log-level") {
 				logLevel = cmp.Or(os.Getenv("ZOO_LOG_LEVEL"), logLevel)
@@ -76,11 +71,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 			if len(args) == 1 {
 				path = args[0]
 			}
-			words := jvmWords(os.Getenv)
-			for _, text := range overrides {
-				words = append(words, zoocfg.Word{Text: text, Where: "-D"})
-			}
-			cfg, err := configure(zoocfg.Sources{Env: environment(), Path: path, Words: words}, log)
+			cfg, err := configure(sources(args, overrides), log)
 			if err != nil {
 				return err
 			}
@@ -110,8 +101,8 @@ be bound (one server), 14 the election port cannot be bound.`,
 			return serve(s, cfg, signals, cmd.OutOrStdout(), log)
 		},
 	}
+	defineFlag(cmd, &overrides)
 	flags := cmd.Flags()
-	flags.StringArrayVarP(&overrides, "define", "D", nil, "set a key of zoo.cfg, as `key=value`; may be repeated")
 	flags.StringVar(&logLevel, "log-level", "info", "trace, debug, info, warn, error or off; ZOO_LOG_LEVEL gives another default")
 	flags.StringVar(&logFormat, "log-format", logText, "text, json, or zookeeper for the layout of ZooKeeper's log")
 	return cmd

@@ -36,12 +36,7 @@ four-letter word srvr on its client port.
 
 Exit code 1 if no server answers.`,
 		Example: "  zooraft status /etc/zookeeper/zoo.cfg",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usageError(cmd, fmt.Errorf("give one configuration file, not %d arguments", len(args)))
-			}
-			return nil
-		},
+		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := ""
 			if len(args) == 1 {
@@ -69,9 +64,8 @@ Exit code 1 if no server answers.`,
 			return err
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringArrayVarP(&overrides, "define", "D", nil, "set a key of zoo.cfg, as `key=value`; may be repeated")
-	flags.BoolVar(&asJSON, "json", false, "print what each server says as JSON")
+	defineFlag(cmd, &overrides)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what each server says as JSON")
 	return cmd
 }
 

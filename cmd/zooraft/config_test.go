@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "zoo.cfg")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestConfigCheck(t *testing.T) {
+	t.Setenv("JVMFLAGS", "")
+	t.Setenv("SERVER_JVMFLAGS", "-Xmx1g -Dzookeeper.snapCount=7")
+	good := writeConfig(t, "dataDir=/tmp/x\nclientPort=2181\npreAllocSize=64\nDigestAuthenticationProvider.superDigest=super:secret=\n")
+	var out, complaints strings.Builder
+	if code := run([]string{"config", "check", good}, &out, &complaints); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &complaints)
+	}
+	for _, want := range []string{"would start", good + ":3  preAllocSize", "no effect", "SERVER_JVMFLAGS  snapCount", "mapped"} {
+		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+
+	out.Reset()
+	if code := run([]string{"config", "print", "--json", good, "-D", "maxCnxns=9"}, &out, &complaints); code != 0 {
+		t.Fatalf("print: exit code %d: %s", code, &complaints)
+	}
+	if text := out.String(); strings.Contains(text, "secret") || !strings.Contains(text, `"where": "-D"`) || !strings.Contains(text, `"value": "***"`) {
+		t.Errorf("print: %s", text)
+	}
+
+	bad := writeConfig(t, "dataDir=/tmp/x\ntickTime=abc\nserver.1=x\nsslQuorum=maybe\n")
+	out.Reset()
+	complaints.Reset()
+	if code := run([]string{"config", "check", bad}, &out, &complaints); code != exitInvalid || out.Len() != 0 {
+		t.Errorf("exit code %d, %s", code, &out)
+	}
+	for _, want := range []string{bad + ":2: tickTime:", bad + ":3: server.1:", bad + ":4: ", "Invalid config, exiting abnormally"} {
+		if !strings.Contains(complaints.String(), want) {
+			t.Errorf("no %q in\n%s", want, &complaints)
+		}
+	}
+}
+
+// The page is made by config keys --markdown.
+func TestConfigurationPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys strings.Builder
+	if code := run([]string{"config", "keys", "--markdown"}, &keys, &keys); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &keys)
+	}
+	if !strings.HasSuffix(string(page), keys.String()) {
+		t.Error("docs/configuration.md is behind: replace its table by what zooraft config keys --markdown prints")
+	}
+}
