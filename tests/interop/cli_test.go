@@ -183,8 +183,6 @@ removewatches /app -a
 printwatches
 printwatches off
 printwatches
-get -w /app
-set /app six
 printwatches on
 history
 redo

@@ -64,8 +64,15 @@ func (g *generator) say(format string, args ...any) {
 	if g.servers > 1 && (deadly.MatchString(text) || strings.Contains(text, "/zookeeper/config")) {
 		text = strings.Fields(text)[0] + " ping"
 	}
+	if ghostly.MatchString(text) {
+		text = strings.ReplaceAll(text, "digest:~", "digest:u")
+	}
 	g.steps = append(g.steps, Step{Line: len(g.steps) + 1, Text: text})
 }
+
+// ghostly are multis that a ZooKeeper finds undecodable only when it has prepared some of their operations, which
+// later requests then see.
+var ghostly = regexp.MustCompile(`multi .*acl=[^ ]*digest:~`)
 
 // ask is say for what a connection sends.
 func (g *generator) ask(who, format string, args ...any) {
@@ -203,6 +210,7 @@ func (g *generator) malformed() {
 	who := g.who()
 	switch g.IntN(9) {
 	case 0:
+		g.ask(who, "ping") // nothing is under way: when that takes effect is not determined
 		g.ask(who, "bytes %s reply=1", pick(g, "ffffffff", "7fffffff", "00100000", "80000000"))
 		g.gone(who)
 	case 1:
