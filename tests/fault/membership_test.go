@@ -312,9 +312,13 @@ func TestRemoveLeader(t *testing.T) {
 		if next == leader || !e.members[next] {
 			t.Errorf("server %d leads", next)
 		}
-		if got := e.Mode(leader); got != "follower" {
-			t.Errorf("the removed leader is %q", got)
-		}
+		// It knows of its successor by what that sends, and says so a moment later.
+		harness.Eventually(t, 10*time.Second, "the removed leader follows", func() error {
+			if got := e.Mode(leader); got != "follower" {
+				return fmt.Errorf("it is %q", got)
+			}
+			return nil
+		})
 		// Back again, so that there are enough for the next round.
 		e.reconfig(next, []int{leader}, nil)
 	}
