@@ -14,7 +14,7 @@ import (
 
 const (
 	// differTime is how long generated scenarios are played, unless DIFFER_TIME says otherwise.
-	differTime = 30 * time.Second
+	differTime = 2 * time.Minute
 	// shrinkTime bounds how long a difference is made smaller.
 	shrinkTime = time.Minute
 	// enoughDifferences ends a run: those after it are likely the same ones.
