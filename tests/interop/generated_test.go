@@ -102,16 +102,22 @@ func generated(t *testing.T, profile *differ.Profile, seed uint64, limit time.Du
 		requests += o.Oracle.Requests
 		if o.Difference != nil {
 			left = 0 // what it leaves may differ, too
-			small := differ.Shrink(s, shrinkTime, func(s *differ.Scenario) *differ.Difference {
+			again := func(s *differ.Scenario) *differ.Difference {
 				o, err := pair.play(s)
 				if err != nil {
 					return nil
 				}
 				return o.Difference
-			})
+			}
+			small := differ.Shrink(s, shrinkTime, again)
+			for range 5 { // or it is a matter of time
+				if small != nil && again(s) == nil {
+					small = nil
+				}
+			}
 			if small == nil {
 				once++
-				t.Logf("a difference that does not come again:\n%s", o.Difference.Script(seed))
+				t.Logf("a difference that does not always come again:\n%s", o.Difference.Script(seed))
 			} else {
 				differences++
 				t.Errorf("a difference:\n%s", small.Script(seed))
@@ -120,6 +126,6 @@ func generated(t *testing.T, profile *differ.Profile, seed uint64, limit time.Du
 		seed++
 	}
 	if once > 1+played/oddOnes {
-		t.Errorf("%d differences that did not come again, in %d scenarios", once, played)
+		t.Errorf("%d differences that did not always come again, in %d scenarios", once, played)
 	}
 }
