@@ -149,8 +149,8 @@ func (a source) Members() []admin.Member {
 
 func (a source) LastSnapshot() (zxid int64, at time.Time) { return a.s.node.LastSnapshot() }
 
-// secret says whether the value of a key is not to be shown.
-func secret(key string) bool {
+// Secret says whether the value of a zoo.cfg key is not to be shown.
+func Secret(key string) bool {
 	key = strings.ToLower(key)
 	return strings.Contains(key, "superdigest") || strings.Contains(key, "password")
 }
@@ -160,7 +160,7 @@ const maskText = "********"
 func masked(props map[string]string) map[string]string {
 	shown := maps.Clone(props)
 	for key := range shown {
-		if secret(key) {
+		if Secret(key) {
 			shown[key] = maskText
 		}
 	}
@@ -171,7 +171,7 @@ func masked(props map[string]string) map[string]string {
 func maskedText(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		if key := strings.TrimLeft(line, " \t"); !strings.HasPrefix(key, "#") && secret(key[:strings.IndexAny(key+"=", "=: \t")]) {
+		if key := strings.TrimLeft(line, " \t"); !strings.HasPrefix(key, "#") && Secret(key[:strings.IndexAny(key+"=", "=: \t")]) {
 			lines[i] = line[:strings.IndexAny(line+"=", "=:")] + "=" + maskText
 		}
 	}

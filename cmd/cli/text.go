@@ -109,17 +109,3 @@ func parseACL(text string, complain io.Writer) []protocol.ACL {
 	}
 	return list
 }
-
-// bytesText prints a number of bytes with a unit.
-func bytesText(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	v, i := float64(n), 0
-	for v >= 1024 && i < len(units)-1 {
-		v /= 1024
-		i++
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", v, units[i])
-}

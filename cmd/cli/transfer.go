@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"zooraft/cmd/client"
+	"zooraft/cmd/units"
 	"zooraft/protocol"
 )
 
@@ -142,7 +143,7 @@ func (sh *shell) cmdMv(ctx context.Context, p *parsed) error {
 		m.Delete(target(all[i].path, to, from), all[i].stat.Version)
 	}
 	if size = m.Bytes(); size > transactionBytes {
-		return failed("%s is too large (%s) to be moved in one transaction; copy it with cp -R, look, and deleteall it", from, bytesText(int64(size)))
+		return failed("%s is too large (%s) to be moved in one transaction; copy it with cp -R, look, and deleteall it", from, units.Bytes(int64(size)))
 	}
 	if failedAt, err := sh.zk.Multi(ctx, &m); err != nil {
 		if failedAt >= len(all) {

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"zooraft/cmd/client"
+	"zooraft/cmd/units"
 	"zooraft/protocol"
 )
 
@@ -175,7 +176,7 @@ func (sh *shell) cmdTree(ctx context.Context, p *parsed) error {
 	for i, z := range all[1:] {
 		note := ""
 		if p.has("s") {
-			note = "  " + bytesText(int64(z.stat.DataLength))
+			note = "  " + units.Bytes(int64(z.stat.DataLength))
 		}
 		if z.ephemeral() {
 			note += "  ephemeral"
@@ -257,7 +258,7 @@ func (sh *shell) cmdDu(ctx context.Context, p *parsed) error {
 	}
 	fmt.Fprintf(sh.out, "%10s %10s  %s\n", "data", "znodes", "subtree")
 	for _, s := range list {
-		fmt.Fprintf(sh.out, "%10s %10d  %s\n", bytesText(s.Bytes), s.Znodes, s.Path)
+		fmt.Fprintf(sh.out, "%10s %10d  %s\n", units.Bytes(s.Bytes), s.Znodes, s.Path)
 	}
 	return nil
 }

@@ -58,19 +58,13 @@ func (l *loader) settingsList() []Setting {
 	list := make([]Setting, 0, len(l.settings))
 	for _, s := range l.settings {
 		value := s.value
-		if isSecret(s.key) {
+		if server.Secret(s.key) {
 			value = "***"
 		}
 		list = append(list, Setting{Key: Lookup(s.key), Name: s.key, Value: value, Where: s.where})
 	}
 	slices.SortFunc(list, func(a, b Setting) int { return cmp.Compare(a.Name, b.Name) })
 	return list
-}
-
-// isSecret reports whether a key's value must not be shown.
-func isSecret(key string) bool {
-	lower := strings.ToLower(key)
-	return strings.Contains(lower, "password") || strings.Contains(lower, "superdigest")
 }
 
 // word takes one word from outside the files, after the file has been read.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"zooraft/cmd/units"
 	"zooraft/server"
 )
 
@@ -105,7 +106,7 @@ func progressLine(out io.Writer, now func() time.Time) func(done, all int64) {
 			return
 		}
 		if at := now(); at.Sub(drawn) >= progressEvery {
-			fmt.Fprintf(f, "\r%3d %% of %s", 100*done/max(all, 1), bytesText(all))
+			fmt.Fprintf(f, "\r%3d %% of %s", 100*done/max(all, 1), units.Bytes(all))
 			drawn, shown = at, true
 		}
 	}
@@ -115,12 +116,12 @@ func printReport(out io.Writer, rep *server.SnapshotReport) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(key string, value any) { fmt.Fprintf(w, "%s\t%v\n", key, value) }
 	line("file", rep.File)
-	line("size", bytesText(rep.Bytes))
+	line("size", units.Bytes(rep.Bytes))
 	line("zxid", rep.Zxid)
 	line("raft index", rep.RaftIndex)
 	line("ensemble", rep.ClusterID)
 	line("znodes", fmt.Sprintf("%d, %d of them ephemeral", rep.Znodes, rep.Ephemerals))
-	line("data and paths", bytesText(rep.DataBytes))
+	line("data and paths", units.Bytes(rep.DataBytes))
 	line("sessions", rep.Sessions)
 	line("digest", rep.Digest)
 	if err := w.Flush(); err != nil || len(rep.LargestSubtree) == 0 {
@@ -130,23 +131,9 @@ func printReport(out io.Writer, rep *server.SnapshotReport) error {
 	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "data\tznodes\t  largest subtrees")
 	for _, s := range rep.LargestSubtree {
-		fmt.Fprintf(w, "%s\t%d\t  %s\n", bytesText(s.Bytes), s.Znodes, printable(s.Path))
+		fmt.Fprintf(w, "%s\t%d\t  %s\n", units.Bytes(s.Bytes), s.Znodes, printable(s.Path))
 	}
 	return w.Flush()
-}
-
-// bytesText prints a number of bytes with a unit.
-func bytesText(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	v, i := float64(n), 0
-	for v >= 1024 && i < len(units)-1 {
-		v /= 1024
-		i++
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", v, units[i])
 }
 
 // printable escapes what would not stay on a line.

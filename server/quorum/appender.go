@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"zooraft/server/peer"
+	"zooraft/zabcompat/metrics"
 )
 
 const (
@@ -46,6 +47,7 @@ type appender struct {
 	id   raft.ServerID
 	sid  int64                  // the same as a number
 	out  *peer.Outlet           // set by begin
+	acks *metrics.Summary       // how long the follower takes to have a message on its disk
 	done chan raft.AppendFuture // to Raft, in the order of its requests
 
 	room   chan struct{} // one slot: an answer has come
@@ -97,7 +99,7 @@ func (r *appendRequest) Response() *raft.AppendEntriesResponse { return r.resp }
 // by readAnswers, and begin gives it to the sending side.
 func newAppender(t *transport, id raft.ServerID) *appender {
 	return &appender{
-		t: t, id: id, sid: sidOf(id),
+		t: t, id: id, sid: sidOf(id), acks: t.metrics.AckLatency.For(string(id)),
 		done: make(chan raft.AppendFuture, maxRequests), room: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
@@ -289,7 +291,7 @@ func (p *appender) readAnswers(conn net.Conn) {
 				p.has = p.unheard[0] // the answer says what was there before
 			}
 			p.unheard = append(p.unheard[:0], p.unheard[1:]...)
-			p.t.acked(p.sid, time.Since(p.times[0]))
+			p.acks.Time(time.Since(p.times[0]))
 			p.times = append(p.times[:0], p.times[1:]...)
 		}
 		p.settleLocked()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -98,11 +97,6 @@ func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress,
 	resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	t.metrics.SyncsBySnapshot.Inc()
 	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
-}
-
-// acked notes how long a follower took to have what it was sent on its disk.
-func (t *transport) acked(sid int64, took time.Duration) {
-	t.metrics.AckLatency.For(strconv.FormatInt(sid, 10)).Time(took)
 }
 
 // relay passes on what comes by the stock transport.

@@ -54,10 +54,10 @@ func (e *Expirer) sweep() []protocol.SessionID {
 	e.next = max(first, last+1)
 	e.mu.Unlock()
 
-	if late > e.cfg.TickTime && e.cfg.Paused != nil {
-		e.cfg.Paused(late)
-	}
 	if late > e.cfg.TickTime {
+		if e.cfg.Paused != nil {
+			e.cfg.Paused(late)
+		}
 		e.grace(first, last, now, late)
 		return nil
 	}
