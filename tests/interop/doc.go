@@ -36,7 +36,5 @@
 //	DIFFER_TIME       how long TestGenerated makes up scenarios, 30s if it is not said; make differential takes 30m
 //	DIFFER_SEED       the seed to begin with, which is printed; a scenario's own seed makes it again
 //
-// awaited_test.go lists scenarios that await a part of the server which is still missing.
-//
 // A tool that is missing skips its tests and is named; with CI=true it fails them.
 package interop

@@ -68,9 +68,6 @@ func TestGenerated(t *testing.T) {
 	for i := range profiles {
 		p := &profiles[i]
 		t.Run(p.Name, func(t *testing.T) {
-			if awaits := awaitedProfiles[p.Name]; awaits != "" {
-				t.Skipf("awaits %s", awaits)
-			}
 			t.Logf("DIFFER_SEED=%d", seed)
 			generated(t, &p.Profile, seed, total*time.Duration(p.share)/time.Duration(shares))
 		})
