@@ -13,7 +13,7 @@ type ErrCode int32
 const (
 	ErrOK ErrCode = 0
 
-	ErrSystemError          ErrCode = -1 // never sent
+	ErrSystemError          ErrCode = -1 // no room on the disks; ZooKeeper never sends it
 	ErrRuntimeInconsistency ErrCode = -2 // multi results after the failing one
 	ErrDataInconsistency    ErrCode = -3 // never sent
 	ErrConnectionLoss       ErrCode = -4 // client side

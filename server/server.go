@@ -469,6 +469,18 @@ func (e events) Serving(now quorum.Service) {
 	e.s.duty.change(why, func(d *duty) { d.quorum = service })
 }
 
+// Room passes on how much may be written.
+func (e events) Room(now quorum.Room) {
+	writes := client.AllWrites
+	switch now {
+	case quorum.RoomScarce:
+		writes = client.FewWrites
+	case quorum.RoomNone:
+		writes = client.NoWrites
+	}
+	e.s.clients.SetWrites(writes)
+}
+
 func (e events) Leading(term uint64) {
 	e.s.expirer.Lead(term, func(yield func(protocol.SessionID, time.Duration)) {
 		e.s.fsm.View(func(v fsm.View) {

@@ -40,6 +40,7 @@ var (
 	causeLarge      = &cause{"too many bytes in large requests"}
 	causeStale      = &cause{"request has become stale"}
 	causeEnsemble   = &cause{"client means another ensemble"}
+	causeFull       = &cause{"no room on the disks"}
 	causeDone       = &cause{"answered for good"}
 	causeShutdown   = &cause{"client port closes"}
 )

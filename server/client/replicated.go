@@ -61,6 +61,10 @@ func (k replicated) write(c *conn, it item, body []byte) bool {
 }
 
 func (k replicated) end(c *conn, it item) bool {
+	if !k.s.takesSessions() {
+		c.kill(causeFull) // the session ends by its timeout
+		return false
+	}
 	it.kind = kindWrite
 	r := fsm.CloseSession{Session: c.session, Conn: c.number}
 	return c.write(it, r.Append(nil))
@@ -73,6 +77,10 @@ func newPassword() (p [fsm.PasswdSize]byte) {
 
 // settle proposes and waits for the outcome; false if the connection died.
 func (c *conn) settle(payload []byte, passwd [fsm.PasswdSize]byte) bool {
+	if !c.srv.takesSessions() {
+		c.kill(causeFull)
+		return false
+	}
 	if err := c.srv.deps.Proposer.Propose(payload, &settling{c, passwd}); err != nil {
 		c.kill(causeNotServing)
 		return false

@@ -62,6 +62,9 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 	}
 	switch writable(it.op, d) {
 	case protocol.ErrOK:
+		if !c.srv.takes(it.op) {
+			return c.refuse(it, protocol.ErrSystemError)
+		}
 		if c.srv.cfg.EagerACLCheck && c.forbidden(&it) {
 			return c.ordered(it)
 		}

@@ -39,6 +39,7 @@ type Server struct {
 	local, distant atomic.Int64 // connections taken from this host, from others
 
 	service     atomic.Int32 // a Service
+	writes      atomic.Int32 // a Writes
 	outstanding atomic.Int64 // requests in all pipelines
 	busy        atomic.Int64 // pipelines that are not empty
 	scratch     sync.Pool
@@ -149,6 +150,35 @@ func (s *Server) SetService(now Service) {
 		s.locals.endAll() // they were for the time without a quorum
 	}
 }
+
+// Writes is what a server takes of writes.
+type Writes int32
+
+// From all to nothing. FewWrites are those that let nothing grow: deletions,
+// changes of the membership, and sessions that open and close.
+const (
+	AllWrites Writes = iota
+	FewWrites
+	NoWrites
+)
+
+// SetWrites says what is taken of writes from now on; the others are answered with
+// ErrSystemError. It does not block.
+func (s *Server) SetWrites(now Writes) { s.writes.Store(int32(now)) }
+
+// takes says whether a write is taken.
+func (s *Server) takes(op protocol.OpCode) bool {
+	switch Writes(s.writes.Load()) {
+	case AllWrites:
+		return true
+	case FewWrites:
+		return op == protocol.OpDelete || op == protocol.OpReconfig
+	}
+	return false
+}
+
+// takesSessions says whether sessions can be opened and closed.
+func (s *Server) takesSessions() bool { return Writes(s.writes.Load()) != NoWrites }
 
 // DropAll closes every connection that has a session or is about to get one,
 // without a byte; the sessions live on. It does not block and may be called with

@@ -50,6 +50,7 @@ type batcher struct {
 	storing, committing time.Duration // how long an entry takes, and then takes to be applied, on average
 	dropped             bool          // something did not fit
 	paused              bool          // nothing is proposed: leadership is being handed over
+	fullDisk            bool          // nothing is proposed: there is no room for it
 	closed              bool
 }
 
@@ -97,7 +98,7 @@ func (b *batcher) holdLocked() bool {
 
 // dueLocked says whether what has queued is to be given to Raft.
 func (b *batcher) dueLocked() bool {
-	return b.handed == 0 && len(b.queue) > 0 && !b.paused && !b.holdLocked()
+	return b.handed == 0 && len(b.queue) > 0 && !b.paused && !b.fullDisk && !b.holdLocked()
 }
 
 // pause keeps what comes from being proposed, or lets it go on.
@@ -105,6 +106,16 @@ func (b *batcher) pause(on bool) {
 	b.mu.Lock()
 	b.paused = on
 	b.kickIfDueLocked()
+	b.mu.Unlock()
+}
+
+// full keeps what comes from being proposed while no majority has room for it.
+func (b *batcher) full(on bool) {
+	b.mu.Lock()
+	if b.fullDisk != on {
+		b.fullDisk = on
+		b.kickIfDueLocked()
+	}
 	b.mu.Unlock()
 }
 
@@ -127,7 +138,7 @@ func (b *batcher) kickIfDueLocked() {
 // no lock: so a lone write takes one change of goroutines less.
 func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte) bool {
 	b.mu.Lock()
-	if b.handed > 0 || len(b.queue) > 0 || b.busy || b.paused || b.closed || b.holdLocked() {
+	if b.handed > 0 || len(b.queue) > 0 || b.busy || b.paused || b.fullDisk || b.closed || b.holdLocked() {
 		b.mu.Unlock()
 		b.add(from, seq, payload)
 		return false

@@ -62,6 +62,8 @@ type notification struct {
 	// Founders are those who vote by the sender's zoo.cfg. Only servers that agree on
 	// them may begin an ensemble.
 	Founders []int64 `json:"founders,omitempty"`
+	// Room is what the sender's disks can take.
+	Room Room `json:"room,omitempty"`
 	// Greets: asks for a notification in return. One that looks for a leader asks
 	// too, but in answer to another.
 	Greets bool `json:"greets,omitempty"`
@@ -170,6 +172,7 @@ func (e *election) tellLocked() {
 func (e *election) sendLocked(to int64, msg notification) {
 	msg.State, msg.Leader, msg.Vote, msg.Index = e.stateLocked(), e.leader, e.own, e.index
 	msg.InOffice = e.n.leadTerm.Load() != 0
+	msg.Room, _, _ = e.n.Space()
 	msg.Founded, msg.Founders = e.n.founded(), e.founders
 	e.n.fsm.View(func(v fsm.View) {
 		if inc, _, disk := v.Server(to); inc > 0 {
@@ -223,7 +226,7 @@ func (n *Node) founded() bool {
 // receive takes a peer's notification.
 func (e *election) receive(from int64, body []byte) {
 	var msg notification
-	if err := json.Unmarshal(body, &msg); err != nil || msg.Vote.SID != from {
+	if err := json.Unmarshal(body, &msg); err != nil || msg.Vote.SID != from || msg.Room < RoomPlenty || msg.Room > RoomNone {
 		e.n.log.Warn("unreadable notification", "sid", from, "error", err)
 		return
 	}

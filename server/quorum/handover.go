@@ -6,7 +6,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A leader that is to vote no more makes another one the leader first. Raft's own
+// A leader that is to vote no more, or whose disk is nearly full, makes another
+// one the leader first. Raft's own
 // transfer will not do: it may never end, and the leader then takes nothing any
 // more (hashicorp/raft issue 696). So this leader proposes nothing for a moment,
 // waits until the heir has stored all that it has logged, and sends it the
@@ -27,14 +28,14 @@ type handing struct {
 	failed int64 // who has not taken it
 }
 
-// beginHandOver begins to hand leadership to a voter.
-func (n *Node) beginHandOver(r *raft.Raft, to int64, now time.Time) {
+// beginHandOver begins to hand leadership to a voter, for a reason to be logged.
+func (n *Node) beginHandOver(r *raft.Raft, to int64, why string, now time.Time) {
 	d := &n.duty
 	if now.Sub(d.handing.begun) < handOverAgain {
 		return
 	}
 	d.handing = handing{to: to, begun: now, failed: d.handing.failed}
-	n.log.Info("handing leadership over: this server is to vote no more", "sid", to)
+	n.log.Info("handing leadership over: "+why, "sid", to)
 	n.batch.pause(true)
 	n.trans.watching.Store(true)
 	n.stillHanding(r, now)

@@ -42,6 +42,9 @@ type situation struct {
 	// another disk than it has its vote by; keepsUp, that it may be given a vote or
 	// the leadership; absent, that it has been away for long.
 	connected, foreign, keepsUp, absent func(sid int64) bool
+	// scarce: the leader's own disk is nearly full; roomy, that another's is not.
+	scarce bool
+	roomy  func(sid int64) bool
 }
 
 // act is what the leader does next.
@@ -114,10 +117,28 @@ func (s *situation) next() (act, int64) {
 			return actRemove, sid
 		}
 	}
+	if s.scarce {
+		if heir := s.heir(votes, s.roomy); heir != 0 {
+			return actHandOver, heir
+		}
+	}
 	if wait {
 		return actWait, 0
 	}
 	return actNothing, 0
+}
+
+// heir is who may be given the leadership, rather not the one that has failed to
+// take it; 0 if nobody may.
+func (s *situation) heir(votes map[int64]bool, fit func(sid int64) bool) int64 {
+	heir := int64(0)
+	for _, m := range s.goal.Servers {
+		sid := int64(m.ID)
+		if !m.Observer && votes[sid] && sid != s.self && s.connected(sid) && fit(sid) && s.keepsUp(sid) && (heir == 0 || heir == s.failed) {
+			heir = sid
+		}
+	}
+	return heir
 }
 
 // leave takes their votes from those who are to have none: first from those who
@@ -141,17 +162,10 @@ func (s *situation) leave(votes map[int64]bool, leaving []int64) (act, int64) {
 		}
 		return actWait, 0
 	}
-	heir := int64(0)
-	for _, m := range s.goal.Servers {
-		sid := int64(m.ID)
-		if !m.Observer && votes[sid] && s.connected(sid) && s.keepsUp(sid) && (heir == 0 || heir == s.failed) {
-			heir = sid
-		}
+	if heir := s.heir(votes, func(int64) bool { return true }); heir != 0 {
+		return actHandOver, heir
 	}
-	if heir == 0 {
-		return actWait, 0
-	}
-	return actHandOver, heir
+	return actWait, 0
 }
 
 // quorum says whether a majority would be connected if a server had a vote, or
@@ -253,7 +267,11 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 	case what == actWait && s.pending && now.Sub(d.moved) > n.cfg.InitLimit:
 		n.endReconfig(now, protocol.ErrNewConfigNoQuorum, "the new members did not catch up in time")
 	case what == actHandOver:
-		n.beginHandOver(r, sid, now)
+		why := "this server is to vote no more"
+		if m, in := s.goal.Server(s.self); in && !m.Observer {
+			why = "this server's disk is nearly full"
+		}
+		n.beginHandOver(r, sid, why, now)
 	case what != actNothing && what != actWait:
 		n.change(r, what, sid, index)
 	}
@@ -263,6 +281,8 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 // is, and index that of the configuration.
 func (n *Node) situation(r *raft.Raft, now time.Time) (s situation, zxid int64, index uint64) {
 	s = situation{self: n.cfg.SID, failed: n.duty.handing.failed, connected: n.reachable, foreign: n.foreign, absent: n.duty.absent}
+	own, _, _ := n.Space()
+	s.scarce, s.roomy = own != RoomPlenty, func(sid int64) bool { return n.roomOf(sid) == RoomPlenty }
 	n.fsm.View(func(v fsm.View) {
 		s.goal, s.conf, index = v.Membership(), v.Actual(), v.ActualIndex()
 		if p := v.Pending(); p != nil {

@@ -36,6 +36,7 @@ func TestNext(t *testing.T) {
 		self             int64   // 1 if not said
 		gone             []int64 // not connected
 		behind, foreign  []int64
+		full             []int64 // with little room on the disk
 		absent           []int64
 		callers          []int64
 		failed           int64
@@ -74,6 +75,11 @@ func TestNext(t *testing.T) {
 		{name: "when it has caught up", conf: "1 2 3o", goal: "1 2 3", behind: []int64{3}, want: "wait 0"},
 		{name: "which holds nobody else up", conf: "1 2 3o 7o", goal: "1 2 3", gone: []int64{3}, absent: []int64{7}, want: "remove 7"},
 		{name: "what was given up is taken back", conf: "1 2 3 4", goal: "1 2 3", want: "demote 4"},
+		{name: "a full disk does not lead", conf: "1 2 3", goal: "1 2 3", full: []int64{1}, want: "hand over to 2"},
+		{name: "nor is another one to lead", conf: "1 2 3", goal: "1 2 3", full: []int64{1, 2}, want: "hand over to 3"},
+		{name: "nor one that is behind", conf: "1 2 3 4o", goal: "1 2 3 4o", full: []int64{1}, behind: []int64{2, 3}, want: "nothing 0"},
+		{name: "while all are full it goes on", conf: "1 2 3", goal: "1 2 3", full: []int64{1, 2, 3}, want: "nothing 0"},
+		{name: "who is down holds nothing up", conf: "1 2 3 4o", goal: "1 2 3 4", full: []int64{1}, gone: []int64{4}, want: "hand over to 2"},
 		{name: "on the way back: who left", conf: "1 4 2o 3o", goal: "1 2 3", want: "promote 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,6 +89,7 @@ func TestNext(t *testing.T) {
 			not := func(f func(int64) bool) func(int64) bool { return func(sid int64) bool { return !f(sid) } }
 			s.connected, s.keepsUp = not(oneOf(tt.gone...)), not(oneOf(tt.behind...))
 			s.foreign, s.absent = oneOf(tt.foreign...), oneOf(tt.absent...)
+			s.scarce, s.roomy = oneOf(tt.full...)(s.self), not(oneOf(tt.full...))
 			what, sid := s.next()
 			if got := fmt.Sprint(what, " ", sid); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)

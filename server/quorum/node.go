@@ -97,6 +97,9 @@ type Events interface {
 	// Status answers a status question of a peer or an operator, in JSON. It may
 	// block for a moment.
 	Status() []byte
+	// Room reports a change of what may be written: all, deletions and the like,
+	// nothing.
+	Room(Room)
 	// Fatal reports that the server must stop, and why.
 	Fatal(err error)
 }
@@ -145,6 +148,8 @@ type Node struct {
 	forgot   time.Time                            // see forgetDeadLeader; of the main loop
 	serving  atomic.Int32                         // a Service
 	gone     atomic.Bool
+	room     room
+	takes    atomic.Int32 // the Room that Events was told of
 	// downSince is since when there is no leader in office, in ns since 1970; 0 if
 	// there is one.
 	downSince atomic.Int64
@@ -186,6 +191,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	}
 	n.snaps.roll = mathrand.Float64()
 	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
+	n.room.changed = make(chan struct{})
 	n.batch = newBatcher(n)
 	n.notices.init(n)
 	n.election.init(n)
@@ -222,6 +228,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	_, applied := f.Clock()
 	n.applied.Store(applied)
 	n.noteSnapshot()
+	n.measure()
 	if err = n.readAhead(); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
 	}
@@ -252,13 +259,14 @@ func (n *Node) bind() error {
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
 	n.mesh = peer.New(quorumLn, n.roster.Load().peers, n, n.log.Named("peer"))
 	n.trans = newTransport(electionLn, n.cfg.SID, n, n.cfg.Metrics, raftLog{n.log.Named("raft")})
-	n.trans.heard = n.poke
+	n.trans.heard, n.trans.hasRoom, n.trans.awaitRoom = n.poke, n.hasRoom, n.awaitRoom
 	return nil
 }
 
 // Start joins the ensemble in the background.
 func (n *Node) Start() {
-	n.wg.Add(1)
+	n.wg.Add(2)
+	go n.measureRoom()
 	go n.batch.run()
 	go n.batch.drain() // may outlive Close: see drain
 	if n.mesh != nil {
@@ -343,6 +351,7 @@ func (n *Node) observe() {
 	n.seekOffice(now)
 	n.enterOffice()
 	n.noteCluster()
+	n.noteRoom()
 	n.reconcile(r, now)
 	n.snapshotIfDue(r)
 	n.markCommitted(now)
@@ -357,6 +366,9 @@ func (n *Node) observe() {
 // service is what the server can do now. lost says that no leader was known for
 // SyncLimit.
 func (n *Node) service(now time.Time, lost bool) Service {
+	if !lost && n.outOfRoom(now) {
+		return None
+	}
 	if !lost && n.registered() {
 		return Full
 	}
@@ -487,7 +499,11 @@ func (n *Node) setServing(now Service) {
 		return
 	}
 	if before == Full {
-		if !n.gone.Load() {
+		switch {
+		case n.gone.Load():
+		case !n.hasRoom():
+			n.log.Warn("no room on the disk: closing client connections, other servers have room")
+		default:
 			n.log.Warn("lost the quorum: closing client connections", "sync-limit", n.cfg.SyncLimit)
 		}
 		n.failSyncs()

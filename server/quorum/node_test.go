@@ -69,6 +69,7 @@ func (s *testServer) Serving(now Service) {
 func (s *testServer) Leading(term uint64)      { s.leading <- term }
 func (s *testServer) Following()               {}
 func (s *testServer) Peer(int64, byte, []byte) {}
+func (s *testServer) Room(Room)                {}
 func (s *testServer) Status() []byte           { return []byte("{}") }
 func (s *testServer) Fatal(err error)          { s.fatal <- err }
 

@@ -29,6 +29,11 @@ const (
 	// snapCount requests if that is less.
 	trailingBytes = 128 << 20
 	leastTrailing = 64 // entries
+	// leastScarce is how much log calls for a snapshot where the disk is nearly full,
+	// for what is behind it goes; and after scarceRest any does, for what was deleted
+	// goes with the older snapshots.
+	leastScarce = 16 << 20
+	scarceRest  = time.Minute
 )
 
 // snapshots is owned by the main loop, but for what is atomic or locked.
@@ -51,8 +56,17 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 		n.noteSnapshot()
 	}
 	requests, bytes = requests-s.requests, bytes-s.bytes
-	if !s.due(requests, bytes, n.cfg.SnapCount, time.Since(s.began)) || s.running.Load() {
+	since := time.Since(s.began)
+	room, data, log := n.Space()
+	due := s.due(requests, bytes, n.cfg.SnapCount, since)
+	if room != RoomPlenty {
+		due = due || bytes >= leastScarce && since >= restBetween || requests > 0 && since >= scarceRest
+	}
+	if !due || s.running.Load() {
 		return
+	}
+	if room != RoomPlenty && min(data.Free, log.Free) < s.size.Load()+roomSlack {
+		return // it would fill the disk
 	}
 	if r.AppliedIndex() < n.marks.replayed {
 		return // the snapshot would hold more than Raft says
@@ -62,6 +76,9 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	// As many entries stay as hold the trailing requests and bytes on average.
 	entries := max(r.AppliedIndex(), index+1) - index
 	trailing := min(uint64(n.cfg.SnapCount)*entries/max(requests, 1), trailingBytes*entries/max(bytes, 1))
+	if room != RoomPlenty {
+		trailing = leastTrailing
+	}
 	n.reload(r, func(c *raft.ReloadableConfig) { c.TrailingLogs = max(trailing, leastTrailing) })
 
 	s.requests, s.bytes = s.requests+requests, s.bytes+bytes

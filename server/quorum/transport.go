@@ -31,6 +31,10 @@ type transport struct {
 	// While watching, heard is called whenever a follower has answered.
 	watching atomic.Bool
 	heard    func()
+	// hasRoom says whether entries may be stored here, and awaitRoom blocks until
+	// they may be, or done is closed.
+	hasRoom   func() bool
+	awaitRoom func(done <-chan struct{}) bool
 
 	mu        sync.Mutex                  // of who changes appenders
 	appenders atomic.Pointer[[]*appender] // that are open; the slice is never changed
@@ -79,7 +83,10 @@ func newLocalTransport(self int64, log hclog.Logger) *transport {
 }
 
 func (l *streamLayer) transport(m *metrics.Metrics) *transport {
-	t := &transport{layer: l, metrics: m, heard: func() {}, rpcs: make(chan raft.RPC, appendAhead)}
+	t := &transport{
+		layer: l, metrics: m, heard: func() {}, rpcs: make(chan raft.RPC, appendAhead),
+		hasRoom: func() bool { return true }, awaitRoom: func(<-chan struct{}) bool { return true },
+	}
 	t.appenders.Store(new([]*appender))
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: labels{},
@@ -104,6 +111,9 @@ func (t *transport) relay() {
 	for {
 		select {
 		case rpc := <-t.NetworkTransport.Consumer():
+			if t.refuseFull(rpc) {
+				continue
+			}
 			select {
 			case t.rpcs <- rpc:
 			case <-t.layer.ctx.Done():

@@ -8,8 +8,6 @@ import (
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
-	wal "github.com/hashicorp/raft-wal"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -63,13 +61,9 @@ type spare struct {
 }
 
 func newSpare(dir string, cfg Config) *spare {
-	size := cfg.segmentBytes
-	if size == 0 {
-		size = wal.DefaultSegmentSize
-	}
 	return &spare{
-		dir: dir, size: int64(size), log: cfg.Log, ended: cfg.spareEnded,
-		free: func() (uint64, error) { return freeBytes(dir) },
+		dir: dir, size: int64(cfg.segmentBytes), log: cfg.Log, ended: cfg.spareEnded,
+		free: func() (uint64, error) { sp, err := space(dir); return sp.Free, err },
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 }
@@ -249,13 +243,4 @@ func (s *spare) make() (err error) {
 		s.mu.Unlock()
 	}
 	return f.Sync()
-}
-
-// freeBytes is what an ordinary user may still write on the file system of dir.
-func freeBytes(dir string) (uint64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
-	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }

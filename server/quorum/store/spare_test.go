@@ -146,7 +146,10 @@ func TestSparePace(t *testing.T) {
 		{"bulk", spareWrite, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newSpare(t.TempDir(), Config{})
+			dir := t.TempDir()
+			cfg, err := Config{DataDir: dir}.withDefaults()
+			must(t, err)
+			s := newSpare(dir, cfg)
 			at := tt.from
 			for s.made < size && at < size {
 				at += tt.write

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
 
 	"zooraft/zabcompat/metrics"
 )
@@ -64,7 +65,7 @@ type Config struct {
 	// not block and must not call Close. Nil: only the log tells.
 	OnFail func(error)
 
-	// segmentBytes is raft-wal's segment size; 0 means its default, 64 MiB.
+	// segmentBytes is raft-wal's segment size. Default: its own, 64 MiB.
 	segmentBytes int
 	// spareEnded is called when a segment was made ahead, or could not be.
 	spareEnded func(error)
@@ -102,6 +103,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Metrics == nil {
 		c.Metrics = new(metrics.Metrics)
+	}
+	if c.segmentBytes == 0 {
+		c.segmentBytes = wal.DefaultSegmentSize
 	}
 	if c.SlowSync <= 0 {
 		c.SlowSync = time.Second

@@ -1,0 +1,252 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zooraft/protocol"
+	"zooraft/tests/fault/history"
+	"zooraft/tests/fault/loadclient"
+	"zooraft/tests/harness"
+)
+
+const mib = 1 << 20
+
+// disk is a small file system of one server, which a file of the test's fills.
+type disk struct {
+	t   *testing.T
+	dir string
+}
+
+// smallDisk puts a server's dataDir on a file system of its own.
+func smallDisk(t *testing.T, s *harness.Server, size string) *disk {
+	t.Helper()
+	id, err := os.ReadFile(filepath.Join(s.DataDir, "myid"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", s.DataDir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700,size="+size); err != nil {
+		t.Fatalf("mount a tmpfs on %s: %v", s.DataDir, err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(s.DataDir, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", s.DataDir, err)
+		}
+	})
+	if id != nil {
+		if err := os.WriteFile(filepath.Join(s.DataDir, "myid"), id, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &disk{t, s.DataDir}
+}
+
+// leave fills the disk until so many MiB are free, fewer than now.
+func (d *disk) leave(free int64) {
+	d.t.Helper()
+	f, err := os.OpenFile(d.filler(), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(d.dir, &st); err != nil {
+		d.t.Fatal(err)
+	}
+	size := info.Size()
+	if err := unix.Fallocate(int(f.Fd()), 0, size, int64(st.Bavail)*st.Bsize-free*mib); err != nil {
+		d.t.Fatalf("fill %s: %v", d.dir, err)
+	}
+}
+
+// empty takes away what leave has put there.
+func (d *disk) empty() {
+	d.t.Helper()
+	if err := os.Remove(d.filler()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		d.t.Fatal(err)
+	}
+}
+
+// needDisks skips a test that cannot have them, or that the oracle would not survive.
+func needDisks(t *testing.T) {
+	t.Helper()
+	skipShort(t)
+	if oracle {
+		t.Skip("a stock ZooKeeper ends when its disk is full")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("FULL DISK NOT TESTED: file systems of the test's own need root")
+	}
+}
+
+func (d *disk) filler() string { return filepath.Join(d.dir, "filler") }
+
+// TestFullDisk fills the disks of an ensemble. A leader hands over, and a follower's clients go elsewhere; when all are
+// nearly full what grows is refused while deletions and sessions go through, and when they are full nothing is written.
+// No process ends, nothing acknowledged is lost, and all go on by themselves when there is room.
+func TestFullDisk(t *testing.T) {
+	const (
+		patience = 30 * time.Second
+		scarce   = 160 // MiB free: below the mark, above the reserve
+		none     = 48
+	)
+	needDisks(t)
+	e := harness.NewZooraft(t, harness.Options{Size: 3})
+	disks := make(map[int]*disk)
+	for sid := 1; sid <= e.Size(); sid++ {
+		disks[sid] = smallDisk(t, e.Server(sid), "1g")
+	}
+	e.StartAll()
+	f := newFleet(t, addresses(e), sessionTimeout, 3*time.Minute, nil)
+	f.startLoad(*connsFlag/4, writePeriod())
+	f.awaitSteps(3, patience)
+
+	leader := e.Leader()
+	from := f.clock()
+	disks[leader].leave(scarce)
+	harness.Eventually(t, patience, "somebody else leads", func() error {
+		if now := e.Leader(); now == leader {
+			return fmt.Errorf("server %d does", now)
+		}
+		return nil
+	})
+	handed := f.clock()
+	f.awaitSteps(3, patience)
+	to := f.clock()
+	h := f.history()
+	f.checkSurvivors(h, from, to, []int{1, 2, 3})
+	p := history.LongestPause(h, from-ackSpacing, to, []int{1, 2, 3})
+	t.Logf("leader's disk nearly full: handed-over-after=%v pause=%v", (handed - from).Round(time.Millisecond), p.Gap.Round(time.Millisecond))
+	f.checkPause("longest pause", p.Gap, time.Second)
+	disks[leader].empty()
+
+	follower := others(e.Leader())[0]
+	from = f.clock()
+	disks[follower].leave(none)
+	harness.Eventually(t, patience, "its clients go to others", func() error {
+		for _, w := range f.workers {
+			if sid, ok := w.Connected(); ok && sid == follower {
+				return fmt.Errorf("%s is connected to it", w.Name())
+			}
+		}
+		return nil
+	})
+	f.awaitSteps(3, patience)
+	to = f.clock()
+	f.checkSurvivors(f.history(), from, to, others(follower))
+	disks[follower].empty()
+	e.WaitServing(follower)
+	f.goHome()
+	f.awaitSteps(3, patience)
+	t.Logf("follower's disk full: back-serving=%v", (f.clock() - to).Round(time.Millisecond))
+	f.verify(loadExpiry)
+
+	c := f.client("witness", f.timeout)
+	f.connect(c, 1, patience)
+	f.must(c.Create("/full", "", protocol.CreateModePersistent))
+	for i := range 2 {
+		f.must(c.Create(fmt.Sprintf("/full/%d", i), "", protocol.CreateModePersistent))
+	}
+	for _, d := range disks {
+		d.leave(scarce)
+	}
+	refused := func(what string, ask func() *loadclient.Request) {
+		t.Helper()
+		harness.Eventually(t, patience, what+" is refused", func() error {
+			if _, err := ask().Wait(f.ctx); !errors.Is(err, protocol.ErrSystemError) {
+				return fmt.Errorf("answer: %v", err)
+			}
+			return nil
+		})
+	}
+	refused("a creation", func() *loadclient.Request { return c.Create("/full/new", "", protocol.CreateModePersistentSequential) })
+	refused("a set", func() *loadclient.Request { return c.SetData("/full", "x", -1) })
+	f.must(c.Delete("/full/0", -1))
+	f.must(c.GetChildren("/full", false))
+	second := f.client("newcomer", f.timeout)
+	f.connect(second, 2, patience)
+	f.must(second.Sync("/full"))
+	f.must(second.CloseSession())
+
+	for _, d := range disks {
+		d.leave(none)
+	}
+	refused("a deletion", func() *loadclient.Request { return c.Delete("/full/none", -1) })
+	f.must(c.GetData("/full", false))
+	ctx, cancel := context.WithTimeout(f.ctx, handshakeTimeout)
+	defer cancel()
+	if err := f.client("late", f.timeout).Connect(ctx, f.servers[0]); err == nil {
+		t.Error("a session was opened that no log has room for")
+	}
+	for sid := 1; sid <= e.Size(); sid++ {
+		if !e.Running(sid) {
+			t.Fatalf("server %d has ended", sid)
+		}
+	}
+
+	// A start on full disks waits for room, too.
+	for sid := 1; sid <= e.Size(); sid++ {
+		e.Kill(sid)
+	}
+	for sid := 1; sid <= e.Size(); sid++ {
+		e.Start(sid)
+	}
+	for _, d := range disks {
+		d.empty()
+	}
+	e.WaitServing(1, 2, 3)
+	f.connect(c, 1, patience)
+	f.must(c.Create("/full/new", "", protocol.CreateModePersistent))
+	f.must(c.Delete("/full/1", -1))
+	f.must(c.CloseSession())
+}
+
+// TestDiskFills has a server alone write more than its disk holds. As long as the state does not grow it goes on, for
+// what is behind a snapshot goes; a state that grows is stopped before the disk is full, and is there after a restart.
+func TestDiskFills(t *testing.T) {
+	const patience = 30 * time.Second
+	needDisks(t)
+	e := harness.NewZooraft(t, harness.Options{})
+	smallDisk(t, e.Server(1), "768m")
+	e.StartAll()
+	f := newFleet(t, addresses(e), sessionTimeout, 3*time.Minute, nil)
+	c := f.client("writer", f.timeout)
+	f.connect(c, 1, patience)
+	value := strings.Repeat("x", 512<<10)
+	f.must(c.Create("/full", value, protocol.CreateModePersistent))
+	for range scaled(2048, 8192) { // at least 1 GiB
+		f.must(c.SetData("/full", value, -1))
+	}
+	created := 0
+	for ; created < 1536; created++ {
+		_, err := c.Create(fmt.Sprintf("/full/%d", created), value, protocol.CreateModePersistent).Wait(f.ctx)
+		if errors.Is(err, protocol.ErrSystemError) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("creation %d: %v", created, err)
+		}
+	}
+	t.Logf("refused after %d creations of %d KiB", created, len(value)>>10)
+	if created < 64 || created == 1536 {
+		t.Errorf("%d creations of %d KiB on a disk of 768 MiB", created, len(value)>>10)
+	}
+	f.must(c.Delete("/full/0", -1))
+	e.Restart(1)
+	f.connect(c, 1, patience)
+	if got := len(f.must(c.GetChildren("/full", false)).Children); got != created-1 {
+		t.Errorf("%d children after a restart, want %d", got, created-1)
+	}
+}
