@@ -228,6 +228,9 @@ type Config struct {
 	// Properties holds every other key of the configuration as zookeeper.KEY,
 	// whether or not anything reads it. May be nil.
 	Properties map[string]string
+	// Settings lists every key that is known or was set, with its value and where
+	// that comes from. It has no key. May be nil.
+	Settings []Setting
 	// Version is what the four-letter words print as the server's version, in
 	// ZooKeeper's form. It has no key: the program sets it.
 	Version string
