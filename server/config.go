@@ -314,9 +314,9 @@ func (c *Config) digest() acl.Digest {
 // keepsLocalSessions says whether new sessions are this server's alone.
 func (c *Config) keepsLocalSessions() bool { return c.LocalSessions && !c.Standalone() }
 
-// words lists the four-letter words that are answered. Clients that take a
+// Words lists the four-letter words that are answered. Clients that take a
 // read-only server ask isro which servers are not (FourLetterCommands).
-func (c *Config) words() []string {
+func (c *Config) Words() []string {
 	if c.ReadOnlyMode {
 		return append(slices.Clone(c.FourLetterWords), "isro")
 	}

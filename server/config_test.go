@@ -158,11 +158,11 @@ func TestLocalSessionsNeedAnEnsemble(t *testing.T) {
 
 func TestWordsOfReadOnlyMode(t *testing.T) {
 	c := DefaultConfig()
-	if got := c.words(); !slices.Equal(got, []string{"srvr"}) {
+	if got := c.Words(); !slices.Equal(got, []string{"srvr"}) {
 		t.Errorf("words %q", got)
 	}
 	c.ReadOnlyMode = true
-	if got := c.words(); !slices.Equal(got, []string{"srvr", "isro"}) {
+	if got := c.Words(); !slices.Equal(got, []string{"srvr", "isro"}) {
 		t.Errorf("words with read-only mode %q", got)
 	}
 }

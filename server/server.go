@@ -110,7 +110,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Logger:   log.Named("session"),
 	})
 	s.duty = duty{leaderServes: cfg.LeaderServes || cfg.Standalone(), tell: s.serve}
-	words := admin.New(source{s}, cfg.words())
+	words := admin.New(source{s}, cfg.Words())
 	deps := client.Deps{Proposer: proposer{s}, State: s.fsm, Liveness: liveness{s}}
 	if cfg.keepsLocalSessions() || cfg.ReadOnlyMode {
 		s.locals = newLocalLiveness(s)

@@ -259,7 +259,7 @@ func (l *loader) environmentID() bool {
 		l.fault(s, "%v", err)
 		return true
 	}
-	l.cfg.SID = id
+	l.cfg.SID, l.idFrom = id, s.where
 	return true
 }
 

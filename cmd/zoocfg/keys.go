@@ -9,6 +9,9 @@ import (
 	"zooraft/zabcompat"
 )
 
+// onlyElectionAlg is what electionAlg may be.
+const onlyElectionAlg = "3"
+
 // keys says what each key does that has a field in server.Config, or a rule of
 // its own. Keys stand without the prefix "zookeeper.".
 var keys = map[string]func(*loader, setting){
@@ -70,8 +73,8 @@ var keys = map[string]func(*loader, setting){
 	"readonlymode.enabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.ReadOnlyMode) },
 
 	"electionAlg": func(l *loader, s setting) {
-		if s.value != "3" {
-			l.fault(s, "%q is not supported; the only election algorithm is 3, so remove the line", s.value)
+		if s.value != onlyElectionAlg {
+			l.fault(s, "%q is not supported; the only election algorithm is %s, so remove the line", s.value, onlyElectionAlg)
 		}
 	},
 	"oraclePath": func(l *loader, s setting) {

@@ -188,6 +188,7 @@ func (l *loader) deriveLimits() {
 	}{{"global", &c.GlobalWeight}, {"renew", &c.RenewWeight}} {
 		if *w.at < c.LocalWeight {
 			l.warn("%s: the %s session weight %d is less than the local session weight %d, taking that", l.source(), w.name, *w.at, c.LocalWeight)
+			l.raised[w.name] = true
 			*w.at = c.LocalWeight
 		}
 	}

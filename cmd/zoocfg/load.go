@@ -69,7 +69,8 @@ type loader struct {
 	multiAddress bool
 	timeoutSet   map[string]bool
 	serverAt     map[string]string // canonical server.N to its place
-	unused       []string
+	raised       map[string]bool   // weights of sessions that another has raised
+	idFrom       string            // where this server's id was found, "" for nowhere
 	enforce      enforcement
 	inFile       map[string]bool // keys that the file sets
 	isProperty   map[string]bool // keys that were last set as a property
@@ -102,6 +103,7 @@ func loadFrom(src Sources, read func(string) ([]byte, error)) (Loaded, error) {
 		settings:   make(map[string]setting),
 		timeoutSet: make(map[string]bool),
 		serverAt:   make(map[string]string),
+		raised:     make(map[string]bool),
 		atFault:    make(map[string]bool),
 	}
 	if path != "" {
@@ -119,7 +121,7 @@ func loadFrom(src Sources, read func(string) ([]byte, error)) (Loaded, error) {
 	l.apply()
 	l.derive()
 	l.validate()
-	return Loaded{l.cfg, l.warnings, l.settingsList()}, errors.Join(l.faults...)
+	return Loaded{l.cfg, l.warnings, l.settingsList(), l.effective()}, errors.Join(l.faults...)
 }
 
 func (l *loader) fault(s setting, format string, args ...any) {
@@ -274,9 +276,6 @@ func (l *loader) apply() {
 		l.without(s)
 	}
 	slices.SortFunc(l.cfg.Servers, func(a, b zabcompat.ServerSpec) int { return cmp.Compare(a.ID, b.ID) })
-	if len(l.unused) > 0 {
-		l.warn("%s: unknown, and without effect: %s", l.source(), strings.Join(l.unused, ", "))
-	}
 }
 
 // derive fills in what follows from several keys, and from myid.
@@ -387,6 +386,7 @@ func (l *loader) adviseOnSize() {
 func (l *loader) myid() {
 	if l.cfg.Standalone() && len(l.cfg.Servers) == 1 && l.cfg.Servers[0].ID <= zabcompat.MaxSID {
 		l.cfg.SID = l.cfg.Servers[0].ID
+		l.idFrom = fmt.Sprintf("%sserver.%d (%s)", OriginDerived, l.cfg.SID, l.serverAt[fmt.Sprintf("server.%d", l.cfg.SID)])
 	}
 	if l.cfg.DataDir == "" {
 		l.atFault["myid"] = true // unknown, and dataDir is at fault already
@@ -418,7 +418,7 @@ func (l *loader) myid() {
 		l.fault(s, "serverid %q is not a number; the first line must be this server's id, for example 1", first)
 		return
 	}
-	l.cfg.SID = id
+	l.cfg.SID, l.idFrom = id, absolute(path)
 	l.compareEnvironmentID(path)
 }
 

@@ -326,7 +326,7 @@ func TestLoadWarnings(t *testing.T) {
 			[]string{"conf/zoo.cfg is relative. Prepend ./ to indicate that you're sure!", "conf/zoo.cfg:1: dataDir: data is relative. Prepend ./ to indicate that you're sure!"}},
 		{"sure", "./zoo.cfg", "dataDir=../data\nclientPort=1\n", nil},
 		{"misspelt", "/zoo.cfg", base + "ticktime=1\nfoo=2\ndatadir.autocreate=true\n",
-			[]string{"/zoo.cfg:5: ticktime is unknown; is tickTime meant?", "/zoo.cfg: unknown, and without effect: ticktime, foo"}},
+			[]string{"/zoo.cfg:5: ticktime is unknown, and has no effect; is tickTime meant?", "/zoo.cfg:6: foo is unknown, and has no effect"}},
 		{"no key", "/zoo.cfg", base + "=secret\n", []string{`/zoo.cfg:5: there is no key before "="; the line does nothing`}},
 	}
 	for _, tt := range tests {

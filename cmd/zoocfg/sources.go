@@ -35,20 +35,68 @@ type Loaded struct {
 	Config server.Config
 	// Warnings, one line each, are for the log.
 	Warnings []string
-	// Settings are all keys that were accepted, in order of name.
+	// Settings are all keys that were set, in order of name.
 	Settings []Setting
+	// Effective are all keys that are known, set or not, and myid, by subject, and
+	// then what else was set. Of a faulty configuration they say nothing.
+	Effective []Setting
 }
 
-// Setting is a key that was set.
+// Setting is a key with its value.
 type Setting struct {
 	Key
 	Name  string // as it was set, without the prefix "zookeeper."
-	Value string // "***" for a secret
-	Where string // file:line, or a Word's
+	Value string // as it was set, or in Effective the one in effect; "***" for a secret
+	Given string // in Effective: as it was set, if that is another
+	// Origin is file:line, a Word's, or one of those below.
+	Origin string
+	Set    bool // whether somebody set it
 }
 
+// Origins of what nobody set.
+const (
+	OriginDefault = "default"
+	OriginDerived = "derived: " // and what from
+	OriginNotSet  = "not set"   // of a key that has no value then
+)
+
 // FromFile reports whether the setting stands in a file.
-func (s Setting) FromFile() bool { return strings.Contains(s.Where, ":") }
+func (s Setting) FromFile() bool { return s.Set && strings.Contains(s.Origin, ":") }
+
+// masked is the setting without a secret.
+func (s Setting) masked() Setting {
+	if !server.Secret(s.Name) {
+		return s
+	}
+	for _, text := range []*string{&s.Value, &s.Given} {
+		if *text != "" {
+			*text = "***"
+		}
+	}
+	return s
+}
+
+// ForServer is a list in the form that the server hands on.
+func ForServer(list []Setting) []server.Setting {
+	out := make([]server.Setting, len(list))
+	for i, s := range list {
+		out[i] = server.Setting{Key: s.Name, Value: s.Value, Origin: s.Origin, Effect: s.Effect.String(), Note: s.Remark()}
+	}
+	return out
+}
+
+// Remark is the key's note, and how the value was given if that is not the one in
+// effect.
+func (s Setting) Remark() string {
+	if s.Given == "" {
+		return s.Note
+	}
+	given := "given as " + s.Given
+	if s.Note == "" {
+		return given
+	}
+	return given + "; " + s.Note
+}
 
 // LoadFrom is Load for all kinds of sources.
 func LoadFrom(src Sources) (Loaded, error) { return loadFrom(src, readRegular) }
@@ -57,11 +105,7 @@ func LoadFrom(src Sources) (Loaded, error) { return loadFrom(src, readRegular) }
 func (l *loader) settingsList() []Setting {
 	list := make([]Setting, 0, len(l.settings))
 	for _, s := range l.settings {
-		value := s.value
-		if server.Secret(s.key) {
-			value = "***"
-		}
-		list = append(list, Setting{Key: Lookup(s.key), Name: s.key, Value: value, Where: s.where})
+		list = append(list, Setting{Key: Lookup(s.key), Name: s.key, Value: s.value, Origin: s.where, Set: true}.masked())
 	}
 	slices.SortFunc(list, func(a, b Setting) int { return cmp.Compare(a.Name, b.Name) })
 	return list
@@ -129,17 +173,18 @@ func (l *loader) without(s setting) {
 	if properties[s.key] {
 		return
 	}
+	meant := ""
+	if near := nearest(s.key); near != "" {
+		meant = "; is " + near + " meant?"
+	}
 	switch k := Lookup(s.key); {
 	case k.Effect == Refused:
 		l.fault(s, "%s; remove it", k.Note)
 	case k.Effect == Missing && !strings.EqualFold(s.value, "false"):
-		l.warn("%s: %s has no effect: %s", s.where, s.key, k.Note)
+		l.warn("%s: %s has no effect: %s%s", s.where, s.key, k.Note, meant)
 	case k.Effect == Unknown:
-		l.unused = append(l.unused, s.key)
-		for known := range keys {
-			if strings.EqualFold(known, s.key) {
-				l.warn("%s: %s is unknown; is %s meant?", s.where, s.key, known)
-			}
-		}
+		l.warn("%s: %s is unknown, and has no effect%s", s.where, s.key, meant)
+	case meant != "" && k.Name != s.key:
+		l.warn("%s: %s has no effect%s", s.where, s.key, meant)
 	}
 }

@@ -34,7 +34,7 @@ func TestPrecedence(t *testing.T) {
 			"JVMFLAGS: zookeeper.jute.maxbuffer does nothing: the property is called jute.maxbuffer"},
 		{"no value", "", []Word{{"zookeeper.skipACL", "JVMFLAGS"}}, func(c server.Config) any { return c.SkipACL }, false, `JVMFLAGS: skipACL: "" counts as no`},
 		{"none of ours", "", []Word{{"com.sun.management.jmxremote", "-D"}}, func(c server.Config) any { return c.SkipACL }, false,
-			"unknown, and without effect: com.sun.management.jmxremote"},
+			"-D: com.sun.management.jmxremote is unknown, and has no effect"},
 		{"missing, but off", "admin.enableServer=false\n", nil, func(c server.Config) any { return 0 }, 0, ""},
 		{"missing", "forceSync=no\n", nil, func(c server.Config) any { return 0 }, 0, "/zoo.cfg:3: forceSync has no effect: the log is always synced"},
 		{"inert", "preAllocSize=100\nautopurge.purgeInterval=1\n", nil, func(c server.Config) any { return 0 }, 0, ""},
@@ -64,7 +64,7 @@ func TestSettings(t *testing.T) {
 	}
 	var got []string
 	for _, s := range loaded.Settings {
-		line := s.Name + "=" + s.Value + " " + s.Where + " " + s.Effect.String()
+		line := s.Name + "=" + s.Value + " " + s.Origin + " " + s.Effect.String()
 		if s.FromFile() {
 			line += " file"
 		}

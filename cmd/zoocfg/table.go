@@ -277,6 +277,7 @@ var rows = []Key{
 	{"metricsProvider.className", File, Mapped, "Prometheus turns the exporter on; ZooKeeper's other providers leave it off"},
 	{"metricsProvider.httpHost", File, Same, ""},
 	{"metricsProvider.httpPort", File, Same, ""},
+	{"metricsProvider.httpsPort", File, Missing, noTLS},
 	{"metricsProvider.exportJvmInfo", File, Mapped, "the families of the Go process"},
 	{"metricsProvider.", File, Missing, "the exporter of this release does not know it"},
 	{"audit.", Property, Missing, "there is no audit log in this release"},

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -58,7 +60,7 @@ func printEffects(out io.Writer, settings []zoocfg.Setting) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
 		if s.Effect != zoocfg.Same {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Where, s.Name, s.Effect, s.Note)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Origin, s.Name, s.Effect, s.Note)
 		}
 	}
 	return w.Flush()
@@ -66,14 +68,19 @@ func printEffects(out io.Writer, settings []zoocfg.Setting) error {
 
 func newConfigPrintCommand() *cobra.Command {
 	var (
-		overrides []string
-		asJSON    bool
+		overrides    []string
+		asJSON, only bool
 	)
 	cmd := &cobra.Command{
 		Use:   "print [zoo.cfg] [-D key=value]...",
-		Short: "Print what has been set, where, and what it does here",
-		Long: `Print every key that zoo.cfg, -D, JVMFLAGS or the variables of the container images
-set, its value, where it was set, and what it does here. Secrets are masked.`,
+		Short: "Print the value of every key, where it comes from, and what it does here",
+		Long: `Print every key that is known, and what else was set, with the value that a server
+would go by: paths made absolute, what is out of range corrected. Where it comes from
+is the line of zoo.cfg, -D, JVMFLAGS, a variable of the container images, "default",
+or what it follows from, such as "derived: 2 ticks". A key that does nothing here has
+no value, unless it was set. Secrets are masked.
+
+With --set only what was set is printed.`,
 		Example: "  zooraft config print /etc/zookeeper/zoo.cfg",
 		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,27 +88,42 @@ set, its value, where it was set, and what it does here. Secrets are masked.`,
 			if err != nil {
 				return &configError{err}
 			}
+			settings := loaded.Effective
+			if only {
+				settings = slices.DeleteFunc(settings, func(s zoocfg.Setting) bool { return !s.Set })
+			}
 			if asJSON {
-				return printSettingsJSON(cmd.OutOrStdout(), loaded.Settings)
+				return printSettingsJSON(cmd.OutOrStdout(), settings)
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "KEY\tVALUE\tSET AT\tEFFECT")
-			for _, s := range loaded.Settings {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name, s.Value, s.Where, s.Effect)
-			}
-			return w.Flush()
+			return printSettings(cmd.OutOrStdout(), settings)
 		},
 	}
 	defineFlag(cmd, &overrides)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&only, "set", false, "leave out what nobody has set")
 	return cmd
+}
+
+func printSettings(out io.Writer, settings []zoocfg.Setting) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "KEY\tVALUE\tORIGIN\tEFFECT")
+	for _, s := range settings {
+		given := ""
+		if s.Given != "" {
+			given = ", given as " + s.Given
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s%s\t%s\n", s.Name, cmp.Or(s.Value, "-"), s.Origin, given, s.Effect)
+	}
+	return w.Flush()
 }
 
 // settingJSON is a setting as config print --json has it.
 type settingJSON struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
-	Where  string `json:"where"`
+	Given  string `json:"given,omitempty"` // as it was set, if another value is in effect
+	Origin string `json:"origin"`
+	Set    bool   `json:"set"`
 	Effect string `json:"effect"`
 	Note   string `json:"note,omitempty"`
 }
@@ -109,9 +131,10 @@ type settingJSON struct {
 func printSettingsJSON(out io.Writer, settings []zoocfg.Setting) error {
 	list := make([]settingJSON, len(settings))
 	for i, s := range settings {
-		list[i] = settingJSON{s.Name, s.Value, s.Where, s.Effect.String(), s.Note}
+		list[i] = settingJSON{s.Name, s.Value, s.Given, s.Origin, s.Set, s.Effect.String(), s.Note}
 	}
 	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(list)
 }

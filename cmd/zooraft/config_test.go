@@ -34,7 +34,7 @@ func TestConfigCheck(t *testing.T) {
 	if code := run([]string{"config", "print", "--json", good, "-D", "maxCnxns=9"}, &out, &complaints); code != 0 {
 		t.Fatalf("print: exit code %d: %s", code, &complaints)
 	}
-	if text := out.String(); strings.Contains(text, "secret") || !strings.Contains(text, `"where": "-D"`) || !strings.Contains(text, `"value": "***"`) {
+	if text := out.String(); strings.Contains(text, "secret") || !strings.Contains(text, `"origin": "-D"`) || !strings.Contains(text, `"value": "***"`) {
 		t.Errorf("print: %s", text)
 	}
 

@@ -117,10 +117,11 @@ func configure(src zoocfg.Sources, log hclog.Logger) (server.Config, error) {
 	}
 	for _, s := range loaded.Settings {
 		if !s.FromFile() { // easily overlooked
-			log.Info("configured outside the file", "key", s.Name, "value", s.Value, "from", s.Where)
+			log.Info("configured outside the file", "key", s.Name, "value", s.Value, "from", s.Origin)
 		}
 	}
 	cfg := loaded.Config
+	cfg.Settings = zoocfg.ForServer(loaded.Effective)
 	if err != nil {
 		return cfg, &configError{err}
 	}
@@ -181,7 +182,7 @@ func record(path string, sid int, log hclog.Logger) func(zabcompat.Membership) {
 // that they must be there, as FileTxnSnapLog does.
 func makeDataDirs(cfg server.Config) error {
 	for _, dir := range []string{cfg.DataDir, cfg.LogDir()} {
-		if cfg.Properties["zookeeper.datadir.autocreate"] == "false" {
+		if !zoocfg.MakesDirectories(&cfg) {
 			if _, err := os.Stat(dir); err != nil {
 				return fmt.Errorf("%w: %w; make it, for datadir.autocreate is false", errDataDir, err)
 			}
