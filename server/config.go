@@ -33,6 +33,13 @@ const (
 	LogStoreBoltDB = "boltdb" // raft-boltdb: one B+tree file
 )
 
+// To whom the web console is shown, the values of [Config.AdminUI].
+const (
+	UIOff      = "off"
+	UILoopback = "loopback" // peers of this host
+	UIOn       = "on"
+)
+
 // maxJuteBuffer is the largest jute.maxbuffer: a request has to fit into one
 // entry of the log, with what travels with it.
 const maxJuteBuffer = 48 << 20
@@ -183,6 +190,18 @@ type Config struct {
 	AdminIdleTimeout time.Duration
 	// AdminProfiling serves Go's profiles (key admin.pprof, default false).
 	AdminProfiling bool
+	// AdminUI says to whom the admin server shows the web console: [UIOff],
+	// [UILoopback] (default) or [UIOn] (key admin.ui).
+	AdminUI string
+	// AdminUIWrite lets those who have signed in to it change znodes, with the super
+	// user's rights (key admin.uiWrite, default false).
+	AdminUIWrite bool
+	// AdminUITokenFile is the path of a file with a token to sign in with, besides
+	// the super user's password; empty (default) for none (key admin.uiTokenFile).
+	AdminUITokenFile string
+	// AdminUIHosts are names, besides those in the configuration, that browsers may
+	// call this server by, "*" for any (key admin.uiHosts).
+	AdminUIHosts []string
 	// MetricsEnabled exports metrics for Prometheus (key metricsProvider.className
 	// names ZooKeeper's provider for it; default false).
 	MetricsEnabled bool
@@ -272,6 +291,7 @@ func DefaultConfig() Config {
 		AdminPort:              8080,
 		AdminCommandURL:        "/commands",
 		AdminIdleTimeout:       30 * time.Second,
+		AdminUI:                UILoopback,
 		MetricsHost:            "0.0.0.0",
 		MetricsPort:            7000,
 		MetricsRuntime:         true,

@@ -20,6 +20,13 @@ type duty struct {
 	served bool // all there is to serve, ever
 }
 
+// quorumServes is what the quorum could do for clients, were they taken here.
+func (d *duty) quorumServes() client.Service {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.quorum
+}
+
 // change notes that something is different; why is the reason for those whose
 // connections end by it.
 func (d *duty) change(why string, set func(*duty)) {

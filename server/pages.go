@@ -14,11 +14,13 @@ import (
 // run on one host with the default.
 func (s *Server) startAdmin() error {
 	if s.cfg.AdminEnabled {
+		s.startConsole()
 		h := admin.NewHTTP(admin.HTTPConfig{
 			Addr:        net.JoinHostPort(s.cfg.AdminAddress, strconv.Itoa(s.cfg.AdminPort)),
 			CommandURL:  s.cfg.AdminCommandURL,
 			IdleTimeout: s.cfg.AdminIdleTimeout,
 			Profiling:   s.cfg.AdminProfiling,
+			UI:          s.consoleHandler(),
 		}, source{s}, s.log.Named("admin"))
 		switch err := h.Listen(); {
 		case err == nil:
@@ -41,6 +43,7 @@ func (s *Server) startAdmin() error {
 }
 
 func (s *Server) stopAdmin() {
+	s.stopConsole() // its streams would hold up the admin server
 	for _, h := range []*admin.Page{s.admin, s.scrapes} {
 		if h != nil {
 			h.Close()

@@ -18,6 +18,7 @@ import (
 	"zooraft/protocol"
 	"zooraft/server/admin"
 	"zooraft/server/client"
+	"zooraft/server/console"
 	"zooraft/server/quorum"
 	"zooraft/server/quorum/store"
 	"zooraft/server/session"
@@ -56,8 +57,9 @@ type Server struct {
 	expirer *session.Expirer
 	touches session.Touches
 	metrics *metrics.Metrics
-	admin   *admin.Page // nil without
-	scrapes *admin.Page // nil without
+	admin   *admin.Page      // nil without
+	scrapes *admin.Page      // nil without
+	console *console.Console // nil without
 	excess  excessLog
 	locals  *localLiveness // nil where no session is kept by this server alone
 

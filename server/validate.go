@@ -98,6 +98,7 @@ func (v *validation) limits(c *Config) {
 		if !strings.HasPrefix(c.AdminCommandURL, "/") {
 			v.fault("admin.commandURL", "%q is no path; begin it with a slash, for example /commands", c.AdminCommandURL)
 		}
+		v.oneOf("admin.ui", c.AdminUI, UIOff, UILoopback, UIOn)
 	}
 	if c.MetricsEnabled {
 		v.port("metricsProvider.httpPort", "port", 0, c.MetricsPort)

@@ -63,6 +63,10 @@ var keys = map[string]func(*loader, setting){
 	},
 	"admin.commandURL":              func(l *loader, s setting) { l.cfg.AdminCommandURL = s.value },
 	"admin.idleTimeout":             func(l *loader, s setting) { l.millis(s, "30000", &l.cfg.AdminIdleTimeout) },
+	"admin.ui":                      func(l *loader, s setting) { l.cfg.AdminUI = s.value },
+	"admin.uiWrite":                 func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminUIWrite) },
+	"admin.uiTokenFile":             func(l *loader, s setting) { l.cfg.AdminUITokenFile = s.value },
+	"admin.uiHosts":                 func(l *loader, s setting) { l.cfg.AdminUIHosts = splitList(s.value) },
 	"admin.pprof":                   func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminProfiling) },
 	"metricsProvider.className":     metricsClass,
 	"metricsProvider.httpHost":      func(l *loader, s setting) { l.cfg.MetricsHost = s.value },
@@ -271,4 +275,14 @@ func member(l *loader, s setting) {
 		return
 	}
 	l.cfg.Servers = append(l.cfg.Servers, spec)
+}
+
+// splitList splits a list of names at its commas.
+func splitList(value string) (all []string) {
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
 }

@@ -116,6 +116,20 @@ func (t *Table) NumWatchers() int {
 	return t.dataWatchers
 }
 
+// Count returns how many connections watch a path in each of the tables: its data,
+// its children, and, RECURSIVE, it and all below it.
+func (t *Table) Count(path string) (data, child, recursive int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := func(in table) int {
+		if s := t.spots[in][path]; s != nil {
+			return int(s.n)
+		}
+		return 0
+	}
+	return n(dataTable), n(childTable), n(recursiveTable)
+}
+
 // DataWatches returns the Sinks that watch each path in DATA, for the wchc and
 // wchp commands. It copies everything while writes wait.
 func (t *Table) DataWatches() map[string][]Sink {

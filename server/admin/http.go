@@ -25,7 +25,12 @@ type HTTPConfig struct {
 	IdleTimeout time.Duration
 	// Profiling serves net/http/pprof below /debug/pprof/.
 	Profiling bool
+	// UI serves the web console, below UIPath; nil for none (admin.ui).
+	UI http.Handler
 }
+
+// UIPath is the path that the web console stands below.
+const UIPath = "/ui/"
 
 // Page serves one port. It is made by NewHTTP or NewExporter and does not listen
 // before Listen.
@@ -73,6 +78,9 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	if cfg.UI != nil {
+		mux.Handle(UIPath, cfg.UI)
 	}
 	started := "Started AdminServer on address %s, port %s and command URL " + strings.ReplaceAll(cfg.CommandURL, "%", "%%")
 	return newPage(cfg.Addr, started, mux, cfg.IdleTimeout, log)

@@ -1,0 +1,129 @@
+package console
+
+import (
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/fsm"
+	"zooraft/fsm/acl"
+)
+
+// Base is the path that the console stands below.
+const Base = "/ui/"
+
+// Config says how the console behaves. The zoo.cfg key is named with each field.
+type Config struct {
+	// LoopbackOnly refuses all peers but those of this host (admin.ui=loopback).
+	LoopbackOnly bool
+	// Hosts are the names, besides localhost and addresses, that a browser may
+	// call this server by; "*" allows any (admin.uiHosts, and what the server calls
+	// itself).
+	Hosts []string
+	// Write lets those who are signed in change znodes (admin.uiWrite).
+	Write bool
+	// SuperDigest is the digest id of the super user, "" for none
+	// (DigestAuthenticationProvider.superDigest). Digest makes such ids.
+	SuperDigest string
+	Digest      acl.Digest
+	// TokenFile is the path of a file with the token to sign in with, "" for none
+	// (admin.uiTokenFile). It is read at each sign-in.
+	TokenFile string
+	// Options are what the configuration says of writes.
+	Options fsm.Options
+	// MaxBuffer is the size in bytes of the largest request taken (jute.maxbuffer).
+	MaxBuffer int
+}
+
+// Console is the web console. It implements http.Handler for all below Base.
+type Console struct {
+	cfg   Config
+	state State
+	src   Source
+	log   hclog.Logger
+
+	mux      *http.ServeMux
+	origins  *http.CrossOriginProtection
+	hosts    map[string]bool
+	assets   map[string]asset
+	sessions sessions
+	guesses  guesses
+	lists    lists
+	writes   chan struct{} // a place for each write under way
+
+	stop chan struct{}
+	once sync.Once
+}
+
+// maxWrites is how many writes may be under way at a time.
+const maxWrites = 16
+
+// New makes a console.
+func New(cfg Config, state State, src Source, log hclog.Logger) *Console {
+	c := &Console{
+		cfg: cfg, state: state, src: src, log: log,
+		origins: http.NewCrossOriginProtection(),
+		hosts:   make(map[string]bool),
+		assets:  loadAssets(),
+		writes:  make(chan struct{}, maxWrites),
+		stop:    make(chan struct{}),
+	}
+	for _, h := range cfg.Hosts {
+		if h != "" {
+			c.hosts[hostKey(h)] = true
+		}
+	}
+	c.sessions.init(time.Now)
+	c.guesses.init(time.Now)
+	c.lists.init(state, time.Now)
+	c.routes()
+	return c
+}
+
+// Close ends what is under way: streams, and the waiting for writes. Requests that
+// come after it are refused. It may be called twice.
+func (c *Console) Close() { c.once.Do(func() { close(c.stop) }) }
+
+// routes are the pages and the API. What stands behind open needs no session.
+func (c *Console) routes() {
+	c.mux = http.NewServeMux()
+	c.mux.HandleFunc("GET "+Base, c.page)
+	api := func(pattern string, handle handler) {
+		method, name, _ := strings.Cut(pattern, " ")
+		c.mux.HandleFunc(method+" "+path.Join(Base, "api", name), c.signedIn(handle))
+	}
+	c.mux.HandleFunc("GET "+Base+"api/login", c.loginMethods)
+	c.mux.HandleFunc("POST "+Base+"api/session", c.signIn)
+	c.mux.HandleFunc("DELETE "+Base+"api/session", c.signOut)
+	c.mux.HandleFunc("GET "+Base+"api/", unknown)
+	c.mux.HandleFunc(Base, unknown)
+	api("GET me", c.me)
+	api("GET node", c.node)
+	api("GET children", c.children)
+	api("POST create", c.create)
+	api("POST set", c.set)
+	api("POST delete", c.delete)
+	api("POST acl", c.setACL)
+}
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	select {
+	case <-c.stop:
+		fail(w, http.StatusServiceUnavailable, "NotServing", "the server is stopping")
+		return
+	default:
+	}
+	if c.admit(w, r) {
+		c.mux.ServeHTTP(w, r)
+	}
+}
+
+func unknown(w http.ResponseWriter, _ *http.Request) {
+	fail(w, http.StatusNotFound, "NoSuchCall", "the console's API has no such call")
+}

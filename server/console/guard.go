@@ -1,0 +1,68 @@
+package console
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// policy lets the page run and load what this server gives it, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; " +
+	"manifest-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// secure sets what every answer carries, errors included.
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Embedder-Policy", "require-corp")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=(), clipboard-read=()")
+	h.Set("Cache-Control", "no-store")
+}
+
+// admit says whether a request may come in at all, and else answers it.
+func (c *Console) admit(w http.ResponseWriter, r *http.Request) bool {
+	if c.cfg.LoopbackOnly && !peer(r).IsLoopback() {
+		fail(w, http.StatusForbidden, "NotLoopback", "the console is for this host alone: come through a tunnel to it, or set admin.ui=on")
+		return false
+	}
+	if !c.knows(r.Host) {
+		fail(w, http.StatusMisdirectedRequest, "UnknownHost", "this server is not known by this name: use its address, or name it in admin.uiHosts")
+		return false
+	}
+	if err := c.origins.Check(r); err != nil {
+		fail(w, http.StatusForbidden, "CrossOrigin", "the request comes from another site")
+		return false
+	}
+	return true
+}
+
+// peer is the address that a request comes from.
+func peer(r *http.Request) netip.Addr {
+	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return addr.Addr().Unmap().WithZone("")
+}
+
+// knows says whether the host of a request is a way to name this server. A site
+// that makes its own name resolve to this server's address would pass for the
+// same origin; an address is nobody's to give away, and no more is localhost.
+func (c *Console) knows(host string) bool {
+	name := hostKey(host)
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || c.hosts[name] || c.hosts["*"]
+}
+
+// hostKey is a host, perhaps with a port, as it is compared.
+func hostKey(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
