@@ -425,6 +425,9 @@ func (o observer) Restored(v fsm.View) {
 	o.s.node.Restored(v)
 	o.s.membershipChanged()
 	o.s.clients.DropAll("the state was replaced by a snapshot")
+	if o.s.console != nil {
+		o.s.console.Restored()
+	}
 }
 
 func (o observer) Applied(v fsm.View, index, term uint64) {
@@ -506,7 +509,9 @@ func (e events) Peer(_ int64, kind byte, body []byte) {
 }
 
 func (e events) Status() []byte {
-	b, err := json.Marshal(e.s.Status())
+	st := e.s.Status()
+	st.Settings = e.s.cfg.shared()
+	b, err := json.Marshal(st)
 	if err != nil {
 		panic(err) // plain fields
 	}

@@ -4,9 +4,14 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"sync"
+	"time"
 
+	"zooraft/fsm"
+	"zooraft/server/admin"
 	"zooraft/server/client"
 	"zooraft/server/console"
+	"zooraft/zabcompat/metrics"
 )
 
 // startConsole makes the web console, unless it is off.
@@ -34,7 +39,8 @@ func (s *Server) startConsole() {
 		TokenFile:    c.AdminUITokenFile,
 		Options:      c.requestOptions(),
 		MaxBuffer:    c.JuteMaxBuffer,
-	}, s.fsm, pageSource{s}, log)
+	}, s.fsm, &pageSource{s: s, began: time.Now()}, log)
+	s.console.Start()
 }
 
 // consoleHandler is nil without a console.
@@ -64,11 +70,32 @@ func (c *Config) ownNames() []string {
 }
 
 // pageSource answers for the web console.
-type pageSource struct{ s *Server }
+type pageSource struct {
+	s       *Server
+	began   time.Time
+	sampler sampler // of the console's own goroutine
 
-func (p pageSource) Identity() console.Identity {
-	st := p.s.Status()
-	return console.Identity{SID: st.SID, Version: st.Version, Cluster: st.ClusterID, State: st.ServerState, Serving: st.Serving}
+	mu      sync.Mutex
+	answers map[int64]*Status // what the members said when they were last asked
+	syncs   [syncMinute]metrics.Recent
+	sampled int // of syncs, so far
+}
+
+func (p *pageSource) Identity() console.Identity {
+	id := console.Identity{SID: int64(p.s.cfg.SID), Version: p.s.cfg.Version, State: p.s.state(), Serving: p.s.servingSince.Load() != 0}
+	p.s.fsm.View(func(v fsm.View) { id.Cluster = v.Cluster() })
+	return id
+}
+
+// state is what this server does, in ZooKeeper's words.
+func (s *Server) state() string {
+	switch {
+	case s.cfg.Standalone():
+		return admin.StateStandalone
+	case s.readOnly.Load():
+		return admin.StateReadOnly
+	}
+	return s.node.State().Mode()
 }
 
 // Errors of writes, in words for whoever sees the page.
@@ -78,7 +105,7 @@ var (
 )
 
 // Writable goes by the quorum: a leader that takes no clients can write.
-func (p pageSource) Writable() error {
+func (p *pageSource) Writable() error {
 	switch p.s.duty.quorumServes() {
 	case client.FullService:
 		return nil
@@ -88,8 +115,8 @@ func (p pageSource) Writable() error {
 	return errNoQuorum
 }
 
-func (p pageSource) Propose(payload []byte, done console.Completion) error {
+func (p *pageSource) Propose(payload []byte, done console.Completion) error {
 	return p.s.node.Propose(payload, done)
 }
 
-var _ console.Source = pageSource{}
+var _ console.Source = (*pageSource)(nil)

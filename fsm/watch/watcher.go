@@ -121,3 +121,33 @@ func (w *Watcher) disown(r *registration) {
 		w.regs = append(make([]*registration, 0, c/2), w.regs...)
 	}
 }
+
+// Len is how many registrations the Watcher has.
+func (w *Watcher) Len() int {
+	w.t.mu.Lock()
+	defer w.t.mu.Unlock()
+	return len(w.regs)
+}
+
+// Registration is one of a Watcher's, as [Watcher.Registrations] tells of it.
+type Registration struct {
+	Path string
+	// Once: goes with the first event. Recursive: also hears of all below Path.
+	// Children: hears of the children and not of the data. A PERSISTENT watch is
+	// two of them.
+	Once, Recursive, Children bool
+}
+
+// Registrations lists the Watcher's registrations, max at most, in no order. Writes
+// wait for as long as it copies them.
+func (w *Watcher) Registrations(max int) []Registration {
+	w.t.mu.Lock()
+	defer w.t.mu.Unlock()
+	all := make([]Registration, 0, min(max, len(w.regs)))
+	for _, r := range w.regs[:min(max, len(w.regs))] {
+		all = append(all, Registration{
+			Path: r.at.path, Once: r.modes&standing == 0, Recursive: r.at.in == recursiveTable, Children: r.at.in == childTable,
+		})
+	}
+	return all
+}

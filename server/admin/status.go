@@ -92,6 +92,10 @@ type Status struct {
 	RaftAppliedIndex uint64 `json:"raft_applied_index"`
 
 	Peers []PeerStatus `json:"peers,omitempty"`
+
+	// Settings are those that the members should have in common, in what they say to
+	// each other.
+	Settings map[string]string `json:"settings,omitempty"`
 }
 
 // Election is an election that has ended: when the leader was known, and how long

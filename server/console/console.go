@@ -53,10 +53,16 @@ type Console struct {
 	sessions sessions
 	guesses  guesses
 	lists    lists
+	streams  streams
+	history  history
+	members  ensembleView
+	largest  largest
 	writes   chan struct{} // a place for each write under way
+	searches chan struct{} // and for each search
 
 	stop chan struct{}
 	once sync.Once
+	wg   sync.WaitGroup
 }
 
 // maxWrites is how many writes may be under way at a time.
@@ -69,8 +75,8 @@ func New(cfg Config, state State, src Source, log hclog.Logger) *Console {
 		origins: http.NewCrossOriginProtection(),
 		hosts:   make(map[string]bool),
 		assets:  loadAssets(),
-		writes:  make(chan struct{}, maxWrites),
-		stop:    make(chan struct{}),
+		writes:  make(chan struct{}, maxWrites), searches: make(chan struct{}, maxSearches),
+		stop: make(chan struct{}),
 	}
 	for _, h := range cfg.Hosts {
 		if h != "" {
@@ -80,13 +86,18 @@ func New(cfg Config, state State, src Source, log hclog.Logger) *Console {
 	c.sessions.init(time.Now)
 	c.guesses.init(time.Now)
 	c.lists.init(state, time.Now)
+	c.streams.init()
 	c.routes()
 	return c
 }
 
-// Close ends what is under way: streams, and the waiting for writes. Requests that
-// come after it are refused. It may be called twice.
-func (c *Console) Close() { c.once.Do(func() { close(c.stop) }) }
+// Close ends what is under way: streams, the waiting for writes, and what Start has
+// begun, for which it waits. Requests that come after it are refused. It may be
+// called twice.
+func (c *Console) Close() {
+	c.once.Do(func() { close(c.stop) })
+	c.wg.Wait()
+}
 
 // routes are the pages and the API. What stands behind open needs no session.
 func (c *Console) routes() {
@@ -104,6 +115,16 @@ func (c *Console) routes() {
 	api("GET me", c.me)
 	api("GET node", c.node)
 	api("GET children", c.children)
+	api("GET search", c.search)
+	api("GET events", c.events)
+	api("GET history", c.serveHistory)
+	api("GET ensemble", c.ensemble)
+	api("GET sessions", c.listSessions)
+	api("GET sessions/{id}", c.oneSession)
+	api("GET connections", c.connections)
+	api("GET config", c.config)
+	api("GET slow", c.slow)
+	api("GET warnings", c.warnings)
 	api("POST create", c.create)
 	api("POST set", c.set)
 	api("POST delete", c.delete)

@@ -47,7 +47,7 @@ func (c *Console) delete(w http.ResponseWriter, r *http.Request, s *session) {
 		c.refused(w, o, err, q.Path)
 		return
 	}
-	answer(w, written{Path: q.Path, Zxid: hex(o.zxid), Deleted: deleted + 1})
+	answer(w, written{Path: q.Path, Zxid: Hex(o.zxid), Deleted: deleted + 1})
 }
 
 // deleteBelow deletes all below a znode, deepest first, in some requests: others

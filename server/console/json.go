@@ -76,9 +76,9 @@ func decodeJSON(r io.Reader, v any) error {
 	return nil
 }
 
-// hex is an id or a zxid as the page gets it: a number of JSON would lose its last
+// Hex is an id or a zxid as the page gets it: a number of JSON would lose its last
 // digits there.
-type hex int64
+type Hex int64
 
 // MarshalText implements encoding.TextMarshaler.
-func (h hex) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "0x%x", uint64(h)), nil }
+func (h Hex) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "0x%x", uint64(h)), nil }

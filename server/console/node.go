@@ -11,23 +11,23 @@ import (
 
 // stat is a Stat as JSON. Times are in ms since 1970.
 type stat struct {
-	Czxid          hex   `json:"czxid"`
-	Mzxid          hex   `json:"mzxid"`
-	Pzxid          hex   `json:"pzxid"`
+	Czxid          Hex   `json:"czxid"`
+	Mzxid          Hex   `json:"mzxid"`
+	Pzxid          Hex   `json:"pzxid"`
 	Ctime          int64 `json:"ctime"`
 	Mtime          int64 `json:"mtime"`
 	Version        int32 `json:"version"`
 	Cversion       int32 `json:"cversion"`
 	Aversion       int32 `json:"aversion"`
-	EphemeralOwner hex   `json:"ephemeralOwner"`
+	EphemeralOwner Hex   `json:"ephemeralOwner"`
 	DataLength     int32 `json:"dataLength"`
 	NumChildren    int32 `json:"numChildren"`
 }
 
 func statOf(s *protocol.Stat) stat {
 	return stat{
-		hex(s.Czxid), hex(s.Mzxid), hex(s.Pzxid), s.Ctime, s.Mtime, s.Version, s.Cversion, s.Aversion,
-		hex(s.EphemeralOwner), s.DataLength, s.NumChildren,
+		Hex(s.Czxid), Hex(s.Mzxid), Hex(s.Pzxid), s.Ctime, s.Mtime, s.Version, s.Cversion, s.Aversion,
+		Hex(s.EphemeralOwner), s.DataLength, s.NumChildren,
 	}
 }
 
@@ -196,7 +196,7 @@ type childList struct {
 	Path     string  `json:"path"`
 	Total    int     `json:"total"`
 	Cversion int32   `json:"cversion"` // as the list was when it was read
-	Pzxid    hex     `json:"pzxid"`
+	Pzxid    Hex     `json:"pzxid"`
 	From     int     `json:"from"`
 	Children []child `json:"children"`
 }
@@ -224,7 +224,7 @@ func (c *Console) children(w http.ResponseWriter, r *http.Request, _ *session) {
 	}
 	from = min(from, l.len())
 	count = min(count, l.len()-from)
-	out := childList{Path: path, Total: l.len(), Cversion: l.cversion, Pzxid: hex(l.pzxid), From: from, Children: make([]child, 0, count)}
+	out := childList{Path: path, Total: l.len(), Cversion: l.cversion, Pzxid: Hex(l.pzxid), From: from, Children: make([]child, 0, count)}
 	for i := 0; i < count; i += detailStep {
 		c.state.View(func(v fsm.View) {
 			for j := i; j < min(i+detailStep, count); j++ {

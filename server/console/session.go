@@ -33,7 +33,7 @@ type session struct {
 	id    string
 	user  string
 	ids   []protocol.ID // that its writes carry
-	token bool          // signed in with the token
+	token string        // that it has signed in with, "" if with a password
 	since time.Time
 
 	ctx context.Context // ends with the session
@@ -44,16 +44,26 @@ type session struct {
 
 // sessions are those who are signed in, in memory: a server that restarts has none.
 type sessions struct {
-	now func() time.Time
-	mu  sync.Mutex
-	all map[string]*session
+	now  func() time.Time
+	news chan struct{} // one slot: somebody has signed in
+	mu   sync.Mutex
+	all  map[string]*session
 }
 
-func (t *sessions) init(now func() time.Time) { t.now, t.all = now, make(map[string]*session) }
+func (t *sessions) init(now func() time.Time) {
+	t.now, t.news, t.all = now, make(chan struct{}, 1), make(map[string]*session)
+}
+
+// any says whether anybody is signed in.
+func (t *sessions) any() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.all) > 0
+}
 
 // add begins a session. Where there are too many, the one that has been silent
 // longest ends.
-func (t *sessions) add(user string, ids []protocol.ID, token bool) *session {
+func (t *sessions) add(user string, ids []protocol.ID, token string) *session {
 	s := &session{id: rand.Text(), user: user, ids: ids, token: token}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	t.mu.Lock()
@@ -71,6 +81,10 @@ func (t *sessions) add(user string, ids []protocol.ID, token bool) *session {
 	s.since = t.now()
 	s.seen = s.since
 	t.all[s.id] = s
+	select {
+	case t.news <- struct{}{}:
+	default:
+	}
 	return s
 }
 
@@ -179,7 +193,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	if old := c.cookie(r); old != "" {
 		c.sessions.remove(old) // an id from before is nobody's to keep
 	}
-	s := c.sessions.add(user, ids, cr.Token != "")
+	s := c.sessions.add(user, ids, cr.Token)
 	c.log.Info("console: signed in", "user", user, "client", r.RemoteAddr)
 	setCookie(w, r, s.id, int(wholeLimit/time.Second))
 	answer(w, c.about(s))

@@ -146,7 +146,7 @@ func (c *Console) refused(w http.ResponseWriter, o outcome, err error, path stri
 // written is the answer to a write.
 type written struct {
 	Path string `json:"path"`
-	Zxid hex    `json:"zxid"`
+	Zxid Hex    `json:"zxid"`
 	Stat *stat  `json:"stat,omitempty"`
 	// Deleted is how many znodes a deletion took.
 	Deleted int `json:"deleted,omitempty"`
@@ -219,7 +219,7 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request, s *session) {
 // wrote answers a write that has taken effect.
 func (c *Console) wrote(w http.ResponseWriter, _ *session, _ string, path string, o outcome) {
 	st := statOf(&o.stat)
-	answer(w, written{Path: path, Zxid: hex(o.zxid), Stat: &st})
+	answer(w, written{Path: path, Zxid: Hex(o.zxid), Stat: &st})
 }
 
 // setting asks for new data. Version is that of the data it is to replace; -1

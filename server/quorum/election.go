@@ -466,6 +466,13 @@ func (e *election) tick(now time.Time, sid int64, term uint64, heard bool) {
 	e.considerLocked()
 }
 
+// State is what this server does, in ZooKeeper's words.
+func (n *Node) State() zabcompat.State {
+	n.election.mu.Lock()
+	defer n.election.mu.Unlock()
+	return n.election.stateLocked()
+}
+
 // Vote is a member's vote as this server knows it.
 type Vote struct {
 	zabcompat.Vote

@@ -1,0 +1,122 @@
+package console
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ensembleFresh is how old an answer about the ensemble may be: it asks the other
+// members, and all pages share it.
+const ensembleFresh = time.Second
+
+// ensembleView keeps the last answer.
+type ensembleView struct {
+	mu   sync.Mutex // held while the members are asked
+	at   time.Time
+	last Ensemble
+}
+
+func (c *Console) seenEnsemble() Ensemble {
+	v := &c.members
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if time.Since(v.at) > ensembleFresh {
+		v.last = c.src.Ensemble()
+		v.at = time.Now()
+	}
+	return v.last
+}
+
+func (c *Console) ensemble(w http.ResponseWriter, _ *http.Request, _ *session) {
+	answer(w, c.seenEnsemble())
+}
+
+// How many sessions and connections one answer has.
+const (
+	someRows = 200
+	mostRows = 2000
+)
+
+// page cuts a list to what a request asks for.
+func cut[T any](w http.ResponseWriter, r *http.Request, all []T) (part []T, from int, ok bool) {
+	if from, ok = number(w, r, "from", 0, 0, 1<<31-1); !ok {
+		return nil, 0, false
+	}
+	count, ok := number(w, r, "count", someRows, 1, mostRows)
+	if !ok {
+		return nil, 0, false
+	}
+	from = min(from, len(all))
+	part = all[from:min(from+count, len(all))]
+	if part == nil {
+		part = []T{}
+	}
+	return part, from, true
+}
+
+type sessionList struct {
+	Total    int       `json:"total"`
+	From     int       `json:"from"`
+	Sessions []Session `json:"sessions"`
+}
+
+func (c *Console) listSessions(w http.ResponseWriter, r *http.Request, _ *session) {
+	all := c.src.Sessions()
+	if part, from, ok := cut(w, r, all); ok {
+		answer(w, sessionList{len(all), from, part})
+	}
+}
+
+func (c *Console) oneSession(w http.ResponseWriter, r *http.Request, _ *session) {
+	text, hexadecimal := strings.CutPrefix(r.PathValue("id"), "0x")
+	id, err := strconv.ParseUint(text, 16, 64)
+	if err != nil || !hexadecimal {
+		fail(w, http.StatusBadRequest, "BadArguments", "give the session's id as 0x and hexadecimal digits")
+		return
+	}
+	s, ok := c.src.Session(int64(id))
+	if !ok {
+		fail(w, http.StatusNotFound, "NoSession", "this server knows no session 0x"+text)
+		return
+	}
+	answer(w, s)
+}
+
+type connectionList struct {
+	Total       int          `json:"total"`
+	From        int          `json:"from"`
+	Connections []Connection `json:"connections"`
+}
+
+func (c *Console) connections(w http.ResponseWriter, r *http.Request, _ *session) {
+	all := c.src.Connections()
+	if part, from, ok := cut(w, r, all); ok {
+		answer(w, connectionList{len(all), from, part})
+	}
+}
+
+func (c *Console) config(w http.ResponseWriter, _ *http.Request, _ *session) {
+	answer(w, struct {
+		Settings []Setting `json:"settings"`
+	}{append([]Setting{}, c.src.Settings()...)})
+}
+
+func (c *Console) slow(w http.ResponseWriter, _ *http.Request, _ *session) {
+	s := c.src.Slow()
+	if s.Requests == nil {
+		s.Requests = []SlowRequest{}
+	}
+	answer(w, s)
+}
+
+func (c *Console) warnings(w http.ResponseWriter, _ *http.Request, _ *session) {
+	e := c.seenEnsemble()
+	all := append([]Warning{}, c.src.Warnings(&e)...)
+	all = append(all, c.ownWarnings()...)
+	answer(w, struct {
+		Warnings []Warning `json:"warnings"`
+	}{all})
+}

@@ -1,0 +1,185 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"zooraft/server/client"
+	"zooraft/server/console"
+)
+
+// From where on something is worth a warning.
+const (
+	slowSyncMs    = 50      // average of a sync of the log, in a minute
+	lowDiskShare  = 0.1     // of the file system
+	lowDiskBytes  = 2 << 30 // or so many
+	manyFilesPart = 0.8     // of the file descriptors
+	manyConnsPart = 0.9     // of maxCnxns
+)
+
+// Warnings are about this server, its host and its ensemble.
+func (p *pageSource) Warnings(e *console.Ensemble) []console.Warning {
+	l := &warnings{}
+	p.quorumWarnings(l)
+	p.memberWarnings(l, e)
+	p.diskWarnings(l)
+	p.limitWarnings(l)
+	p.configWarnings(l, e)
+	return l.all
+}
+
+type warnings struct{ all []console.Warning }
+
+func (l *warnings) add(severity console.Severity, code, subject, link, format string, args ...any) {
+	l.all = append(l.all, console.Warning{Severity: severity, Code: code, Subject: subject, Link: link, Text: fmt.Sprintf(format, args...)})
+}
+
+// quorumWarnings say that this server cannot do all that clients want.
+func (p *pageSource) quorumWarnings(l *warnings) {
+	self := serverName(int64(p.s.cfg.SID))
+	switch p.s.duty.quorumServes() {
+	case client.NoService:
+		l.add(console.Critical, "NoQuorum", self, "ensemble", "this server is not part of a quorum and serves no clients")
+	case client.ReadOnly:
+		l.add(console.Critical, "ReadOnly", self, "ensemble", "this server is cut off from its quorum and serves reads only")
+	}
+}
+
+func serverName(sid int64) string { return fmt.Sprintf("server.%d", sid) }
+
+// memberWarnings say which members are missing or behind, and how many may still
+// go.
+func (p *pageSource) memberWarnings(l *warnings, e *console.Ensemble) {
+	if e.Standalone {
+		return
+	}
+	fit := 0
+	versions := make(map[string][]string)
+	for i := range e.Members {
+		m := &e.Members[i]
+		name := serverName(m.SID)
+		if m.Version != "" {
+			release, _, _ := strings.Cut(m.Version, ",")
+			versions[release] = append(versions[release], name)
+		}
+		switch {
+		case !m.Member:
+			l.add(console.Info, "Stranger", name, "ensemble", "it runs, and is no member of the ensemble")
+			continue
+		case !m.Connected:
+			l.add(console.Warn, "MemberGone", name, "ensemble", "the asked server has no connection to it")
+			continue
+		case m.Problem != "":
+			l.add(console.Warn, "MemberSilent", name, "ensemble", "it does not say how it is: %s", m.Problem)
+			continue
+		case m.Lag != nil && *m.Lag > catchingUp:
+			l.add(console.Warn, "MemberLags", name, "ensemble", "it is %d entries of the log behind", *m.Lag)
+		case m.Serving != nil && !*m.Serving:
+			// A leader that takes no clients is well.
+			if !m.Leader {
+				l.add(console.Warn, "MemberNotServing", name, "ensemble", "it serves no clients")
+			}
+		}
+		if m.Role != "observer" {
+			fit++
+		}
+	}
+	switch {
+	case fit < e.Quorum:
+		l.add(console.Critical, "QuorumLost", "", "ensemble", "%d of %d voters are fit and %d are needed: nothing can be written", fit, e.Voters, e.Quorum)
+	case fit == e.Quorum && e.Voters > 2:
+		l.add(console.Warn, "QuorumThin", "", "ensemble", "%d of %d voters are fit: if another one fails, nothing can be written", fit, e.Voters)
+	case e.Voters == 2:
+		l.add(console.Warn, "TwoVoters", "", "ensemble", "of two voters none may fail; three can spare one")
+	case e.Voters%2 == 0:
+		l.add(console.Info, "EvenVoters", "", "ensemble", "%d voters can spare no more servers than %d", e.Voters, e.Voters-1)
+	}
+	if len(versions) > 1 {
+		var parts []string
+		for v, names := range versions {
+			slices.Sort(names)
+			parts = append(parts, fmt.Sprintf("%s: %s", v, strings.Join(names, ", ")))
+		}
+		slices.Sort(parts)
+		l.add(console.Info, "MixedVersions", "", "ensemble", "the members run different releases; %s", strings.Join(parts, "; "))
+	}
+}
+
+// diskWarnings say that the disk is slow or nearly full.
+func (p *pageSource) diskWarnings(l *warnings) {
+	if avg, n := p.recentSyncs(); n > 0 && avg >= slowSyncMs {
+		l.add(console.Warn, "SlowDisk", p.s.cfg.LogDir(), "history", "a sync of the log has taken %.0f ms on average in the last minute; each write waits for one", avg)
+	}
+	dirs := []string{p.s.cfg.DataDir}
+	if p.s.cfg.LogDir() != p.s.cfg.DataDir {
+		dirs = append(dirs, p.s.cfg.LogDir())
+	}
+	for _, dir := range dirs {
+		var fs unix.Statfs_t
+		if unix.Statfs(dir, &fs) != nil || fs.Blocks == 0 {
+			continue
+		}
+		free, all := uint64(fs.Bavail)*uint64(fs.Bsize), uint64(fs.Blocks)*uint64(fs.Bsize)
+		if float64(free) < lowDiskShare*float64(all) || free < lowDiskBytes {
+			severity := console.Warn
+			if free < lowDiskBytes/4 {
+				severity = console.Critical
+			}
+			l.add(severity, "DiskSpace", dir, "", "%.1f GiB of %.1f GiB are free on its file system", gib(free), gib(all))
+		}
+	}
+}
+
+func gib(n uint64) float64 { return float64(n) / (1 << 30) }
+
+// limitWarnings say that this process is near a limit.
+func (p *pageSource) limitWarnings(l *warnings) {
+	self := serverName(int64(p.s.cfg.SID))
+	if open, limit := fileDescriptors(); limit > 0 && float64(open) >= manyFilesPart*float64(limit) {
+		l.add(console.Warn, "FileDescriptors", self, "connections", "%d of %d file descriptors are in use: no connection will be taken without one", open, limit)
+	}
+	if n, _ := p.s.clients.Load(); p.s.cfg.MaxCnxns > 0 && float64(n) >= manyConnsPart*float64(p.s.cfg.MaxCnxns) {
+		l.add(console.Warn, "Connections", self, "connections", "%d connections of maxCnxns=%d are open", n, p.s.cfg.MaxCnxns)
+	}
+}
+
+// configWarnings say where the configuration is not what counts, differs from that
+// of other members, or is dangerous.
+func (p *pageSource) configWarnings(l *warnings, e *console.Ensemble) {
+	c := &p.s.cfg
+	if !e.Standalone {
+		if diff := differences(c.Servers, p.s.membership().Servers); len(diff) > 0 {
+			l.add(console.Warn, "ServerLines", "server.N", "config", "the server lines of this server's configuration are not those of the ensemble, which count: %s", strings.Join(diff, ", "))
+		}
+		p.differingSettings(l)
+	}
+	if c.SkipACL {
+		l.add(console.Warn, "SkipACL", "skipACL", "config", "no ACL is looked at: every client may do everything")
+	}
+	if c.AdminUI == UIOn {
+		l.add(console.Warn, "PlainConsole", "admin.ui", "config", "the console is served to other hosts without TLS: passwords and data cross the network in clear")
+	}
+}
+
+// differingSettings compares what the members say of their settings.
+func (p *pageSource) differingSettings(l *warnings) {
+	p.mu.Lock()
+	answers := p.answers
+	p.mu.Unlock()
+	own := p.s.cfg.shared()
+	for _, key := range sharedKeys() {
+		var others []string
+		for sid, st := range answers {
+			if value, ok := st.Settings[key]; ok && value != own[key] {
+				others = append(others, fmt.Sprintf("%s has %s", serverName(sid), value))
+			}
+		}
+		if len(others) > 0 {
+			slices.Sort(others)
+			l.add(console.Warn, "SettingDiffers", key, "config", "it is %s here, and %s", own[key], strings.Join(others, ", "))
+		}
+	}
+}
