@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zooraft/fsm"
+	"zooraft/protocol"
 	"zooraft/server/admin"
 	"zooraft/server/client"
 	"zooraft/server/console"
@@ -102,17 +103,21 @@ func (s *Server) state() string {
 var (
 	errNoQuorum = errors.New("this server is not part of a quorum now")
 	errReadOnly = errors.New("this server is cut off from its quorum and serves reads only")
+	errNoRoom   = errors.New("there is too little room on the disks to write this")
 )
 
 // Writable goes by the quorum: a leader that takes no clients can write.
-func (p *pageSource) Writable() error {
+func (p *pageSource) Writable(op protocol.OpCode) error {
 	switch p.s.duty.quorumServes() {
-	case client.FullService:
-		return nil
 	case client.ReadOnly:
 		return errReadOnly
+	case client.NoService:
+		return errNoQuorum
 	}
-	return errNoQuorum
+	if !p.s.clients.Takes(op) {
+		return errNoRoom
+	}
+	return nil
 }
 
 func (p *pageSource) Propose(payload []byte, done console.Completion) error {

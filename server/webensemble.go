@@ -27,6 +27,8 @@ func (p *pageSource) Ensemble() console.Ensemble {
 	}
 	if e.Standalone {
 		m := console.Member{SID: own.SID, Role: zabcompat.Participant, Self: true, Leader: true, Connected: true, Member: true, Rank: 1, State: own.ServerState}
+		room, _, _ := s.node.Space()
+		m.Room = room.String()
 		addFigures(&m, &own)
 		m.ClientAddress = s.clients.Addr().String()
 		e.Leader, e.Voters, e.Quorum, e.Members = own.SID, 1, 1, []console.Member{m}
@@ -45,7 +47,7 @@ func (p *pageSource) Ensemble() console.Ensemble {
 		spec, member := members.Server(v.SID)
 		m := console.Member{
 			SID: v.SID, Role: spec.Role(), Self: v.SID == own.SID, Leader: v.SID == own.LeaderSID, Connected: v.Connected,
-			Member: member, Rank: rank + 1, State: v.State.String(),
+			Member: member, Rank: rank + 1, State: v.State.String(), Room: v.Room.String(),
 		}
 		if member {
 			m.Address, m.Election = spec.QuorumAddr(), spec.ElectionAddr()

@@ -5,19 +5,18 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"zooraft/server/client"
 	"zooraft/server/console"
+	"zooraft/server/quorum"
+	"zooraft/server/quorum/store"
 )
 
 // From where on something is worth a warning.
 const (
-	slowSyncMs    = 50      // average of a sync of the log, in a minute
-	lowDiskShare  = 0.1     // of the file system
-	lowDiskBytes  = 2 << 30 // or so many
-	manyFilesPart = 0.8     // of the file descriptors
-	manyConnsPart = 0.9     // of maxCnxns
+	slowSyncMs    = 50  // average of a sync of the log, in a minute
+	lowDiskShare  = 0.1 // of the file system
+	manyFilesPart = 0.8 // of the file descriptors
+	manyConnsPart = 0.9 // of maxCnxns
 )
 
 // Warnings are about this server, its host and its ensemble.
@@ -83,6 +82,9 @@ func (p *pageSource) memberWarnings(l *warnings, e *console.Ensemble) {
 				l.add(console.Warn, "MemberNotServing", name, "ensemble", "it serves no clients")
 			}
 		}
+		if m.Room != quorum.RoomPlenty.String() && !m.Self {
+			l.add(console.Warn, "DiskSpace", name, "ensemble", "the room on its disks is %s", m.Room)
+		}
 		if m.Role != "observer" {
 			fit++
 		}
@@ -113,24 +115,27 @@ func (p *pageSource) diskWarnings(l *warnings) {
 	if avg, n := p.recentSyncs(); n > 0 && avg >= slowSyncMs {
 		l.add(console.Warn, "SlowDisk", p.s.cfg.LogDir(), "history", "a sync of the log has taken %.0f ms on average in the last minute; each write waits for one", avg)
 	}
-	dirs := []string{p.s.cfg.DataDir}
-	if p.s.cfg.LogDir() != p.s.cfg.DataDir {
-		dirs = append(dirs, p.s.cfg.LogDir())
+	room, data, log := p.s.node.Space()
+	disks := map[string]store.Space{p.s.cfg.LogDir(): log}
+	if data != log { // else they are one
+		disks[p.s.cfg.DataDir] = data
 	}
-	for _, dir := range dirs {
-		var fs unix.Statfs_t
-		if unix.Statfs(dir, &fs) != nil || fs.Blocks == 0 {
+	for dir, space := range disks {
+		severity := console.Warn
+		switch {
+		case room == quorum.RoomNone:
+			severity = console.Critical
+		case room == quorum.RoomPlenty && (space.Total == 0 || float64(space.Free) >= lowDiskShare*float64(space.Total)):
 			continue
 		}
-		free, all := uint64(fs.Bavail)*uint64(fs.Bsize), uint64(fs.Blocks)*uint64(fs.Bsize)
-		if float64(free) < lowDiskShare*float64(all) || free < lowDiskBytes {
-			severity := console.Warn
-			if free < lowDiskBytes/4 {
-				severity = console.Critical
-			}
-			l.add(severity, "DiskSpace", dir, "", "%.1f GiB of %.1f GiB are free on its file system", gib(free), gib(all))
-		}
+		l.add(severity, "DiskSpace", dir, "", "%.1f GiB of %.1f GiB are free on its file system%s", gib(space.Free), gib(space.Total), roomText[room])
 	}
+}
+
+// roomText is what little room means.
+var roomText = map[quorum.Room]string{
+	quorum.RoomScarce: ": another server is made the leader, and if none has more, only deletions are taken",
+	quorum.RoomNone:   ": this server takes nothing into its log",
 }
 
 func gib(n uint64) float64 { return float64(n) / (1 << 30) }

@@ -288,7 +288,7 @@ func (c *Console) about(s *session) aboutMe {
 		User: s.user, Writable: c.cfg.Write, Identity: c.src.Identity(), MaxBuffer: c.cfg.MaxBuffer,
 		Ends: s.since.Add(wholeLimit).UTC(), IdleMs: idleLimit.Milliseconds(),
 	}
-	if err := c.src.Writable(); err != nil {
+	if err := c.src.Writable(protocol.OpSetData); err != nil {
 		me.WriteProblem = err.Error()
 	}
 	return me

@@ -5,6 +5,7 @@ import (
 
 	"zooraft/fsm"
 	"zooraft/fsm/watch"
+	"zooraft/protocol"
 )
 
 // State is the replicated state of this server; *fsm.FSM is one.
@@ -25,8 +26,9 @@ type Completion = interface {
 type Source interface {
 	// Identity says who this server is.
 	Identity() Identity
-	// Writable is nil if the server takes writes now, and else says why not.
-	Writable() error
+	// Writable is nil if the server takes writes of the kind of op now, and else says
+	// why not.
+	Writable(op protocol.OpCode) error
 	// Propose has a request of this server committed. It does not block and retains
 	// payload. done is called from the apply goroutine, with the state lock held for
 	// writing; never if the server stops first or its state is replaced by a
@@ -123,6 +125,7 @@ type Member struct {
 	State     string `json:"state"`  // LOOKING, FOLLOWING, LEADING, OBSERVING
 	Rank      int    `json:"rank"`   // 1: would be elected first
 	Vote      *Vote  `json:"vote"`   // as last told
+	Room      string `json:"room"`   // on its disks, as last told: plenty, scarce or none
 	Member    bool   `json:"member"` // else it is heard of but not one of the ensemble
 
 	Zxid *Hex `json:"zxid"` // last applied

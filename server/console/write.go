@@ -49,7 +49,11 @@ func (d completion) Complete(_ fsm.View, r *fsm.Result) {
 // of it here. As one of a session that no other server knows of it is in nobody's
 // order but its own.
 func (c *Console) propose(r *http.Request, s *session, op protocol.OpCode, body []byte) (outcome, error) {
-	if err := c.src.Writable(); err != nil {
+	kind := op
+	if op == protocol.OpMulti {
+		kind = protocol.OpDelete // there is nothing else in those of the console
+	}
+	if err := c.src.Writable(kind); err != nil {
 		return outcome{}, err
 	}
 	select {

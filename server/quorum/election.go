@@ -479,6 +479,7 @@ type Vote struct {
 	State     zabcompat.State
 	Leader    int64
 	Connected bool
+	Room      Room // on its disks, as last told
 }
 
 // Votes returns what is known of every member, this one included, in the order
@@ -490,9 +491,10 @@ func (n *Node) Votes() []Vote {
 	zxid, _, _ := n.loggedZxid()
 	own := zabcompat.Vote{Epoch: zxid.Epoch(), Zxid: zxid, SID: n.cfg.SID}
 	votes := []Vote{{Vote: own, State: e.stateLocked(), Leader: e.leader, Connected: true}}
+	votes[0].Room, _, _ = n.Space()
 	for _, sid := range slices.Sorted(maps.Keys(e.peers)) {
 		h := e.peers[sid]
-		votes = append(votes, Vote{Vote: h.Vote, State: h.State, Leader: h.Leader, Connected: n.mesh.Connected(sid)})
+		votes = append(votes, Vote{Vote: h.Vote, State: h.State, Leader: h.Leader, Connected: n.mesh.Connected(sid), Room: h.Room})
 	}
 	for _, p := range n.roster.Load().peers {
 		if _, ok := e.peers[p.SID]; !ok {
