@@ -2,8 +2,6 @@ package console
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -71,15 +69,14 @@ func (c *Console) listSessions(w http.ResponseWriter, r *http.Request, _ *sessio
 }
 
 func (c *Console) oneSession(w http.ResponseWriter, r *http.Request, _ *session) {
-	text, hexadecimal := strings.CutPrefix(r.PathValue("id"), "0x")
-	id, err := strconv.ParseUint(text, 16, 64)
-	if err != nil || !hexadecimal {
-		fail(w, http.StatusBadRequest, "BadArguments", "give the session's id as 0x and hexadecimal digits")
+	var id Hex
+	if err := id.UnmarshalText([]byte(r.PathValue("id"))); err != nil {
+		fail(w, http.StatusBadRequest, "BadArguments", err.Error())
 		return
 	}
 	s, ok := c.src.Session(int64(id))
 	if !ok {
-		fail(w, http.StatusNotFound, "NoSession", "this server knows no session 0x"+text)
+		fail(w, http.StatusNotFound, "NoSession", "this server knows no session "+r.PathValue("id"))
 		return
 	}
 	answer(w, s)
