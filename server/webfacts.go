@@ -134,9 +134,19 @@ func connection(c *client.ConnInfo) console.Connection {
 	return out
 }
 
-// Settings are what has been set.
+// Settings are those that the program knows of, or else what has been set.
 func (p *pageSource) Settings() []console.Setting {
 	var all []console.Setting
+	for _, set := range p.s.cfg.Settings {
+		value := set.Value
+		if Secret(set.Key) && value != "" {
+			value = maskText
+		}
+		all = append(all, console.Setting{Key: set.Key, Value: value, Origin: set.Origin, Effect: set.Effect, Note: set.Note})
+	}
+	if all != nil {
+		return all
+	}
 	for key, value := range masked(p.s.cfg.Properties) {
 		all = append(all, console.Setting{Key: key, Value: value, Origin: "set"})
 	}

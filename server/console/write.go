@@ -13,7 +13,10 @@ import (
 
 // writeTimeout is how long the outcome of a write is waited for. Without a leader
 // it comes when there is one again.
-const writeTimeout = 20 * time.Second
+const (
+	writeTimeout = 20 * time.Second
+	writeLook    = 500 * time.Millisecond // whether there is still something to wait for
+)
 
 // Errors of a write that has no outcome here.
 var (
@@ -69,14 +72,22 @@ func (c *Console) propose(r *http.Request, s *session, op protocol.OpCode, body 
 	}
 	timeout := time.NewTimer(writeTimeout)
 	defer timeout.Stop()
-	select {
-	case o := <-done:
-		return o, nil
-	case <-timeout.C:
-	case <-r.Context().Done():
-	case <-c.stop:
+	look := time.NewTicker(writeLook)
+	defer look.Stop()
+	for {
+		select {
+		case o := <-done:
+			return o, nil
+		case <-look.C:
+			if c.src.Writable(kind) == nil {
+				continue
+			}
+		case <-timeout.C:
+		case <-r.Context().Done():
+		case <-c.stop:
+		}
+		return outcome{}, errUnknownOutcome
 	}
-	return outcome{}, errUnknownOutcome
 }
 
 // mayWrite answers if the console may not write at all.
