@@ -115,8 +115,17 @@ func (v View) Scan(from uint32, step int, fn func(Scanned)) (next uint32) {
 	return uint32(t.Scan(tree.Ref(from), step, func(r tree.Ref) { fn(Scanned{t, r}) }))
 }
 
-// EphemeralsOf lists the paths of a session's znodes, oldest first.
-func (v View) EphemeralsOf(id protocol.SessionID) []string { return v.f.tree.EphemeralsOf(int64(id)) }
+// EphemeralsOf lists the paths of a session's znodes, oldest first and max at most.
+func (v View) EphemeralsOf(id protocol.SessionID, max int) (paths []string) {
+	v.f.tree.EachEphemeral(int64(id), func(r tree.Ref) bool {
+		if len(paths) == max {
+			return false
+		}
+		paths = append(paths, v.f.tree.Path(r))
+		return true
+	})
+	return paths
+}
 
 // NumEphemerals counts them.
 func (v View) NumEphemerals(id protocol.SessionID) int { return v.f.tree.NumEphemerals(int64(id)) }
@@ -160,12 +169,14 @@ func (v View) QuotaOf(path string) (q Quota, ok bool) {
 	return q, ok
 }
 
-// Quotas lists the quotas there are, max of them at most.
+// Quotas lists the quotas there are, of the first max znodes below QuotaPath.
 func (v View) Quotas(max int) (all []Quota) {
 	t := v.f.tree
+	seen := 0
 	var walk func(node tree.Ref, path string, depth int)
 	walk = func(node tree.Ref, path string, depth int) {
-		for c := t.FirstChild(node); c != tree.None && len(all) < max && depth < maxQuotaDepth; c = t.NextSibling(c) {
+		for c := t.FirstChild(node); c != tree.None && seen < max && depth < maxQuotaDepth; c = t.NextSibling(c) {
+			seen++
 			name := t.Name(c)
 			if name == tree.LimitsName || name == tree.StatsName {
 				continue

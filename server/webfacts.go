@@ -64,7 +64,7 @@ func (p *pageSource) Session(id int64) (console.SessionDetail, bool) {
 			return
 		}
 		d.TimeoutMs, d.Server = int64(timeout), owner.SID
-		d.EphemeralPaths = v.EphemeralsOf(sid)
+		d.Ephemerals, d.EphemeralPaths = v.NumEphemerals(sid), v.EphemeralsOf(sid, shownPaths)
 	})
 	now := time.Now()
 	if found {
@@ -79,9 +79,8 @@ func (p *pageSource) Session(id int64) (console.SessionDetail, bool) {
 		return d, false
 	}
 	d.ID = console.Hex(id)
-	d.Ephemerals = len(d.EphemeralPaths)
+	d.EphemeralPaths = append([]string{}, d.EphemeralPaths...)
 	slices.Sort(d.EphemeralPaths)
-	d.EphemeralPaths = append([]string{}, d.EphemeralPaths[:min(shownPaths, len(d.EphemeralPaths))]...)
 	info, watches, ok := s.clients.Inspect(sid, shownPaths)
 	if !ok {
 		return d, true

@@ -24,6 +24,14 @@ func (t *Tree) NumEphemerals(session int64) int {
 	return t.owners[session].count
 }
 
+// EachEphemeral calls fn for each znode of a session, oldest first, until fn
+// returns false. fn must not change the tree.
+func (t *Tree) EachEphemeral(session int64, fn func(Ref) bool) {
+	if IsEphemeralOwner(session) {
+		t.eachOwned(session, None, fn)
+	}
+}
+
 // Scan calls visit for each node in a range of step slots that begins at from, in
 // no order that means anything, and returns where the next range begins: None when
 // there is none. It begins with the zero Ref. Between two calls the tree may

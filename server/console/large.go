@@ -15,7 +15,7 @@ import (
 // a million znodes take some seconds of mostly waiting.
 const (
 	largeEvery = time.Minute
-	largeStep  = 4000
+	largeStep  = 2000
 	largePause = 5 * time.Millisecond
 	largeShare = 0.8 // of jute.maxbuffer
 	maxLarge   = 20  // named
@@ -140,8 +140,8 @@ func (c *Console) ownWarnings() (all []Warning) {
 	return all
 }
 
-// maxQuotas is how many quotas are looked at.
-const maxQuotas = 500
+// maxQuotas is how many znodes of quotas are looked at, three for each or more.
+const maxQuotas = 2000
 
 // nearQuota is the share of a limit from which on it is near.
 const nearQuota = 0.9

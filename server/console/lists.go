@@ -12,7 +12,7 @@ import (
 
 // Bounds of what is kept of lists of children.
 const (
-	listStep     = 1000            // names copied under one hold of the state lock
+	listStep     = 500             // names copied under one hold of the state lock
 	maxBytes     = 128 << 20       // of all lists kept
 	maxLists     = 64              // kept
 	maxListBytes = 1 << 30         // of names in one, beyond which it is cut

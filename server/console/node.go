@@ -224,22 +224,28 @@ func (c *Console) children(w http.ResponseWriter, r *http.Request, _ *session) {
 	}
 	from = min(from, l.len())
 	count = min(count, l.len()-from)
-	out := childList{Path: path, Total: l.len(), Cversion: l.cversion, Pzxid: Hex(l.pzxid), From: from, Children: make([]child, 0, count)}
+	answer(w, childList{
+		Path: path, Total: l.len(), Cversion: l.cversion, Pzxid: Hex(l.pzxid), From: from, Children: c.details(path, l, from, count),
+	})
+}
+
+// details looks at a part of a list's children. Those that have gone since it was
+// read are left out.
+func (c *Console) details(path string, l *list, from, count int) []child {
+	all := make([]child, 0, count)
 	for i := 0; i < count; i += detailStep {
 		c.state.View(func(v fsm.View) {
 			for j := i; j < min(i+detailStep, count); j++ {
 				name := l.name(from + j)
-				z, ok := v.Znode(join(path, name))
-				if !ok {
-					continue // gone since the list was read
+				if z, ok := v.Znode(join(path, name)); ok {
+					all = append(all, child{
+						Name: name, NumChildren: z.Stat.NumChildren, Size: len(z.Data), Type: z.Kind.String(), Ephemeral: z.Kind == fsm.EphemeralZnode,
+					})
 				}
-				out.Children = append(out.Children, child{
-					Name: name, NumChildren: z.Stat.NumChildren, Size: len(z.Data), Type: z.Kind.String(), Ephemeral: z.Kind == fsm.EphemeralZnode,
-				})
 			}
 		})
 	}
-	answer(w, out)
+	return all
 }
 
 // join is the path of a child.

@@ -16,7 +16,7 @@ import (
 const (
 	someResults  = 50
 	mostResults  = 500
-	searchStep   = 2000 // znodes looked at under one hold of the state lock
+	searchStep   = 1000 // znodes looked at under one hold of the state lock
 	searchTime   = 2 * time.Second
 	maxSearches  = 4 // under way at a time
 	maxQueryText = 1024
