@@ -88,6 +88,7 @@ func (p *pageSource) Ensemble() console.Ensemble {
 		}
 	}
 	setLag(e.Members, answers)
+	setRanks(e.Members, answers)
 	p.remember(answers)
 	return e
 }
@@ -116,6 +117,37 @@ func setLag(members []console.Member, answers map[int64]*Status) {
 		if st := answers[members[i].SID]; st != nil {
 			lag := int64(committed - min(st.RaftAppliedIndex, committed))
 			members[i].Lag = &lag
+		}
+	}
+}
+
+// setRanks puts the members into the order in which they would be elected, were all
+// to look for a leader now: by the votes that they have just told of, and behind
+// these by those that they told of when they last looked for one.
+func setRanks(members []console.Member, answers map[int64]*Status) {
+	standing := func(m *console.Member) (v zabcompat.Vote, answered bool) {
+		if st := answers[m.SID]; st != nil {
+			return st.Vote, true
+		}
+		return zabcompat.Vote{SID: m.SID}, false
+	}
+	slices.SortStableFunc(members, func(a, b console.Member) int {
+		v, va := standing(&a)
+		w, wa := standing(&b)
+		switch {
+		case va != wa && va, va && wa && v.Beats(w):
+			return -1
+		case va != wa, va && wa && w.Beats(v):
+			return 1
+		}
+		return 0
+	})
+	for i := range members {
+		m := &members[i]
+		m.Rank = i + 1
+		if st := answers[m.SID]; st != nil {
+			told := vote(st.Vote)
+			m.Vote = &told
 		}
 	}
 }

@@ -23,7 +23,7 @@ const (
 func (p *pageSource) Warnings(e *console.Ensemble) []console.Warning {
 	l := &warnings{}
 	p.quorumWarnings(l)
-	p.memberWarnings(l, e)
+	l.members(e)
 	p.diskWarnings(l)
 	p.limitWarnings(l)
 	p.configWarnings(l, e)
@@ -49,9 +49,8 @@ func (p *pageSource) quorumWarnings(l *warnings) {
 
 func serverName(sid int64) string { return fmt.Sprintf("server.%d", sid) }
 
-// memberWarnings say which members are missing or behind, and how many may still
-// go.
-func (p *pageSource) memberWarnings(l *warnings, e *console.Ensemble) {
+// members says which members are missing or behind, and how many may still go.
+func (l *warnings) members(e *console.Ensemble) {
 	if e.Standalone {
 		return
 	}

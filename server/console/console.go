@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -57,6 +58,7 @@ type Console struct {
 	history  history
 	members  ensembleView
 	largest  largest
+	warned   atomic.Int32  // warnings there were when they were last counted
 	writes   chan struct{} // a place for each write under way
 	searches chan struct{} // and for each search
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -110,10 +111,21 @@ func (c *Console) slow(w http.ResponseWriter, _ *http.Request, _ *session) {
 }
 
 func (c *Console) warnings(w http.ResponseWriter, _ *http.Request, _ *session) {
-	e := c.seenEnsemble()
-	all := append([]Warning{}, c.src.Warnings(&e)...)
-	all = append(all, c.ownWarnings()...)
+	all := c.allWarnings()
+	c.warned.Store(int32(len(all)))
 	answer(w, struct {
 		Warnings []Warning `json:"warnings"`
 	}{all})
 }
+
+// allWarnings are those of the server and of its znodes, the worst first.
+func (c *Console) allWarnings() []Warning {
+	e := c.seenEnsemble()
+	all := append([]Warning{}, c.src.Warnings(&e)...)
+	all = append(all, c.ownWarnings()...)
+	slices.SortStableFunc(all, func(a, b Warning) int { return slices.Index(worst[:], a.Severity) - slices.Index(worst[:], b.Severity) })
+	return all
+}
+
+// worst are the severities, worst first.
+var worst = [...]Severity{Critical, Warn, Info}

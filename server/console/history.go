@@ -46,12 +46,16 @@ func (c *Console) sample(now time.Time) {
 	s := c.src.Sample()
 	s.Watches = max(s.Watches-c.streams.watches(), 0) // the page's own are nobody's business
 	c.history.add(now, s)
-	c.streams.publish(statusOf(now, &s))
+	st := statusOf(now, &s)
+	st.SID, st.Warnings = c.src.Identity().SID, int(c.warned.Load())
+	c.streams.publish(st)
 }
 
 // status is a sample as an event.
 type status struct {
 	At          int64   `json:"atMs"`
+	SID         int64   `json:"sid"`
+	Warnings    int     `json:"warnings"`
 	State       string  `json:"state"`
 	Serving     bool    `json:"serving"`
 	Leader      int64   `json:"leader"`

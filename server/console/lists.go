@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 	"unsafe"
@@ -44,6 +45,11 @@ func (l *list) size() int { return cap(l.names) + 8*cap(l.spans) }
 func (l *list) name(i int) string {
 	b := l.names[l.spans[i].from:l.spans[i].to]
 	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// seek is the place of the first name that is not before name.
+func (l *list) seek(name string) int {
+	return sort.Search(l.len(), func(i int) bool { return l.name(i) >= name })
 }
 
 // lists keeps the lists of children that are being looked at, so that each page of

@@ -131,6 +131,7 @@ func (c *Console) look(path string) *node {
 	}
 	n.Watches = new(watchCounts)
 	n.Watches.Data, n.Watches.Children, n.Watches.Recursive = c.state.Watches().Count(path)
+	n.Watches.Recursive = max(n.Watches.Recursive-c.streams.watching(path), 0)
 	return n
 }
 
@@ -193,17 +194,22 @@ type child struct {
 // childList is a part of the children of a znode, by name. Total and what has
 // become of them need not be of one moment: see lists.
 type childList struct {
-	Path     string  `json:"path"`
-	Total    int     `json:"total"`
-	Cversion int32   `json:"cversion"` // as the list was when it was read
-	Pzxid    Hex     `json:"pzxid"`
-	From     int     `json:"from"`
+	Path     string `json:"path"`
+	Total    int    `json:"total"`
+	Cversion int32  `json:"cversion"` // as the list was when it was read
+	Pzxid    Hex    `json:"pzxid"`
+	From     int    `json:"from"`
+	// Index is the place of the first name that is not before the one that was
+	// sought.
+	Index    *int    `json:"index,omitempty"`
 	Children []child `json:"children"`
 }
 
 // detailStep is how many children are looked at under one hold of the state lock.
 const detailStep = 100
 
+// children answers with a part of the list: count of them from an index, or around
+// the name that is sought.
 func (c *Console) children(w http.ResponseWriter, r *http.Request, _ *session) {
 	path, ok := pathOf(w, r)
 	if !ok {
@@ -222,10 +228,15 @@ func (c *Console) children(w http.ResponseWriter, r *http.Request, _ *session) {
 		noNode(w, path)
 		return
 	}
+	var index *int
+	if q := r.URL.Query(); q.Has("seek") {
+		i := l.seek(q.Get("seek"))
+		index, from = &i, max(0, i-count/2)
+	}
 	from = min(from, l.len())
 	count = min(count, l.len()-from)
 	answer(w, childList{
-		Path: path, Total: l.len(), Cversion: l.cversion, Pzxid: Hex(l.pzxid), From: from, Children: c.details(path, l, from, count),
+		Path: path, Total: l.len(), Cversion: l.cversion, Pzxid: Hex(l.pzxid), From: from, Index: index, Children: c.details(path, l, from, count),
 	})
 }
 

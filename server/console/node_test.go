@@ -127,6 +127,13 @@ func TestChildrenPages(t *testing.T) {
 	if len(l.Children) != 0 || l.From != len(want) {
 		t.Errorf("beyond the end: %d children from %d", len(l.Children), l.From)
 	}
+	for name, index := range map[string]int{want[0]: 0, "": 0, want[1200]: 1200, want[1200] + "x": 1201, "zzz": len(want)} {
+		l = childList{}
+		f.get("children?path=/p&count=20&seek="+name, &l)
+		if l.Index == nil || *l.Index != index || l.From != max(0, index-10) {
+			t.Errorf("seek %q: index %v from %d, want %d", name, l.Index, l.From, index)
+		}
+	}
 	for _, q := range []string{"from=-1", "count=0", "count=x", "from=1e3", "from=99999999999999999999"} {
 		if got := f.send("GET", "children?path=/p&"+q, "", nil).StatusCode; got != 400 {
 			t.Errorf("%s: %d, want 400", q, got)

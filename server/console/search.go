@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -60,15 +59,14 @@ func (c *Console) search(w http.ResponseWriter, r *http.Request, _ *session) {
 // complete lists the paths that begin as prefix does, of one level.
 func (c *Console) complete(prefix string, limit int) found {
 	i := strings.LastIndexByte(prefix, '/')
-	parent, begin := max(prefix[:i], tree.RootPath), []byte(prefix[i+1:])
+	parent, begin := max(prefix[:i], tree.RootPath), prefix[i+1:]
 	out := found{Results: []string{}}
 	l, ok := c.lists.get(parent)
 	if !ok {
 		return out
 	}
 	out.Scanned = l.len()
-	first := sort.Search(l.len(), func(i int) bool { return bytes.Compare([]byte(l.name(i)), begin) >= 0 })
-	for i := first; i < l.len() && strings.HasPrefix(l.name(i), string(begin)); i++ {
+	for i := l.seek(begin); i < l.len() && strings.HasPrefix(l.name(i), begin); i++ {
 		if len(out.Results) == limit {
 			out.Truncated = true
 			break

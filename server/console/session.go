@@ -149,10 +149,12 @@ type methods struct {
 	Token bool `json:"token"`
 	// TokenProblem says why a token that is configured cannot be used.
 	TokenProblem string `json:"tokenProblem,omitempty"`
+	// SignedIn: who asks is.
+	SignedIn bool `json:"signedIn"`
 }
 
-func (c *Console) loginMethods(w http.ResponseWriter, _ *http.Request) {
-	m := methods{Super: c.cfg.SuperDigest != ""}
+func (c *Console) loginMethods(w http.ResponseWriter, r *http.Request) {
+	m := methods{Super: c.cfg.SuperDigest != "", SignedIn: c.sessions.get(c.cookie(r), false) != nil}
 	if c.cfg.TokenFile != "" {
 		_, err := readToken(c.cfg.TokenFile)
 		if m.Token = err == nil; !m.Token {

@@ -65,6 +65,10 @@ func TestSignIn(t *testing.T) {
 				t.Errorf("cookie %v", k)
 			}
 			f.cookie = k
+			var m methods
+			if f.get("login", &m); !m.SignedIn {
+				t.Error("the page is told that nobody is signed in")
+			}
 			var me aboutMe
 			f.get("me", &me)
 			if me.User != tt.user || !me.Writable || me.SID != 1 {
@@ -273,7 +277,7 @@ func TestLoginMethods(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.SuperDigest, c.TokenFile = "", "/nowhere" })
 	var m methods
 	f.get("login", &m)
-	if m.Super || m.Token || m.TokenProblem == "" || strings.Contains(m.TokenProblem, "nowhere") {
+	if m.Super || m.Token || m.SignedIn || m.TokenProblem == "" || strings.Contains(m.TokenProblem, "nowhere") {
 		t.Errorf("%+v", m)
 	}
 	b, _ := json.Marshal(m)

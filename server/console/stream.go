@@ -24,8 +24,8 @@ const (
 	sendTimeout = 20 * time.Second // for one telling to leave this host
 )
 
-// change is what has happened to a path since it was last told of, in the order of
-// what it means for the page: one that was deleted and created again has changed.
+// change is what has happened to a path since it was last told of. One that was
+// created and deleted, any number of times, was what it was last.
 type change uint8
 
 const (
@@ -35,13 +35,19 @@ const (
 	deleted
 )
 
+// told is what a page is to be told of a path, with the zxid of the last change.
+type told struct {
+	what change
+	zxid int64
+}
+
 // stream is a page that listens. It is a watch.Sink: what it hears waits in
 // changes, one entry for each path, until it is told.
 type stream struct {
 	watched map[string]bool // paths; read-only
 
 	mu      sync.Mutex
-	changes map[string]change
+	changes map[string]told
 	lost    bool          // more than could wait: the page is to look at everything anew
 	wake    chan struct{} // one slot
 }
@@ -61,16 +67,16 @@ func (st *stream) Notify(ev *watch.Event) {
 	defer st.mu.Unlock()
 	switch ev.Type {
 	case protocol.EventNodeDataChanged:
-		st.noteLocked(ev.Path, dataChange)
+		st.noteLocked(ev.Path, dataChange, ev.Zxid)
 	case protocol.EventNodeCreated:
-		st.noteLocked(ev.Path, created)
+		st.noteLocked(ev.Path, created, ev.Zxid)
 		if below {
-			st.noteLocked(parent, childrenChange)
+			st.noteLocked(parent, childrenChange, ev.Zxid)
 		}
 	case protocol.EventNodeDeleted:
-		st.noteLocked(ev.Path, deleted)
+		st.noteLocked(ev.Path, deleted, ev.Zxid)
 		if below {
-			st.noteLocked(parent, childrenChange)
+			st.noteLocked(parent, childrenChange, ev.Zxid)
 		}
 	}
 	st.nudge()
@@ -96,7 +102,7 @@ func (st *stream) loseLocked() {
 	clear(st.changes)
 }
 
-func (st *stream) noteLocked(path string, what change) {
+func (st *stream) noteLocked(path string, what change, zxid int64) {
 	if st.lost {
 		return
 	}
@@ -106,21 +112,21 @@ func (st *stream) noteLocked(path string, what change) {
 		return
 	}
 	switch {
-	case what == created && old&deleted != 0, what == deleted:
-		old &^= created | deleted
+	case what == created && old.what&deleted != 0, what == deleted:
+		old.what &^= created | deleted
 	}
 	if !there {
 		path = strings.Clone(path) // it may be of a request's body
 	}
-	st.changes[path] = old | what
+	st.changes[path] = told{old.what | what, zxid}
 }
 
 // take returns what has happened and forgets it.
-func (st *stream) take() (changes map[string]change, lost bool) {
+func (st *stream) take() (changes map[string]told, lost bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	changes, lost = st.changes, st.lost
-	st.changes, st.lost = make(map[string]change), false
+	st.changes, st.lost = make(map[string]told), false
 	return changes, lost
 }
 
@@ -143,6 +149,18 @@ func (t *streams) enter(st *stream) bool {
 	}
 	t.all[st] = struct{}{}
 	return true
+}
+
+// watching is how many pages watch a path.
+func (t *streams) watching(path string) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for st := range t.all {
+		if st.watched[path] {
+			n++
+		}
+	}
+	return n
 }
 
 // watches is how many watches are the pages'.
@@ -201,6 +219,7 @@ func event(name string, v any) []byte {
 type changed struct {
 	Path string `json:"path"`
 	Kind string `json:"kind"` // created, changed, deleted or children
+	Zxid Hex    `json:"zxid"` // of the last change of the path
 }
 
 // kinds of one path's changes, in the order in which the page is to take them.
@@ -224,7 +243,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, s *session) {
 		fail(w, http.StatusBadRequest, "BadArguments", fmt.Sprintf("path: give %d at most", maxWatched))
 		return
 	}
-	st := &stream{watched: make(map[string]bool), changes: make(map[string]change), wake: make(chan struct{}, 1)}
+	st := &stream{watched: make(map[string]bool), changes: make(map[string]told), wake: make(chan struct{}, 1)}
 	for _, path := range paths {
 		if err := tree.ValidatePath(path); err != nil {
 			fail(w, http.StatusBadRequest, "BadArguments", err.Error())
@@ -306,8 +325,8 @@ func (st *stream) tellings() (b []byte) {
 		return event("resync", struct{}{})
 	}
 	for path, ch := range changes {
-		for _, kind := range ch.kinds() {
-			b = append(b, event("node", changed{path, kind})...)
+		for _, kind := range ch.what.kinds() {
+			b = append(b, event("node", changed{path, kind, Hex(ch.zxid)})...)
 		}
 	}
 	return b

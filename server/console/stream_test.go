@@ -86,6 +86,10 @@ func TestEvents(t *testing.T) {
 	f.b.makeNode("/a", nil)
 	f.b.makeNode("/a/b", nil)
 	l := f.listen("/a", "/later")
+	var n node
+	if f.get("node?path=/a", &n); n.Watches.Recursive != 0 {
+		t.Errorf("the page's own watch is counted: %+v", n.Watches)
+	}
 	want := func(when string, events ...string) {
 		t.Helper()
 		if got := l.nodes(len(events)); !slices.Equal(got, events) {
@@ -120,7 +124,7 @@ func (b *backend) remove(path string) {
 // What happens to one path between two tellings is told once, and one that comes and
 // goes is told of as it ended.
 func TestEventsAreMerged(t *testing.T) {
-	st := &stream{watched: map[string]bool{"/": true}, changes: make(map[string]change), wake: make(chan struct{}, 1)}
+	st := &stream{watched: map[string]bool{"/": true}, changes: make(map[string]told), wake: make(chan struct{}, 1)}
 	b := newBackend()
 	w := b.Watches().NewWatcher(st)
 	defer w.Close()
@@ -137,7 +141,7 @@ func TestEventsAreMerged(t *testing.T) {
 	b.makeNode("/y", nil)
 	b.remove("/y")
 	b.makeNode("/y", nil)
-	if got := string(st.tellings()); !strings.Contains(got, `"/y","kind":"created"`) {
+	if got := string(st.tellings()); !strings.Contains(got, `"/y","kind":"created","zxid":"0x10000012f"`) {
 		t.Errorf("one that was made again:\n%s", got)
 	}
 	for i := range 2 * maxChanges {

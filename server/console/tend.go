@@ -6,30 +6,40 @@ import "time"
 const (
 	sampleEvery = time.Second
 	sweepEvery  = 15 * time.Second
+	warnEvery   = 5 * time.Second
 )
 
 // Start begins what the console does by itself: figures once a second, the end of
-// what has had its time, and the search for large znodes. Close ends it.
+// what has had its time, and the looking out for what to warn of. Close ends it.
 func (c *Console) Start() {
 	c.wg.Add(2)
 	go c.tend()
-	go c.watchSizes()
+	go c.lookOut()
 }
 
-func (c *Console) watchSizes() {
+// lookOut counts the warnings while somebody is signed in. It blocks at times, on
+// other members and to let others have the lock, and so is apart from tend.
+func (c *Console) lookOut() {
 	defer c.wg.Done()
-	tick := time.NewTicker(largeEvery)
+	tick := time.NewTicker(warnEvery)
 	defer tick.Stop()
+	var looked time.Time // through all znodes
 	for {
 		select {
 		case <-c.stop:
 			return
 		case <-tick.C:
 		case <-c.sessions.news:
+			looked = time.Time{}
 		}
-		if c.sessions.any() { // else nobody looks
+		if !c.sessions.any() {
+			continue // nobody looks
+		}
+		if time.Since(looked) > largeEvery {
 			c.findLarge()
+			looked = time.Now()
 		}
+		c.warned.Store(int32(len(c.allWarnings())))
 	}
 }
 
