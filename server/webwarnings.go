@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,6 +160,14 @@ func (p *pageSource) configWarnings(l *warnings, e *console.Ensemble) {
 			l.add(console.Warn, "ServerLines", "server.N", "config", "the server lines of this server's configuration are not those of the ensemble, which count: %s", strings.Join(diff, ", "))
 		}
 		p.differingSettings(l)
+	}
+	for _, set := range c.Settings {
+		switch set.Effect {
+		case "not supported", "unknown":
+			if set.Origin != "default" && set.Origin != "not set" {
+				l.add(console.Info, "KeyWithoutEffect", set.Key, "config", "it is set (%s) and does nothing here; %s", set.Origin, cmp.Or(set.Note, "no such key is known"))
+			}
+		}
 	}
 	if c.SkipACL {
 		l.add(console.Warn, "SkipACL", "skipACL", "config", "no ACL is looked at: every client may do everything")

@@ -86,6 +86,7 @@ var others = map[string]string{
 	"DigestAuthenticationProvider.digestAlg": "SHA-256", "ensembleAuthName": "a,b", "enforce.auth.schemes": "digest,ip",
 	"admin.serverAddress": "10.0.0.1", "admin.commandURL": "/c", "metricsProvider.httpHost": "10.0.0.1",
 	"metricsProvider.className": prometheus, "largeRequestThreshold": "5",
+	"admin.ui": server.UIOn, "admin.uiTokenFile": "/token", "admin.uiHosts": "a,b",
 	"connection_throttle_local_session_weight":  "2",
 	"connection_throttle_global_session_weight": "5",
 }
