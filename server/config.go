@@ -99,6 +99,9 @@ type Config struct {
 	// SnapRetainCount is the number of snapshots kept (key
 	// autopurge.snapRetainCount, default 3).
 	SnapRetainCount int
+	// SlowSync is how long a write of the log may take before it is warned of and
+	// counted (key fsync.warningthresholdms, in ms, default 1 s).
+	SlowSync time.Duration
 	// LogStore names the store of the log, [LogStoreWAL] (default) or
 	// [LogStoreBoltDB] (key raft.logStore).
 	LogStore string
@@ -274,6 +277,7 @@ func DefaultConfig() Config {
 		DataDir:                "data",
 		SnapCount:              100000,
 		SnapRetainCount:        3,
+		SlowSync:               time.Second,
 		LogStore:               LogStoreWAL,
 		ClientPort:             DefaultClientPort,
 		MinSessionTimeout:      2 * tick,

@@ -163,6 +163,7 @@ func (s *Server) quorumConfig() quorum.Config {
 			Kind:       s.cfg.LogStore,
 			SID:        int64(s.cfg.SID),
 			SnapRetain: s.cfg.SnapRetainCount,
+			SlowSync:   s.cfg.SlowSync,
 			Log:        s.log.Named("store"),
 		},
 	}

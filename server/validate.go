@@ -104,6 +104,7 @@ func (v *validation) limits(c *Config) {
 		v.port("metricsProvider.httpPort", "port", 0, c.MetricsPort)
 	}
 	v.atLeast("snapCount", 2, c.SnapCount)
+	v.durationAtLeast("fsync.warningthresholdms", time.Millisecond, c.SlowSync)
 	v.atLeast("autopurge.snapRetainCount", 1, c.SnapRetainCount)
 	v.atLeast("maxClientCnxns", 0, c.MaxClientCnxns)
 	v.atLeast("maxCnxns", 0, c.MaxCnxns)

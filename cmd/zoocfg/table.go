@@ -213,7 +213,7 @@ var rows = []Key{
 	{"preAllocSize", Property, Inert, txnlog},
 	{"txnLogSizeLimitInKb", Property, Inert, txnlog},
 	{"forceSync", Property, Missing, "the log is always synced before an answer"},
-	{"fsync.warningthresholdms", Property, Missing, "slow syncs are reported by a threshold of this server's own"},
+	{"fsync.warningthresholdms", Property, Same, ""},
 	{"flushDelay", Property, Inert, "what has queued travels together, without waiting"},
 	{"maxBatchSize", Property, Inert, "what has queued travels together, without waiting"},
 	{"maxWriteQueuePollTime", Property, Inert, "what has queued travels together, without waiting"},
