@@ -180,11 +180,22 @@ func (l *loader) without(s setting) {
 	switch k := Lookup(s.key); {
 	case k.Effect == Refused:
 		l.fault(s, "%s; remove it", k.Note)
-	case k.Effect == Missing && !strings.EqualFold(s.value, "false"):
+	case k.Effect == Missing && !strings.EqualFold(s.value, harmless(s.key)):
 		l.warn("%s: %s has no effect: %s%s", s.where, s.key, k.Note, meant)
 	case k.Effect == Unknown:
 		l.warn("%s: %s is unknown, and has no effect%s", s.where, s.key, meant)
 	case meant != "" && k.Name != s.key:
 		l.warn("%s: %s has no effect%s", s.where, s.key, meant)
 	}
+}
+
+// harmless is the value of a key that is missing here at which nobody misses it.
+func harmless(key string) string {
+	switch key {
+	case "db.autocreate":
+		return "true"
+	case "forceSync":
+		return "yes"
+	}
+	return "false"
 }

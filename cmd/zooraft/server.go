@@ -119,6 +119,9 @@ func configure(src zoocfg.Sources, log hclog.Logger) (server.Config, error) {
 		if !s.FromFile() { // easily overlooked
 			log.Info("configured outside the file", "key", s.Name, "value", s.Value, "from", s.Origin)
 		}
+		if s.Effect == zoocfg.Inert { // of all others without effect a warning has told
+			log.Info("a key has no effect here", "key", s.Name, "from", s.Origin, "reason", s.Note)
+		}
 	}
 	cfg := loaded.Config
 	cfg.Settings = zoocfg.ForServer(loaded.Effective)
@@ -129,6 +132,9 @@ func configure(src zoocfg.Sources, log hclog.Logger) (server.Config, error) {
 		log.Info("Reading configuration from: " + cfg.ConfigFile)
 	}
 	announce(&cfg, log)
+	if err := foreignData(cfg); err != nil {
+		return cfg, err
+	}
 	if err := makeDataDirs(cfg); err != nil {
 		return cfg, err
 	}
