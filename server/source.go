@@ -167,15 +167,27 @@ func masked(props map[string]string) map[string]string {
 	return shown
 }
 
-// maskedText masks the lines of a configuration file that hold a secret.
+// maskedText masks the lines of a configuration file that hold a secret, and those
+// that continue them. A comment that names a secret is masked too: it may be a line
+// that was taken out of service.
 func maskedText(text string) string {
 	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		if key := strings.TrimLeft(line, " \t"); !strings.HasPrefix(key, "#") && Secret(key[:strings.IndexAny(key+"=", "=: \t")]) {
-			lines[i] = line[:strings.IndexAny(line+"=", "=:")] + "=" + maskText
+	kept := lines[:0]
+	continued := false // a masked line goes on
+	for _, line := range lines {
+		more := strings.HasSuffix(strings.TrimRight(line, "\r"), `\`)
+		if continued {
+			continued = more
+			continue
 		}
+		key := strings.TrimLeft(line, " \t\f#!")
+		if key = key[:strings.IndexAny(key+"=", "=: \t\f")]; Secret(key) {
+			line = line[:strings.Index(line, key)+len(key)] + "=" + maskText
+			continued = more
+		}
+		kept = append(kept, line)
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(kept, "\n")
 }
 
 func absolute(path string) string {

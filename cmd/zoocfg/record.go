@@ -33,19 +33,33 @@ func Record(path string, sid int, m zabcompat.Membership) error {
 		return fmt.Errorf("record the membership: %w", err)
 	}
 	props := zabcompat.ParseProperties(data)
-	if err := replaceFile(dynamic, dynamicText(m)); err != nil {
+	if err := replaceFile(dynamic, dynamicText(m), publicMode); err != nil {
 		return fmt.Errorf("record the membership: %w", err)
 	}
 	if !slices.ContainsFunc(props, func(p zabcompat.Property) bool { return isKey(p, "dynamicConfigFile") }) {
-		if err := replaceFile(path+".bak", data); err != nil {
+		if err := replaceFile(path+".bak", data, modeOf(path)); err != nil {
 			return fmt.Errorf("keep the configuration as it was: %w", err)
 		}
 	}
 	self, _ := m.Server(int64(sid))
-	if err := replaceFile(path, staticText(props, dynamic, self.ClientPort != 0)); err != nil {
+	if err := replaceFile(path, staticText(props, dynamic, self.ClientPort != 0), publicMode); err != nil {
 		return fmt.Errorf("name the file of the membership: %w", err)
 	}
 	return nil
+}
+
+// RecordAside writes the server lines of a membership alone, into a directory that
+// is not that of the zoo.cfg at path, as zoo.cfg.dynamic.VERSION: for a configuration
+// that may not be written, as a container's. It returns the name of the file.
+func RecordAside(dir, path string, m zabcompat.Membership) (string, error) {
+	file, err := dynamicPath(filepath.Join(dir, filepath.Base(path)), m.Version)
+	if err == nil {
+		err = replaceFile(file, dynamicText(m), publicMode)
+	}
+	if err != nil {
+		return "", fmt.Errorf("record the membership: %w", err)
+	}
+	return file, nil
 }
 
 // dynamicPath is where the server lines of a version go. It is absolute, and
@@ -123,10 +137,21 @@ func escape(s string, key bool) string {
 	return b.String()
 }
 
+// publicMode is that of a new file that holds no secret: as ZooKeeper's, all may read it.
+const publicMode = fs.FileMode(0o644)
+
+// modeOf is who may read a file, for a copy of it.
+func modeOf(path string) fs.FileMode {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0o600
+	}
+	return info.Mode().Perm()
+}
+
 // replaceFile makes the file at path hold data, durably, or leaves it as it was.
-// A new file may be read by all, as ZooKeeper's may.
-func replaceFile(path string, data []byte) (err error) {
-	mode := fs.FileMode(0o644)
+// mode is that of a new file; one that is there keeps its own.
+func replaceFile(path string, data []byte, mode fs.FileMode) (err error) {
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {

@@ -158,3 +158,39 @@ func FuzzEscape(f *testing.F) {
 		}
 	})
 }
+
+// The copy of a zoo.cfg that not all may read is not for all either.
+func TestRecordKeepsSecrets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "zoo.cfg")
+	write(t, path, "dataDir=/d\nssl.keyStore.password=hunter2\nserver.1=a:1:2\n")
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Record(path, 1, zabcompat.Membership{Version: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, path + ".bak"} {
+		info, err := os.Stat(name)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
+func TestRecordAside(t *testing.T) {
+	dir := t.TempDir()
+	spec, err := zabcompat.ParseServerSpec(1, "a:1:2", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := RecordAside(dir, "/read-only/zoo.cfg", zabcompat.Membership{Version: 0x100000000, Servers: []zabcompat.ServerSpec{spec}})
+	if err != nil || filepath.Base(file) != "zoo.cfg.dynamic.100000000" {
+		t.Fatalf("file %q, %v", file, err)
+	}
+	if got := written(t, dir); len(got) != 1 || got["zoo.cfg.dynamic.100000000"] != "server.1=a:1:2:participant" {
+		t.Errorf("written: %q", got)
+	}
+	if _, err := RecordAside(filepath.Join(dir, "none"), "/read-only/zoo.cfg", zabcompat.Membership{}); err == nil {
+		t.Error("no error for a directory that is not there")
+	}
+}

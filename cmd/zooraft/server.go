@@ -80,7 +80,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 				named(cfg.SID)
 			}
 			if cfg.ReconfigEnabled && path != "" {
-				cfg.OnMembership = record(path, cfg.SID, log)
+				cfg.OnMembership = record(path, cfg.DataDir, cfg.SID, log)
 			}
 
 			heap.Limit(log)
@@ -173,14 +173,21 @@ func writeMyID(cfg server.Config) error {
 	return nil
 }
 
-// record writes each membership beside zoo.cfg. A directory that may not be
-// written to, as a container's often is, is no reason to stop: the membership is
-// in the data directory, and that counts.
-func record(path string, sid int, log hclog.Logger) func(zabcompat.Membership) {
+// record writes each membership beside zoo.cfg, or, where that directory may not be
+// written to, as a container's often is, into the data directory. Neither is a
+// reason to stop: the membership that counts is in the server's state.
+func record(path, dataDir string, sid int, log hclog.Logger) func(zabcompat.Membership) {
 	return func(m zabcompat.Membership) {
-		if err := zoocfg.Record(path, sid, m); err != nil {
-			log.Warn("the configuration files do not show the membership", "error", err)
+		err := zoocfg.Record(path, sid, m)
+		if err == nil {
+			return
 		}
+		file, aside := zoocfg.RecordAside(dataDir, path, m)
+		if aside != nil {
+			log.Warn("the configuration files do not show the membership", "error", err)
+			return
+		}
+		log.Warn("the configuration files do not show the membership, but a file in the data directory does", "file", file, "error", err)
 	}
 }
 
