@@ -400,6 +400,17 @@ func TestOtherScripts(t *testing.T) {
 	in.expect(kept, "", 0, nil, cleanup, "-n", "3")
 	in.expect(kept, "", 0, nil, cleanup, log, data, "-n", "10")
 
+	toolkit := in.path("bin", "zkSnapShotToolkit.sh")
+	in.expect("", "USAGE: "+toolkit+" [-d|-json] snapshot_file\n", 2, nil, toolkit)
+	if _, stderr, code := in.run(nil, toolkit, "-json", in.path("none")); code != 1 || !strings.Contains(stderr, in.path("none")) {
+		t.Errorf("zkSnapShotToolkit.sh: %d, %s", code, stderr)
+	}
+	for _, name := range []string{"zkTxnLogToolkit.sh", "zkSnapshotComparer.sh", "zkSnapshotRecursiveSummaryToolkit.sh"} {
+		if stdout, stderr, code := in.run(nil, in.path("bin", name), "-x"); stdout != "" || code != 1 || !strings.HasPrefix(stderr, name+": not supported") {
+			t.Errorf("%s: %d, %s%s", name, code, stdout, stderr)
+		}
+	}
+
 	in.expect("Connecting to localhost:1\n", "KeeperErrorCode = ConnectionLoss for /\n", 1, nil, in.path("bin", "zkCli.sh"), "-server", "localhost:1", "ls", "/")
 }
 
