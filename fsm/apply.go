@@ -32,7 +32,7 @@ func (f *FSM) applyRequest(l *raft.Log, o Origin, seq uint64, payload []byte) er
 		return nil
 	}
 	r := &f.result
-	*r = Result{Multi: r.Multi[:0]}
+	*r = Result{Multi: r.Multi[:0], Index: l.Index}
 	var err error
 	switch k {
 	case kindClient:

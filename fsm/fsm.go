@@ -31,6 +31,12 @@ type Result struct {
 	// Pending says that this is no outcome yet: the request, a reconfig, has passed
 	// its checks, and Observer.Reconfigured will bring the outcome.
 	Pending bool
+
+	// Index is that of the entry the request came in.
+	Index uint64
+	// Request is what a client asked for; nil where no client did, as with sessions
+	// that open and end, and with the outcome of a reconfig that was Pending.
+	Request *ClientRequest
 }
 
 // SubResult is the outcome of one operation of a multi.

@@ -38,7 +38,7 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 	if err := r.decode(p); err != nil {
 		return err
 	}
-	res.Op = r.Op
+	res.Op, res.Request = r.Op, r
 	var ops []protocol.MultiOp
 	var undecodable error
 	if r.Op == protocol.OpMulti {

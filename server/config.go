@@ -215,6 +215,10 @@ type Config struct {
 	// MetricsRuntime exports figures of the process and the Go runtime too (key
 	// metricsProvider.exportJvmInfo, default true).
 	MetricsRuntime bool
+	// SlowRequest is how long a request takes that is told of in the log, and kept for
+	// the admin server's command slow_requests (key slowRequest.thresholdMs, default
+	// 1 s, 0 for none).
+	SlowRequest time.Duration
 	// SuperDigest is the digest id that passes every ACL, as
 	// "super:BASE64(SHA1(super:password))" (key
 	// DigestAuthenticationProvider.superDigest). Empty (default): nobody. It
@@ -300,6 +304,7 @@ func DefaultConfig() Config {
 		MetricsPort:            7000,
 		MetricsRuntime:         true,
 		DigestAlg:              "SHA1",
+		SlowRequest:            time.Second,
 	}
 }
 

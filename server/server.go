@@ -61,6 +61,7 @@ type Server struct {
 	scrapes *admin.Page      // nil without
 	console *console.Console // nil without
 	excess  excessLog
+	slow    *slowLog
 	locals  *localLiveness // nil where no session is kept by this server alone
 
 	duty    duty
@@ -138,6 +139,8 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		LocalSessions:          cfg.keepsLocalSessions(),
 		UpgradeLocal:           cfg.LocalSessionsUpgrading,
 		Words:                  words.Answer,
+		SlowAfter:              cfg.SlowRequest,
+		Slow:                   s.noteSlow,
 	}, deps, log.Named("client"))
 
 	var err error
@@ -145,8 +148,12 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.slow = newSlowLog(log.Named("client"), s.node.Stages)
 	return s, nil
 }
+
+// noteSlow is slow.note once that is there.
+func (s *Server) noteSlow(w *client.Slow) { s.slow.note(w) }
 
 func (s *Server) quorumConfig() quorum.Config {
 	cfg := quorum.Config{
@@ -228,6 +235,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.expirer.Close()
 		s.stopAdmin()
 		s.locals.close()
+		s.slow.close()
 		err = s.node.Close()
 	})
 	return err

@@ -33,6 +33,7 @@ func (c *Config) Validate() error {
 	v.limits(c)
 	v.throttles(&c.Limits)
 	v.authentication(c)
+	v.durationAtLeast("slowRequest.thresholdMs", 0, c.SlowRequest)
 	v.ensemble(c)
 	v.data(c)
 	return errors.Join(v.faults...)

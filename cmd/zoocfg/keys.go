@@ -73,6 +73,7 @@ var keys = map[string]func(*loader, setting){
 	"metricsProvider.httpHost":      func(l *loader, s setting) { l.cfg.MetricsHost = s.value },
 	"metricsProvider.httpPort":      func(l *loader, s setting) { l.number(s, "a port", "7000", &l.cfg.MetricsPort) },
 	"metricsProvider.exportJvmInfo": func(l *loader, s setting) { l.boolean(s, &l.cfg.MetricsRuntime) },
+	"slowRequest.thresholdMs":       func(l *loader, s setting) { l.millis(s, "1000", &l.cfg.SlowRequest) },
 	"localSessionsEnabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessions) },
 	"localSessionsUpgradingEnabled": func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessionsUpgrading) },
 	"readonlymode.enabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.ReadOnlyMode) },

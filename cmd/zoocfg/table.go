@@ -273,6 +273,7 @@ var rows = []Key{
 	{"admin.uiWrite", File, Same, ""},
 	{"admin.uiTokenFile", File, Same, ""},
 	{"admin.uiHosts", File, Same, ""},
+	{"slowRequest.thresholdMs", File, Same, ""},
 	{"admin.", Property, Missing, "the AdminServer of this release does not know it"},
 	{"metricsProvider.numWorkerThreads", File, Inert, java},
 	{"metricsProvider.maxQueueSize", File, Inert, java},

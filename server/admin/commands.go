@@ -75,6 +75,7 @@ var commands = []command{
 	{names: []string{"ruok"}, run: func(Source, url.Values) (object, error) { return nil, nil }},
 	{names: []string{"server_stats", "srvr"}, run: serverStats},
 	{names: []string{"set_trace_mask", "stmk"}, unserved: true, run: setTraceMask},
+	{names: []string{"slow_requests", "slow"}, unserved: true, run: slowRequests},
 	{names: []string{"stats", "stat"}, run: func(src Source, args url.Values) (object, error) {
 		o, _ := serverStats(src, args)
 		brief := make([]object, 0)
@@ -246,6 +247,29 @@ func serverStats(src Source, _ url.Values) (object, error) {
 		}})
 	}
 	return append(o, field{"node_count", int64(st.NodeCount)}), nil
+}
+
+// slowRequests is a command that ZooKeeper has not. Times are in ms.
+func slowRequests(src Source, _ url.Values) (object, error) {
+	all := make([]object, 0)
+	for _, r := range src.SlowRequests() {
+		all = append(all, object{
+			{"timestamp", r.At.UnixMilli()},
+			{"session_id", r.Session},
+			{"remote_socket_address", strings.TrimPrefix(r.Client, "/")},
+			{"xid", int64(r.Xid)},
+			{"operation", r.Op},
+			{"path", r.Path},
+			{"zxid", r.Zxid},
+			{"total", r.Total.Milliseconds()},
+			{"queue", r.Queue.Milliseconds()},
+			{"fsync", r.Fsync.Milliseconds()},
+			{"replicate", r.Replicate.Milliseconds()},
+			{"sync", r.Sync.Milliseconds()},
+			{"apply", r.Apply.Milliseconds()},
+		})
+	}
+	return object{{"slow_requests", all}}, nil
 }
 
 // setTraceMask sets a number that changes nothing: see gtmk.

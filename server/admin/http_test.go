@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -209,5 +210,31 @@ func TestLogLevel(t *testing.T) {
 	}
 	if code, _ := get(t, h, "POST", "/log-level?level=info"); code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", code)
+	}
+}
+
+func TestSlowRequests(t *testing.T) {
+	src := sample(StateLeader)
+	src.st.Serving = false // when it is wanted most
+	src.slow = []SlowRequest{{
+		At: time.UnixMilli(1795314298000), Session: 0x1f, Client: "/127.0.0.1:57482", Xid: 7, Op: "create", Path: "/a\nb", Zxid: 0x100000007,
+		Total: 1500 * time.Millisecond, Queue: 2 * time.Millisecond, Fsync: 3 * time.Millisecond, Replicate: 1494 * time.Millisecond, Apply: time.Millisecond,
+	}}
+	h := newTestHTTP(src)
+	for _, name := range []string{"slow_requests", "slow"} {
+		var got struct {
+			SlowRequests []map[string]any `json:"slow_requests"`
+		}
+		code, body := get(t, h, "GET", "/commands/"+name)
+		if err := json.Unmarshal([]byte(body), &got); code != 200 || err != nil || len(got.SlowRequests) != 1 {
+			t.Fatalf("%s: %d %v %s", name, code, err, body)
+		}
+		want := map[string]any{
+			"timestamp": 1795314298000.0, "session_id": 31.0, "remote_socket_address": "127.0.0.1:57482", "xid": 7.0, "operation": "create",
+			"path": "/a\nb", "zxid": float64(0x100000007), "total": 1500.0, "queue": 2.0, "fsync": 3.0, "replicate": 1494.0, "sync": 0.0, "apply": 1.0,
+		}
+		if !reflect.DeepEqual(got.SlowRequests[0], want) {
+			t.Errorf("%s: %v\nwant %v", name, got.SlowRequests[0], want)
+		}
 	}
 }

@@ -34,6 +34,8 @@ type Source interface {
 	// LastSnapshot is the newest snapshot: its zxid and when it was made; -1 and the
 	// zero Unix time when there is none.
 	LastSnapshot() (zxid int64, at time.Time)
+	// SlowRequests are the last requests that took long, the newest first.
+	SlowRequests() []SlowRequest
 	// Ready is nil if clients should be sent here, SafeToStop if the ensemble keeps its
 	// quorum when this server stops; else they say why not.
 	Ready() error
@@ -66,6 +68,34 @@ type ConnInfo struct {
 	LatencyAvg                          float64
 	// Expires is when the connection ends if nothing is heard of it.
 	Expires time.Time
+}
+
+// SlowRequest is a request that took slowRequest.thresholdMs or longer, and where
+// the time went.
+type SlowRequest struct {
+	At      time.Time // of the reply
+	Session int64
+	Client  string // as Java prints it: /127.0.0.1:57482
+	Xid     int32
+	Op      string
+	Path    string // empty where the operation has none, or several
+	Zxid    int64  // that the reply carries
+
+	// Total is from the arrival of the request to the making of the reply; the rest
+	// are its parts, one after the other.
+	Total time.Duration
+	// Queue is until a write came into this server's log, through the leader where
+	// that is another server; or until what the connection had asked before a read was
+	// answered.
+	Queue time.Duration
+	// Fsync is until a write was on this server's disk, Replicate until it was known
+	// to be on those of a majority. On a server that follows, that is also what the
+	// leader's disk took.
+	Fsync, Replicate time.Duration
+	// Sync is what a sync waited for the leader.
+	Sync time.Duration
+	// Apply is what is left: the work itself, and the wait for the state.
+	Apply time.Duration
 }
 
 // Sessions is what a server knows of sessions.

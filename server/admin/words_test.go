@@ -22,6 +22,7 @@ type source struct {
 	members  []Member
 	problem  error
 	resets   string
+	slow     []SlowRequest
 }
 
 func (s *source) Status() Status          { return s.st }
@@ -40,6 +41,7 @@ func (s *source) LastSnapshot() (int64, time.Time) { return 0x100000005, time.Un
 func (s *source) Ready() error                     { return s.problem }
 func (s *source) SafeToStop() error                { return s.problem }
 func (s *source) Metrics() *metrics.Metrics        { return &s.metrics }
+func (s *source) SlowRequests() []SlowRequest      { return s.slow }
 func (s *source) ResetServerStats()                { s.resets += "server " }
 func (s *source) ResetConnectionStats()            { s.resets += "connections " }
 

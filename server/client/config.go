@@ -98,6 +98,13 @@ type Config struct {
 	// is to own an ephemeral znode; else that is refused
 	// (localSessionsUpgradingEnabled).
 	UpgradeLocal bool
+	// SlowAfter is how long a request takes that Slow is told of; 0 for none
+	// (slowRequest.thresholdMs).
+	SlowAfter time.Duration
+	// Slow is told of each. It may be called under any lock and by any goroutine, but
+	// by the apply goroutine for what has an Index, and must not block. It may be nil
+	// if SlowAfter is 0.
+	Slow func(*Slow)
 	// Words answers four-letter words. known is false for what is none, which
 	// is then taken for a frame's length; an empty answer closes the
 	// connection without a byte. It is called by many goroutines, without

@@ -100,13 +100,21 @@ func (p *pipeline) drop() int {
 func (c *conn) ordered(it item) bool {
 	sc := c.srv.getScratch()
 	goOn := true
+	answered := 0 // since the clock was read
 	v := c.srv.state.RLock()
 	for n := 1; ; n++ {
 		if c.isDead() {
 			goOn = false
 			break
 		}
-		c.answerOrDefer(v, &it, sc)
+		before := sc.now
+		if c.answerOrDefer(v, &it, sc) {
+			answered++
+		}
+		if sc.now != before { // it was heavy
+			c.look(v, &it, answered, sc)
+			answered = 0
+		}
 		if it.closes {
 			goOn = false
 			break
@@ -115,14 +123,18 @@ func (c *conn) ordered(it item) bool {
 			break
 		}
 		frame := c.in.peek()
-		var ok bool
-		if it, ok = c.nextRead(frame); !ok {
+		next, ok := c.nextRead(frame)
+		if !ok {
 			break
 		}
+		it = next
 		c.in.skip(frame)
 		c.arrived(&it)
 	}
 	c.queue(sc)
+	if answered > 0 {
+		c.look(v, &it, answered, sc)
+	}
 	c.srv.state.RUnlock()
 	c.srv.putScratch(sc)
 	return goOn
@@ -143,8 +155,9 @@ func (c *conn) nextRead(frame []byte) (item, bool) {
 }
 
 // answerOrDefer is ordered for one item. REQUIRES: the state lock, shared, so
-// that no write completes between the look at the pipeline and the answer.
-func (c *conn) answerOrDefer(v fsm.View, it *item, sc *scratch) {
+// that no write completes between the look at the pipeline and the answer. It says
+// whether the item was answered.
+func (c *conn) answerOrDefer(v fsm.View, it *item, sc *scratch) (answered bool) {
 	if c.pending.Load() > 0 {
 		c.mu.Lock()
 		if c.pipe.len() > 0 && !c.mayOvertakeLocked(it) {
@@ -152,13 +165,14 @@ func (c *conn) answerOrDefer(v fsm.View, it *item, sc *scratch) {
 			late.ids, late.body = c.identities(), bytes.Clone(it.body)
 			c.pushLocked(late)
 			c.mu.Unlock()
-			return
+			return false
 		}
 		c.mu.Unlock()
 	}
 	// Only readLoop, which is here, adds to an empty pipeline.
 	c.answer(v, it, sc)
 	c.discharge(it)
+	return true
 }
 
 // mayOvertakeLocked says whether an item is answered before those under way: a
@@ -259,6 +273,10 @@ func (c *conn) completeLocked(v fsm.View, r *fsm.Result, sc *scratch) {
 	before := len(sc.b)
 	sc.b = appendWriteReply(sc.b, zxid, it, r)
 	sc.replied(it, zxid, len(sc.b)-before)
+	sc.now = c.srv.now()
+	if c.srv.isSlow(it, sc.now) {
+		c.slowWrite(it, r, zxid, sc.now)
+	}
 	c.popLocked()
 	c.runLocked(v, sc)
 	c.queueLocked(sc)
@@ -295,6 +313,7 @@ func (c *conn) synced(number uint64, v fsm.View, err error) {
 	c.mu.Lock()
 	if it := c.pipe.at(number); it != nil && !it.caught {
 		it.caught = true
+		sc.now = c.srv.now()
 		c.unsynced.Add(-1)
 		c.runLocked(v, sc)
 		c.queueLocked(sc)
@@ -308,7 +327,7 @@ func (c *conn) synced(number uint64, v fsm.View, err error) {
 }
 
 // runLocked answers what is at the head of the pipeline, up to what still waits
-// for something. REQUIRES: c.mu and the state lock.
+// for something. REQUIRES: c.mu and the state lock; sc.now is set.
 func (c *conn) runLocked(v fsm.View, sc *scratch) {
 	for c.pipe.len() > 0 {
 		it := c.pipe.front()
@@ -316,7 +335,11 @@ func (c *conn) runLocked(v fsm.View, sc *scratch) {
 			return
 		}
 		if !it.early {
+			turn := sc.now
 			c.answer(v, it, sc)
+			if c.srv.isSlow(it, sc.now) {
+				c.slowRead(it, sc.made.zxid, turn, sc.now, 0)
+			}
 		}
 		c.popLocked()
 	}

@@ -30,6 +30,10 @@ type scratch struct {
 	closes bool   // the last reply is the connection's last
 
 	made made // the replies in the buffer
+	// now is when the clock was read last, in ns on the server's clock, 0 for not yet,
+	// and timed how much was in the buffer then.
+	now   int64
+	timed int
 }
 
 func (s *Server) getScratch() *scratch {
@@ -70,7 +74,11 @@ func (c *conn) queue(sc *scratch) {
 		return
 	}
 	c.counts.sent.Add(sc.made.n + sc.told)
-	c.note(&sc.made, len(sc.b))
+	if sc.now == 0 {
+		sc.now = c.srv.now()
+	}
+	c.note(&sc.made, len(sc.b), sc.now)
+	sc.timed = 0
 	taken, backlog := c.out.hand(sc.buffer)
 	if taken {
 		sc.buffer = nil
@@ -126,6 +134,9 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 	}
 	sc.b = b
 	sc.replied(it, h.Zxid, size)
+	if heavy(it.op, len(b)-sc.timed) {
+		sc.now, sc.timed = c.srv.now(), len(b)
+	}
 }
 
 // appendWriteReply appends the reply to a write, as ZooKeeper's

@@ -126,9 +126,8 @@ func (s *seen) reset() {
 const opNone = 1 << 30
 
 // note takes the replies in m into the figures of the connection and the server,
-// and empties m. bytes is their length.
-func (c *conn) note(m *made, bytes int) {
-	now := c.srv.now()
+// and empties m. bytes is their length, and now when they were made.
+func (c *conn) note(m *made, bytes int, now int64) {
 	mx := c.srv.cfg.Metrics
 	sum, most, least := int64(0), int64(0), int64(math.MaxInt64)
 	for _, r := range m.runs {

@@ -99,12 +99,13 @@ func (n *Node) startRaft(first bool) error {
 
 	logs := newLogCache(n.stores.Log, logCacheBytes)
 	logs.before, logs.after = n.storing, n.stored
+	logs.writes = &n.stages.writes
 	if first {
 		if err := raft.BootstrapCluster(conf, logs, n.stores.Stable, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
 			return fmt.Errorf("write the first configuration: %w", err)
 		}
 	}
-	r, err := raft.NewRaft(conf, n.fsm, logs, n.stores.Stable, n.stores.Snapshots, n.trans)
+	r, err := raft.NewRaft(conf, applier{n.fsm, n}, logs, n.stores.Stable, n.stores.Snapshots, n.trans)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}

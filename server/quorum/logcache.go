@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/hashicorp/raft"
@@ -15,6 +16,7 @@ type logCache struct {
 	limit int
 	// before and after, if set, are called around each write, in Raft's goroutine.
 	before, after func(logs []*raft.Log)
+	writes        *logWrites
 
 	mu    sync.RWMutex
 	logs  []raft.Log // consecutive, oldest at first
@@ -33,7 +35,7 @@ func cost(l *raft.Log) int { return len(l.Data) + len(l.Extensions) + logOverhea
 const logCacheBytes = 32 << 20
 
 func newLogCache(store raft.LogStore, limit int) *logCache {
-	return &logCache{LogStore: store, limit: limit}
+	return &logCache{LogStore: store, limit: limit, writes: new(logWrites)}
 }
 
 // IsMonotonic implements raft.MonotonicLogStore.
@@ -63,8 +65,12 @@ func (c *logCache) StoreLogs(logs []*raft.Log) error {
 	if c.before != nil {
 		c.before(logs)
 	}
+	began := time.Now()
 	if err := c.LogStore.StoreLogs(logs); err != nil {
 		return err
+	}
+	if len(logs) > 0 {
+		c.writes.note(logs[0].Index, logs[len(logs)-1].Index, began, time.Now())
 	}
 	c.add(logs)
 	if c.after != nil {

@@ -165,6 +165,7 @@ type Node struct {
 
 	snaps   snapshots
 	marks   marks
+	stages  stages
 	notices notices
 	wake    chan struct{} // something changed for the main loop
 	stop    chan struct{}
