@@ -97,6 +97,7 @@ var values = map[string]func(*loader) string{
 	"admin.uiTokenFile":             func(l *loader) string { return l.cfg.AdminUITokenFile },
 	"admin.uiHosts":                 func(l *loader) string { return strings.Join(l.cfg.AdminUIHosts, ",") },
 	"admin.pprof":                   func(l *loader) string { return strconv.FormatBool(l.cfg.AdminProfiling) },
+	"slowRequest.thresholdMs":       func(l *loader) string { return millis(l.cfg.SlowRequest) },
 	"metricsProvider.className":     metricsClassName,
 	"metricsProvider.httpHost":      func(l *loader) string { return l.cfg.MetricsHost },
 	"metricsProvider.httpPort":      func(l *loader) string { return strconv.Itoa(l.cfg.MetricsPort) },
