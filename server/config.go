@@ -74,6 +74,11 @@ type Config struct {
 	// key quorumListenOnAllIPs).
 	QuorumListenOnAllIPs bool
 
+	// ElectionPortBindRetry is how often binding the quorum and election ports is
+	// tried, a second apart, before the start ends; 0 for ever (default 3, key
+	// electionPortBindRetry).
+	ElectionPortBindRetry int
+
 	// TickTime is the unit of InitLimit, SyncLimit and the default session
 	// bounds (key tickTime, in ms; default 2 s, but 3 s for a zoo.cfg that
 	// does not set it).
@@ -276,6 +281,7 @@ func DefaultConfig() Config {
 		PeerType:               zabcompat.Participant,
 		StandaloneEnabled:      true,
 		TickTime:               tick,
+		ElectionPortBindRetry:  3,
 		InitLimit:              10,
 		SyncLimit:              5,
 		DataDir:                "data",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -179,6 +180,10 @@ func (s *Server) quorumConfig() quorum.Config {
 	}
 	if s.cfg.ReadOnlyMode {
 		cfg.ReadOnlyAfter = max(s.cfg.TickTime, leastReadOnlyDelay)
+	}
+	cfg.BindTries = s.cfg.ElectionPortBindRetry
+	if cfg.BindTries == 0 {
+		cfg.BindTries = math.MaxInt
 	}
 	cfg.Members, cfg.Reconfig = s.cfg.Servers, s.cfg.ReconfigEnabled
 	if self, _ := s.cfg.Self(); !s.cfg.QuorumListenOnAllIPs {

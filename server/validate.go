@@ -104,6 +104,7 @@ func (v *validation) limits(c *Config) {
 	if c.MetricsEnabled {
 		v.port("metricsProvider.httpPort", "port", 0, c.MetricsPort)
 	}
+	v.atLeast("electionPortBindRetry", 0, c.ElectionPortBindRetry)
 	v.atLeast("snapCount", 2, c.SnapCount)
 	v.durationAtLeast("fsync.warningthresholdms", time.Millisecond, c.SlowSync)
 	v.atLeast("autopurge.snapRetainCount", 1, c.SnapRetainCount)

@@ -43,18 +43,21 @@ var keys = map[string]func(*loader, setting){
 	"DigestAuthenticationProvider.enabled":   digestEnabled,
 	"DigestAuthenticationProvider.digestAlg": func(l *loader, s setting) { l.cfg.DigestAlg = s.value },
 
-	"snapCount":                                snapCount,
-	"fsync.warningthresholdms":                 func(l *loader, s setting) { l.ms(s, "1000", &l.cfg.SlowSync) },
-	"autopurge.snapRetainCount":                snapRetainCount,
-	"standaloneEnabled":                        func(l *loader, s setting) { l.boolean(s, &l.cfg.StandaloneEnabled) },
-	"reconfigEnabled":                          func(l *loader, s setting) { l.boolean(s, &l.cfg.ReconfigEnabled) },
-	"quorumListenOnAllIPs":                     func(l *loader, s setting) { l.boolean(s, &l.cfg.QuorumListenOnAllIPs) },
-	"peerType":                                 peerType,
-	"4lw.commands.whitelist":                   fourLetterWords,
-	"skipACL":                                  skipACL,
-	"raft.logStore":                            func(l *loader, s setting) { l.cfg.LogStore = s.value },
-	"multiAddress.enabled":                     func(l *loader, s setting) { l.boolean(s, &l.multiAddress) },
-	"dynamicConfigFile":                        func(*loader, setting) {}, // read before the keys are looked at
+	"snapCount":                 snapCount,
+	"fsync.warningthresholdms":  func(l *loader, s setting) { l.ms(s, "1000", &l.cfg.SlowSync) },
+	"autopurge.snapRetainCount": snapRetainCount,
+	"standaloneEnabled":         func(l *loader, s setting) { l.boolean(s, &l.cfg.StandaloneEnabled) },
+	"reconfigEnabled":           func(l *loader, s setting) { l.boolean(s, &l.cfg.ReconfigEnabled) },
+	"electionPortBindRetry": func(l *loader, s setting) {
+		l.number(s, "the number of tries, 0 for no end", "3", &l.cfg.ElectionPortBindRetry)
+	},
+	"quorumListenOnAllIPs":   func(l *loader, s setting) { l.boolean(s, &l.cfg.QuorumListenOnAllIPs) },
+	"peerType":               peerType,
+	"4lw.commands.whitelist": fourLetterWords,
+	"skipACL":                skipACL,
+	"raft.logStore":          func(l *loader, s setting) { l.cfg.LogStore = s.value },
+	"multiAddress.enabled":   func(l *loader, s setting) { l.boolean(s, &l.multiAddress) },
+	"dynamicConfigFile":      func(*loader, setting) {}, // read before the keys are looked at
 	"DigestAuthenticationProvider.superDigest": func(l *loader, s setting) { l.cfg.SuperDigest = s.value },
 
 	"admin.enableServer":  func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminEnabled) },

@@ -104,7 +104,7 @@ var rows = []Key{
 	{"connectToLearnerMasterLimit", File, Inert, "servers dial each other with limits of their own"},
 	{"quorumCnxnTimeoutMs", File, Inert, "servers dial each other with limits of their own"},
 	{"electionAlg", File, Refused, "the only algorithm is 3"},
-	{"electionPortBindRetry", File, Missing, "a port that cannot be bound ends the start at once"},
+	{"electionPortBindRetry", File, Same, ""},
 	{"peerType", File, Same, ""},
 	{"observerMasterPort", File, Missing, "observers follow the leader itself"},
 	{"syncEnabled", File, Inert, "observers always keep a log and snapshots"},

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +43,9 @@ type Config struct {
 	Members  []zabcompat.ServerSpec // with this server; empty for a standalone server
 	// BindHost is where the quorum and election ports listen, "" for all addresses.
 	BindHost string
-	Store    store.Config
+	// BindTries is how often binding them is tried, a second apart; less than 1 is 1.
+	BindTries int
+	Store     store.Config
 	// SyncLimit is how long a server goes on serving without a leader.
 	SyncLimit time.Duration
 	// ReadOnlyAfter is how long it must have been without one to serve reads; 0
@@ -248,11 +248,12 @@ func (n *Node) bind() error {
 		return nil
 	}
 	self, _ := zabcompat.Membership{Servers: n.cfg.Members}.Server(n.cfg.SID)
-	electionLn, err := net.Listen("tcp", net.JoinHostPort(n.cfg.BindHost, strconv.Itoa(self.ElectionPort)))
+	tries := n.cfg.BindTries
+	electionLn, err := n.listen(self.ElectionPort, &tries)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrElectionBind, err)
 	}
-	quorumLn, err := net.Listen("tcp", net.JoinHostPort(n.cfg.BindHost, strconv.Itoa(self.QuorumPort)))
+	quorumLn, err := n.listen(self.QuorumPort, &tries)
 	if err != nil {
 		electionLn.Close()
 		return fmt.Errorf("%w: quorum port: %w", ErrElectionBind, err)
