@@ -13,11 +13,12 @@ const (
 	Inert                 // nothing, and nobody misses it: a detail of ZooKeeper's works
 	Missing               // nothing, and it may be missed: said at the start
 	Refused               // ends the start, with some values at least
+	Own                   // what Key.Note says: ZooKeeper has no such key
 )
 
 // String returns the effect in a word.
 func (e Effect) String() string {
-	return [...]string{"unknown", "same as in ZooKeeper", "mapped", "no effect", "not supported", "refused"}[e]
+	return [...]string{"unknown", "same as in ZooKeeper", "mapped", "no effect", "not supported", "refused", "Zooraft's own"}[e]
 }
 
 // Source is where ZooKeeper takes a key from.
@@ -41,7 +42,8 @@ type Key struct {
 	Name   string // as in zoo.cfg; one that ends in a dot stands for all below it
 	Source Source
 	Effect Effect
-	// Note says what it is mapped to, why it has no effect, or why it is refused.
+	// Note says what it is mapped to or does, why it has no effect, or why it is
+	// refused.
 	// Empty for Same.
 	Note string
 }
@@ -224,7 +226,7 @@ var rows = []Key{
 	{"autopurge.purgeInterval", File, Inert, "old snapshots go when a new one is there"},
 	{"datadir.autocreate", Property, Same, ""},
 	{"db.autocreate", Property, Missing, "a server that lost its data is known by its disk, and does not vote before it has caught up"},
-	{"raft.logStore", File, Same, ""},
+	{"raft.logStore", File, Own, "what the log is kept in: wal, or boltdb"},
 
 	// Authentication.
 	{"DigestAuthenticationProvider.superDigest", Property, Same, ""},
@@ -268,12 +270,12 @@ var rows = []Key{
 	{"admin.serverPort", Property, Same, ""},
 	{"admin.commandURL", Property, Same, ""},
 	{"admin.idleTimeout", Property, Same, ""},
-	{"admin.pprof", File, Same, ""},
-	{"admin.ui", File, Same, ""},
-	{"admin.uiWrite", File, Same, ""},
-	{"admin.uiTokenFile", File, Same, ""},
-	{"admin.uiHosts", File, Same, ""},
-	{"slowRequest.thresholdMs", File, Same, ""},
+	{"admin.pprof", File, Own, "the admin server serves profiles below /debug/pprof/"},
+	{"admin.ui", File, Own, "to whom the web console is shown: off, loopback or on"},
+	{"admin.uiWrite", File, Own, "the web console may change znodes"},
+	{"admin.uiTokenFile", File, Own, "a file with a token to sign in to the web console with"},
+	{"admin.uiHosts", File, Own, "names that browsers may call this server by, besides those it knows"},
+	{"slowRequest.thresholdMs", File, Own, "a request that takes longer is logged, with where the time went; 0: none is"},
 	{"admin.", Property, Missing, "the AdminServer of this release does not know it"},
 	{"metricsProvider.numWorkerThreads", File, Inert, java},
 	{"metricsProvider.maxQueueSize", File, Inert, java},

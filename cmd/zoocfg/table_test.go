@@ -79,7 +79,7 @@ func TestTableIsTrue(t *testing.T) {
 		}
 		_, set := setter(name)
 		set = set || isMembership(name) || properties[name]
-		if has := k.Effect == Same || k.Effect == Mapped; has && !set || set && !has && k.Effect != Refused {
+		if has := k.Effect == Same || k.Effect == Mapped || k.Effect == Own; has && !set || set && !has && k.Effect != Refused {
 			t.Errorf("%s: the table says %v; whether there is something that takes it: %v", k.Name, k.Effect, set)
 		}
 	}

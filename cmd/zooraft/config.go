@@ -59,7 +59,7 @@ The exit code is 0 if a server would start with it, 2 if not.`,
 func printEffects(out io.Writer, settings []zoocfg.Setting) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
-		if s.Effect != zoocfg.Same {
+		if s.Effect != zoocfg.Same && s.Effect != zoocfg.Own {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Origin, s.Name, s.Effect, s.Note)
 		}
 	}
