@@ -352,7 +352,7 @@ func (c *conn) Notify(ev *watch.Event) {
 		return
 	}
 	c.counts.sent.Add(1)
-	c.srv.cfg.Metrics.WatchBytes.Add(int64(len(ev.Frame)))
+	c.srv.cfg.Metrics.WatchBytes.Add(int64(len(ev.Frame) - lengthBytes))
 	c.srv.touched(c)
 }
 

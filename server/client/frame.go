@@ -23,6 +23,9 @@ var (
 	bigBuffers   = sync.Pool{New: func() any { return new([bigBuffer]byte) }}
 )
 
+// lengthBytes is how long the length before a frame is.
+const lengthBytes = 4
+
 // errFrameLength reports a frame length that is negative or over the limit.
 var errFrameLength = errors.New("bad frame length")
 

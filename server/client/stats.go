@@ -76,7 +76,7 @@ type made struct {
 	op   protocol.OpCode
 	xid  int32
 	zxid int64
-	size int64 // bytes
+	size int64 // bytes, without the frame's length, as the next two and all sizes shown
 
 	most, least int64 // bytes of the largest and the smallest of them
 }
@@ -90,7 +90,7 @@ type run struct {
 
 func (m *made) add(it *item, zxid int64, size int) {
 	m.n++
-	m.op, m.xid, m.zxid, m.size = it.op, it.xid, zxid, int64(size)
+	m.op, m.xid, m.zxid, m.size = it.op, it.xid, zxid, int64(size-lengthBytes)
 	m.most = max(m.most, m.size)
 	if m.least == 0 || m.size < m.least {
 		m.least = m.size
@@ -141,7 +141,7 @@ func (c *conn) note(m *made, bytes int, now int64) {
 		}
 	}
 	c.srv.latencies.note(m.n, sum, most, least)
-	mx.ResponseBytes.Add(int64(bytes))
+	mx.ResponseBytes.Add(int64(bytes) - lengthBytes*m.n)
 	c.srv.sizes.note(m.size, m.most, m.least)
 
 	c.seen.latencies.note(m.n, sum, most, least)
@@ -155,7 +155,7 @@ func (c *conn) note(m *made, bytes int, now int64) {
 	*m = made{runs: m.runs[:0]}
 }
 
-// sizes are those of replies in bytes, frame and all.
+// sizes are those of replies in bytes.
 type sizes struct {
 	last, max atomic.Int64
 	min       atomic.Int64 // 0 before any: no reply is empty
