@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"encoding/binary"
+	"io"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -11,10 +13,10 @@ import (
 const notServing = "This ZooKeeper instance is not currently serving requests\n"
 
 // words holds what makes each answer.
-var words = map[string]func(Source) string{
+var words = map[string]func(Source) string{ // stmk, besides, is Answer's
 	"conf": conf, "cons": cons, "crst": crst, "dirs": dirs, "dump": dump, "envi": envi,
 	"gtmk": gtmk, "hash": hash, "isro": isro, "mntr": mntr, "ruok": ruok,
-	"srst": srst, "srvr": srvr, "stat": stat, "stmk": stmk,
+	"srst": srst, "srvr": srvr, "stat": stat, "stmk": nil,
 	"wchc": wchc, "wchp": wchp, "wchs": wchs,
 }
 
@@ -44,8 +46,9 @@ func New(source Source, whitelist []string) *Words {
 
 // Answer returns the answer to a word; known is false if it is no word of
 // ZooKeeper's. A word that is not on the whitelist gets ZooKeeper's sentence
-// about that.
-func (w *Words) Answer(word string) (answer string, known bool) {
+// about that. What was sent behind the word is read from behind, by stmk alone,
+// which blocks for it; the answer is empty if it does not come.
+func (w *Words) Answer(word string, behind io.Reader) (answer string, known bool) {
 	render, known := words[word]
 	switch {
 	case !known:
@@ -57,6 +60,8 @@ func (w *Words) Answer(word string) (answer string, known bool) {
 			return strings.TrimSuffix(notServing, "\n"), true // as ZooKeeper does
 		}
 		return notServing, true
+	case word == "stmk":
+		return stmk(behind), true
 	}
 	return render(w.source), true
 }
@@ -87,10 +92,18 @@ func srst(src Source) string {
 }
 
 // gtmk and stmk tell the trace mask of ZooKeeper's log, which has no counterpart
-// here: a number of the process that changes nothing. It is set by the admin
-// server's command; the eight bytes behind the word stmk are not read.
+// here: a number of the process that changes nothing. The new one is the eight
+// bytes behind the word stmk.
 func gtmk(Source) string { return strconv.FormatInt(traceMask.Load(), 10) }
-func stmk(Source) string { return strconv.FormatInt(traceMask.Load(), 10) }
+
+func stmk(behind io.Reader) string {
+	var mask [8]byte
+	if _, err := io.ReadFull(behind, mask[:]); err != nil {
+		return ""
+	}
+	traceMask.Store(int64(binary.BigEndian.Uint64(mask[:])))
+	return gtmk(nil)
+}
 
 var traceMask atomic.Int64
 

@@ -103,12 +103,30 @@ func TestAnswers(t *testing.T) {
 		{"sizes", "dirs", sample(StateFollower), []string{"*"}, "datadir_size: 67109416\nlogdir_size: 67108880\n", true},
 		{"digest", "hash", sample(StateFollower), []string{"*"}, "100000080: 282795745659\n", true},
 		{"watches", "wchs", sample(StateFollower), []string{"*"}, "2 connections watching 2 paths\nTotal watches:3\n", true},
+		{"trace mask to be", "stmk", sample(StateFollower), []string{"*"}, "306", true},
 		{"trace mask", "gtmk", sample(StateFollower), []string{"*"}, "306", true},
 	} {
-		got, known := New(tt.src, tt.whitelist).Answer(tt.word)
+		got, known := New(tt.src, tt.whitelist).Answer(tt.word, strings.NewReader("\x00\x00\x00\x00\x00\x00\x01\x32and more"))
 		if got != tt.want || known != tt.known {
 			t.Errorf("%s, %s: got %q, %v\nwant %q, %v", tt.name, tt.word, got, known, tt.want, tt.known)
 		}
+	}
+}
+
+func TestTraceMask(t *testing.T) {
+	w := New(sample(StateFollower), []string{"*"})
+	defer traceMask.Store(traceMask.Load())
+	if got, _ := w.Answer("stmk", strings.NewReader("\xff\xff\xff\xff\xff\xff\xff\xfe")); got != "-2" {
+		t.Errorf("stmk: %q", got)
+	}
+	if got, known := w.Answer("stmk", strings.NewReader("\x00")); got != "" || !known {
+		t.Errorf("stmk without its number: %q, %v", got, known)
+	}
+	if got, _ := w.Answer("gtmk", nil); got != "-2" {
+		t.Errorf("gtmk: %q", got)
+	}
+	if got, _ := New(sample(StateFollower), nil).Answer("stmk", nil); got != "stmk is not executed because it is not in the whitelist.\n" {
+		t.Errorf("stmk, not allowed: %q", got)
 	}
 }
 
@@ -122,16 +140,18 @@ func TestMntr(t *testing.T) {
 	for _, tt := range []struct{ state, want string }{
 		{StateStandalone, head + "standalone,zk_peer_state leading - broadcast," + common + "zk_global_sessions 3,zk_local_sessions 4"},
 		{StateFollower, head + "follower,zk_peer_state leading - broadcast," + common + "zk_quorum_size 3,zk_global_sessions 3,zk_local_sessions 4"},
+		{StateObserver, head + "observer,zk_peer_state leading - broadcast,zk_observer_master_id 7," + common + "zk_quorum_size 3,zk_global_sessions 3,zk_local_sessions 4"},
 		{StateLeader, head + "leader,zk_peer_state leading - broadcast," + common +
 			"zk_learners 2,zk_followers 2,zk_synced_followers 2,zk_synced_non_voting_followers 0,zk_synced_observers 0,zk_pending_syncs 0," +
 			"zk_leader_uptime 99,zk_last_proposal_size 197,zk_min_proposal_size 36,zk_max_proposal_size 198,zk_quorum_size 3," +
 			"zk_global_sessions 3,zk_local_sessions 4"},
 	} {
 		src := sample(tt.state)
+		src.st.LeaderSID = 7
 		src.metrics.QuotaExceeded.For("app-1{}=").Inc()
 		src.metrics.FsyncTime.Time(1500 * time.Microsecond)
 		src.metrics.AckLatency.For("2").Time(time.Millisecond)
-		got, _ := New(src, []string{"mntr"}).Answer("mntr")
+		got, _ := New(src, []string{"mntr"}).Answer("mntr", nil)
 		telegraf := regexp.MustCompile(`^zk_(\w+)\s+([\w\.\-]+)`)
 		lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
 		seen := make(map[string]string)

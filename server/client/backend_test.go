@@ -277,7 +277,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*Server)) *fixtur
 	b := newBackend(t)
 	cfg := Config{
 		Addr: "127.0.0.1:0", SID: 1, MinSessionTimeout: 4 * time.Second, MaxSessionTimeout: 40 * time.Second,
-		GlobalOutstandingLimit: 1000, Words: func(w string) (string, bool) { return "I am " + w, w == "ruok" },
+		GlobalOutstandingLimit: 1000, Words: testWords,
 	}
 	if change != nil {
 		change(&cfg)
@@ -479,3 +479,15 @@ func watched(path string) *protocol.PathWatchRequest {
 var _ fsm.Observer = (*backend)(nil)
 var _ State = (*fsm.FSM)(nil)
 var _ watch.Sink = (*conn)(nil)
+
+// testWords answers ruok, and echo with the four bytes behind it.
+func testWords(word string, behind io.Reader) (string, bool) {
+	if word == "echo" {
+		var b [4]byte
+		if _, err := io.ReadFull(behind, b[:]); err != nil {
+			return "", true
+		}
+		return string(b[:]), true
+	}
+	return "I am " + word, word == "ruok"
+}

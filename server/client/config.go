@@ -1,6 +1,7 @@
 package client
 
 import (
+	"io"
 	"time"
 
 	"zooraft/fsm"
@@ -108,8 +109,10 @@ type Config struct {
 	// Words answers four-letter words. known is false for what is none, which
 	// is then taken for a frame's length; an empty answer closes the
 	// connection without a byte. It is called by many goroutines, without
-	// locks, and may take the state lock. nil knows no words.
-	Words func(word string) (answer string, known bool)
+	// locks, and may take the state lock. What the client sends behind the word
+	// can be read from behind, for as long as a connection may take to make a
+	// session. nil knows no words.
+	Words func(word string, behind io.Reader) (answer string, known bool)
 }
 
 // Service is what the server can do for its clients.

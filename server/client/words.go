@@ -33,13 +33,19 @@ func (c *conn) fourLetters() bool {
 	}
 	c.asking.Store(true)
 	c.counts.received.Add(1) // before the answer, which counts it
-	answer, known := c.srv.cfg.Words(word)
+	c.in.r += len(word)
+	answer, known := c.srv.cfg.Words(word, behind{c})
 	if !known {
+		c.in.r -= len(word)
+		c.counts.received.Add(-1)
 		return false
 	}
 	c.srv.log.Info("Processing " + word + " command from " + c.name())
 	c.nc.SetWriteDeadline(time.Now().Add(c.srv.handshakeTimeout))
 	if c.isDead() {
+		return true
+	}
+	if answer == "" {
 		return true
 	}
 	if _, err := io.WriteString(c.nc, answer); err != nil {
@@ -51,4 +57,19 @@ func (c *conn) fourLetters() bool {
 		half.CloseWrite()
 	}
 	return true
+}
+
+// behind reads what comes behind a word.
+type behind struct{ c *conn }
+
+func (b behind) Read(p []byte) (int, error) {
+	in := &b.c.in
+	for in.r == in.w {
+		if !b.c.fill() {
+			return 0, io.ErrUnexpectedEOF
+		}
+	}
+	n := copy(p, in.buf[in.r:in.w])
+	in.r += n
+	return n, nil
 }

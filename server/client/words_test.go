@@ -30,6 +30,8 @@ func TestFourLetterWords(t *testing.T) {
 		{"telnet break", "\xff\xf4\xff\xfd", ""},
 		{"nothing", "", ""},
 		{"half a word", "ru", ""},
+		{"word with an argument", "echoabcdef", "abcd"},
+		{"word without its argument", "echoab", ""},
 		{"http", "GET / HTTP/1.1\r\n\r\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -41,10 +43,21 @@ func TestFourLetterWords(t *testing.T) {
 			}
 		})
 	}
+	// The argument may come later than the word.
+	p := f.dial()
+	p.write([]byte("echo"))
+	eventually(t, "the word is there", func() bool { return f.s.Stats().PacketsReceived == 6 })
+	p.write([]byte("abcd"))
+	if got := readAll(t, p); got != "abcd" {
+		t.Errorf("argument in a packet of its own: %q", got)
+	}
+	if st := f.s.Stats(); st.PacketsReceived != 6 { // what are no words are no packets
+		t.Errorf("%d packets received, want the 6 words", st.PacketsReceived)
+	}
 	f.logs("Processing ruok command from /127.0.0.1:")
 	f.logs("with advertised length of 1852797029 is either a malformed message or too large to process (length is greater than jute.maxbuffer=1048575)")
 	// Behind the handshake it is a length like any other.
-	p := f.connect()
+	p = f.connect()
 	p.write([]byte("ruok"))
 	p.closed()
 }
@@ -77,6 +90,10 @@ func TestStats(t *testing.T) {
 	st := f.s.Stats()
 	if st.PacketsReceived != 4 || st.PacketsSent != 5 || st.Connections != 1 || st.Outstanding != 0 {
 		t.Errorf("stats %+v, want 4 received, 5 sent, 1 connection", st)
+	}
+	// header and Stat; header and path: the frames' lengths do not count
+	if st.SizeLast != 16+68 || st.SizeMax != 16+68 || st.SizeMin != 16+4+2 {
+		t.Errorf("reply sizes %d, %d to %d", st.SizeLast, st.SizeMin, st.SizeMax)
 	}
 	infos := f.s.Connections()
 	if len(infos) != 1 || infos[0].Received != 4 || infos[0].Sent != 5 || infos[0].Session != p.session ||
