@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -203,8 +204,8 @@ func observers(src Source, _ url.Values) (object, error) {
 	st := src.Status()
 	list := make([]object, 0)
 	for _, p := range st.Peers {
-		if p.Observing {
-			list = append(list, object{{"remote_socket_address", p.Addr}, {"sid", p.SID}})
+		if p.Observing && st.ServerState == StateLeader {
+			list = append(list, object{{"remote_socket_address", "/" + p.Addr}, {"sid", p.SID}})
 		}
 	}
 	return object{{"synced_observers", int64(st.SyncedObservers)}, {"observers", list}}, nil
@@ -296,10 +297,30 @@ func votingView(src Source, _ url.Values) (object, error) {
 			{"server_addresses", []string{m.QuorumAddr}},
 			{"election_addresses", []string{m.ElectionAddr}},
 			{"client_address", m.ClientAddr},
-			{"learner_type", "PARTICIPANT"},
+			{"learner_type", "participant"},
 		}})
 	}
 	return object{{"current_config", view}}, nil
+}
+
+// multiAddress is a server's address in the form of ZooKeeper's
+// MultipleAddresses, which could hold several.
+func multiAddress(addr string) object {
+	host, port, _ := net.SplitHostPort(addr)
+	number, _ := strconv.ParseInt(port, 10, 64)
+	one := []string{addr}
+	return object{
+		{"empty", addr == ""},
+		{"all_addresses", one},
+		{"wildcard_addresses", []string{net.JoinHostPort("0.0.0.0", port)}},
+		{"all_ports", []int64{number}},
+		{"all_host_strings", []string{host}},
+		{"reachable_address", addr},
+		{"all_reachable_addresses", one},
+		{"all_reachable_addresses_or_all", one},
+		{"reachable_or_one", addr},
+		{"one", addr},
+	}
 }
 
 func zabState(src Source, _ url.Values) (object, error) {
@@ -320,8 +341,8 @@ func zabState(src Source, _ url.Values) (object, error) {
 	return object{
 		{"myid", st.SID},
 		{"is_leader", st.LeaderSID == st.SID},
-		{"quorum_address", self.QuorumAddr},
-		{"election_address", self.ElectionAddr},
+		{"quorum_address", multiAddress(self.QuorumAddr)},
+		{"election_address", multiAddress(self.ElectionAddr)},
 		{"client_address", self.ClientAddr},
 		{"voting", self.SID != 0 && !self.Observer},
 		{"last_zxid", fmt.Sprintf("0x%x", uint64(st.Zxid))},

@@ -89,6 +89,9 @@ func monitor(st *Status, m *metrics.Metrics) iter.Seq2[string, any] {
 		if st.PeerState != "" && !yield("peer_state", st.PeerState) {
 			return
 		}
+		if st.ServerState == StateObserver && !yield("observer_master_id", st.LeaderSID) {
+			return
+		}
 		for name, value := range gauges(st) {
 			if !yield(name, value) {
 				return

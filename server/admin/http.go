@@ -66,7 +66,7 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 	mux := http.NewServeMux()
 	mux.HandleFunc(base, h.index)
 	mux.HandleFunc(base+"/{$}", h.index)
-	mux.HandleFunc(base+"/{name}", h.command)
+	mux.HandleFunc(base+"/{name...}", h.command)
 	mux.HandleFunc("GET /livez", h.live)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.HandleFunc("GET /safe-to-stop", h.safeToStop)

@@ -56,14 +56,27 @@ func TestCommands(t *testing.T) {
 		"stmk":        "{\n  \"error\" : \"setTraceMask requires long traceMask argument\",\n  \"command\" : \"set_trace_mask\"\n}",
 		"lsnp":        "{\n  \"zxid\" : \"100000005\",\n  \"timestamp\" : 1795314298,\n  \"command\" : \"last_snapshot\",\n  \"error\" : null\n}",
 		"lead":        "{\n  \"is_leader\" : true,\n  \"leader_id\" : 1,\n  \"leader_ip\" : \"a\",\n  \"command\" : \"leader\",\n  \"error\" : null\n}",
+		"obsr":        "{\n  \"synced_observers\" : 0,\n  \"observers\" : [ {\n    \"remote_socket_address\" : \"/b:2888\",\n    \"sid\" : 2\n  } ],\n  \"command\" : \"observers\",\n  \"error\" : null\n}",
+		"ruok/":       "{\n  \"command\" : \"ruok/\",\n  \"error\" : \"Unknown command: ruok/\"\n}",
+		"a/b":         "{\n  \"command\" : \"a/b\",\n  \"error\" : \"Unknown command: a/b\"\n}",
+		"<b>":         "{\n  \"command\" : \"<b>\",\n  \"error\" : \"Unknown command: <b>\"\n}",
 		"wchc":        "{\n  \"session_id_to_watched_paths\" : {\n    \"1\" : [ \"/a\", \"/b\" ],\n    \"2\" : [ \"/b\" ]\n  },\n  \"command\" : \"watches\",\n  \"error\" : null\n}",
 		"wchp":        "{\n  \"path_to_session_ids\" : {\n    \"/a\" : [ 1 ],\n    \"/b\" : [ 1, 2 ]\n  },\n  \"command\" : \"watches_by_path\",\n  \"error\" : null\n}",
 		"dump":        "{\n  \"expiry_time_to_session_ids\" : {\n    \"99\" : [ 7 ]\n  },\n  \"session_id_to_ephemeral_paths\" : {\n    \"7\" : [ \"/e\" ]\n  },\n  \"command\" : \"dump\",\n  \"error\" : null\n}",
-		"voting_view": "{\n  \"current_config\" : {\n    \"1\" : {\n      \"server_addresses\" : [ \"a:2888\" ],\n      \"election_addresses\" : [ \"a:3888\" ],\n      \"client_address\" : \"0.0.0.0:2181\",\n      \"learner_type\" : \"PARTICIPANT\"\n    }\n  },\n  \"command\" : \"voting_view\",\n  \"error\" : null\n}",
+		"voting_view": "{\n  \"current_config\" : {\n    \"1\" : {\n      \"server_addresses\" : [ \"a:2888\" ],\n      \"election_addresses\" : [ \"a:3888\" ],\n      \"client_address\" : \"0.0.0.0:2181\",\n      \"learner_type\" : \"participant\"\n    }\n  },\n  \"command\" : \"voting_view\",\n  \"error\" : null\n}",
 	} {
 		if code, got := get(t, h, "GET", "/commands/"+path); code != 200 || got != want {
 			t.Errorf("%s: %d\n%s\nwant\n%s", path, code, got, want)
 		}
+	}
+	if _, got := get(t, h, "GET", "/commands/zabstate"); !strings.Contains(got, "  \"quorum_address\" : {\n    \"empty\" : false,\n    \"all_addresses\" : [ \"a:2888\" ],\n"+
+		"    \"wildcard_addresses\" : [ \"0.0.0.0:2888\" ],\n    \"all_ports\" : [ 2888 ],\n    \"all_host_strings\" : [ \"a\" ],\n    \"reachable_address\" : \"a:2888\",\n") {
+		t.Errorf("zabstate: %s", got)
+	}
+	follower := ensembleSample()
+	follower.st.ServerState = StateFollower
+	if _, got := get(t, newTestHTTP(follower), "GET", "/commands/observers"); !strings.Contains(got, "\"observers\" : [ ]") {
+		t.Errorf("observers of a follower: %s", got)
 	}
 	if _, got := get(t, h, "GET", "/commands/conf?x=y"); !strings.Contains(got, "\"max_client_cnxns\" : ") {
 		t.Errorf("conf: %s", got)

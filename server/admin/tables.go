@@ -80,7 +80,7 @@ func dump(src Source) string {
 	b.WriteString("Connections dump:\n")
 	var lines []expiring
 	for _, c := range src.Connections() {
-		lines = append(lines, expiring{c.Expires, fmt.Sprintf("ip: %s sessionId: %s", c.Remote, sessionID(c.Session))})
+		lines = append(lines, expiring{c.Expires.Truncate(time.Second), fmt.Sprintf("ip: %s sessionId: %s", c.Remote, sessionID(c.Session))})
 	}
 	sets(&b, "Connections", lines)
 	return b.String()
