@@ -14,4 +14,7 @@ type Setting struct {
 	// Effect says in a word or two how it compares with ZooKeeper, Note what it is
 	// mapped to, or why it does nothing; empty for the same as in ZooKeeper.
 	Effect, Note string
+	// Property is the Java property that the key is in ZooKeeper; empty if zoo.cfg's
+	// parser takes it.
+	Property string
 }

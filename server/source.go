@@ -118,7 +118,7 @@ func (a source) Settings() admin.Settings {
 		DataDir: filepath.Join(absolute(c.DataDir), "raft"), DataLogDir: filepath.Join(absolute(c.LogDir()), "raft"),
 		TickTime: c.TickTime, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,
-		ListenBacklog: -1, Properties: masked(c.Properties), Initial: maskedText(c.ConfigText),
+		ListenBacklog: -1, Properties: c.properties(), Initial: maskedText(c.ConfigText),
 	}
 	if c.Standalone() {
 		return set
@@ -158,8 +158,17 @@ func Secret(key string) bool {
 
 const maskText = "********"
 
-func masked(props map[string]string) map[string]string {
-	shown := maps.Clone(props)
+// properties are what would be Java properties in ZooKeeper.
+func (c *Config) properties() map[string]string {
+	shown := maps.Clone(c.Properties)
+	if shown == nil {
+		shown = make(map[string]string)
+	}
+	for _, s := range c.Settings {
+		if s.Property != "" {
+			shown[s.Property] = s.Value
+		}
+	}
 	for key := range shown {
 		if Secret(key) {
 			shown[key] = maskText

@@ -146,7 +146,7 @@ func (p *pageSource) Settings() []console.Setting {
 	if all != nil {
 		return all
 	}
-	for key, value := range masked(p.s.cfg.Properties) {
+	for key, value := range p.s.cfg.properties() {
 		all = append(all, console.Setting{Key: key, Value: value, Origin: "set"})
 	}
 	slices.SortFunc(all, func(x, y console.Setting) int { return cmp.Compare(x.Key, y.Key) })

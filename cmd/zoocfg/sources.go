@@ -80,9 +80,22 @@ func (s Setting) masked() Setting {
 func ForServer(list []Setting) []server.Setting {
 	out := make([]server.Setting, len(list))
 	for i, s := range list {
-		out[i] = server.Setting{Key: s.Name, Value: s.Value, Origin: s.Origin, Effect: s.Effect.String(), Note: s.Remark()}
+		out[i] = server.Setting{Key: s.Name, Value: s.Value, Origin: s.Origin, Effect: s.Effect.String(), Note: s.Remark(), Property: property(s)}
 	}
 	return out
+}
+
+// property is the Java property that a setting is in ZooKeeper, if it was set.
+func property(s Setting) string {
+	switch {
+	case !s.Set || s.Name == idKey:
+		return ""
+	case s.Source == Bare:
+		return s.Name
+	case s.Source == Property || s.Effect == Unknown:
+		return prefix + s.Name
+	}
+	return ""
 }
 
 // Remark is the key's note, and how the value was given if that is not the one in

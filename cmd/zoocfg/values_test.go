@@ -1,6 +1,7 @@
 package zoocfg
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -199,5 +200,26 @@ func TestNearest(t *testing.T) {
 		if got := nearest(k); got != "" {
 			t.Errorf("%s of ZooKeeper's is taken for %s", k, got)
 		}
+	}
+}
+
+// What ZooKeeper would hold as Java properties: what was set, under the name there.
+func TestPropertiesOfJava(t *testing.T) {
+	fsys := files{"/zoo.cfg": "dataDir=/d\nclientPort=0\nadmin.serverPort=8081\nunheard.of=x\n"}
+	loaded, err := loadFrom(Sources{Path: "/zoo.cfg", Words: []Word{{"jute.maxbuffer=2000000", "-D"}, {"zookeeper.snapCount=7", "-D"}}}, fsys.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]string)
+	for _, s := range ForServer(loaded.Effective) {
+		if s.Property != "" {
+			got[s.Property] = s.Value
+		}
+	}
+	want := map[string]string{
+		"zookeeper.admin.serverPort": "8081", "zookeeper.unheard.of": "x", "jute.maxbuffer": "2000000", "zookeeper.snapCount": "7",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

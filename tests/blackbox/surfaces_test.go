@@ -236,6 +236,9 @@ func TestSurfacesAgree(t *testing.T) {
 		monitor["server_state"] != "follower" || monitor["watch_count"] != 1.0 {
 		t.Errorf("monitor: %v", monitor)
 	}
+	if _, body := fetch(t, admin+"/commands/system_properties"); !strings.Contains(string(body), "\"zookeeper.admin.serverPort\" : \"0\"") {
+		t.Errorf("system_properties: %s", body)
+	}
 	for word, want := range map[string]string{
 		"wchp": fmt.Sprintf("/n1\n\t0x%x\n", uint64(c.session)), "wchs": "1 connections watching 1 paths\nTotal watches:1\n",
 		"cons": fmt.Sprintf("sid=0x%x,lop=GETD", uint64(c.session)), "dump": fmt.Sprintf("Global Sessions(1):\n0x%x\t", uint64(c.session)),
