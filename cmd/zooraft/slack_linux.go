@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// timerSlack is how late the kernel may wake a thread that sleeps for a time, in
+// ns; what it waits for wakes it at once as ever.
+const timerSlack = 1_000_000
+
+// slackTried tells a process that it is the second one of relaxMonitor.
+const slackTried = "ZOORAFT_TIMER_SLACK_TRIED"
+
+// relaxMonitor has the Go runtime's monitor look once in a millisecond, not every
+// 70 µs, for threads that a system call keeps. A log store's sync is such a call,
+// and for a tenth of a millisecond it is not worth handing its processor to
+// another thread: that costs more than the sync.
+//
+// The monitor sleeps by the kernel's timers, which have a slack. A thread can set
+// it only for itself, and has it from the thread that made it; the monitor is
+// made before main runs. So the process sets it, and executes itself. It
+// stays the same process, and where any of this does not work it goes on as it is.
+//
+// With a single processor nothing is done: then it would have to be waited for.
+func relaxMonitor() {
+	if _, again := os.LookupEnv(slackTried); again {
+		os.Unsetenv(slackTried)
+		return
+	}
+	if runtime.GOMAXPROCS(0) < 2 {
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil || before >= timerSlack {
+		return
+	}
+	path, err := os.Executable()
+	if err != nil || unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0) != nil {
+		return
+	}
+	_ = syscall.Exec(path, os.Args, append(os.Environ(), slackTried+"="))
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(before), 0, 0, 0)
+}
