@@ -43,6 +43,10 @@ func (f *FSM) applyRequest(l *raft.Log, o Origin, seq uint64, payload []byte) er
 		err = f.attachSession(o, &p, r)
 	case kindClose:
 		err = f.closeSession(l.Term, o, &p, r)
+	case kindStage:
+		err = f.stage(o, &p, r)
+	case kindRestore:
+		err = f.restore(l.Term, o, &p, r)
 	default:
 		err = fmt.Errorf("%w: request kind %d", ErrBadEntry, k)
 	}
@@ -88,6 +92,7 @@ func (f *FSM) register(p *payloadReader) error {
 		s.incarnation++
 		s.lastSeq = 0
 		s.nonce, s.disk = r.Nonce, r.Disk
+		f.unstage(func(o Origin) bool { return o.SID == r.SID }) // nobody goes on with it
 	}
 	f.obs.Registered(r.SID, s.incarnation, s.nonce)
 	return nil

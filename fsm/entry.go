@@ -51,7 +51,7 @@ func CountZxids(entry []byte) int {
 		var payload []byte
 		if _, _, payload, err = r.next(); err == nil && len(payload) > 0 {
 			switch kind(payload[0]) {
-			case kindClient, kindOpen, kindClose:
+			case kindClient, kindOpen, kindClose, kindRestore:
 				n++
 			}
 		}

@@ -85,6 +85,10 @@ type Observer interface {
 	Membership(v View)
 	// Restored reports that the whole state was replaced by a snapshot.
 	Restored(v View)
+	// Replaced reports that a restore of the ensemble has put the znodes and sessions
+	// of a snapshot in the place of those that were. SessionClosed has told of the
+	// sessions that it ended, SessionOpened of each that there is now, without an owner.
+	Replaced(v View)
 	// Applied reports the end of a batch: everything up to the Raft index is in
 	// the state, and term is that of the entry at index.
 	Applied(v View, index, term uint64)
@@ -123,10 +127,13 @@ type FSM struct {
 	cluster  string
 	members  membership
 	applied  uint64 // Raft index of the last entry applied
+	staged   *staged
+	replaced int64 // zxid of the last restore; 0: none
 
 	watches *watch.Table
 
 	requests, bytes atomic.Uint64 // applied since the start
+	staging         atomic.Bool   // staged is not nil
 	snapshotZxid    atomic.Int64  // of the last snapshot written or restored; -1 before any
 
 	// Scratch of the apply goroutine.
@@ -240,6 +247,7 @@ func (f *FSM) applyEntry(l *raft.Log, n int) int {
 		f.fatal(l, err)
 	}
 	f.now = max(f.now, r.now)
+	f.unstage(func(Origin) bool { return f.now-f.staged.at > stageLimit })
 	f.clock.Begin(l.Term)
 	f.requests.Add(uint64(r.left))
 	f.bytes.Add(uint64(len(l.Data)))

@@ -30,6 +30,7 @@ type machine struct {
 	over      []Excess
 	applied   uint64
 	restored  int
+	replaced  int
 	pending   []zabcompat.Membership
 	members   []zabcompat.Membership
 	outcomes  []outcome
@@ -72,6 +73,7 @@ func (m *machine) Reconfigured(_ View, o Owner, r *Result) {
 	m.outcomes = append(m.outcomes, outcome{o, *r})
 }
 func (m *machine) Restored(View)                   { m.restored++ }
+func (m *machine) Replaced(View)                   { m.replaced++ }
 func (m *machine) Applied(_ View, index, _ uint64) { m.applied = index }
 func (m *machine) Flush()                          {}
 

@@ -37,6 +37,7 @@ func (deaf) SessionOpened(protocol.SessionID, int32, Owner)   {}
 func (deaf) SessionAttached(protocol.SessionID, int32, Owner) {}
 func (deaf) SessionClosed(protocol.SessionID, bool)           {}
 func (deaf) Restored(View)                                    {}
+func (deaf) Replaced(View)                                    {}
 func (deaf) Reconfiguring(View)                               {}
 func (deaf) Reconfigured(View, Owner, *Result)                {}
 func (deaf) Membership(View)                                  {}

@@ -23,6 +23,9 @@ const (
 	kindLead     kind = 7 // a leader takes office
 	kindReap     kind = 8 // the leader removes containers that have emptied
 	kindAbandon  kind = 9 // the leader ends a change of the membership
+
+	kindStage   kind = 10 // a server hands over a piece of a snapshot to be restored
+	kindRestore kind = 11 // and has what it handed over take the state's place, or dropped
 )
 
 // PasswdSize is the length of a session's password in bytes.
@@ -281,6 +284,10 @@ func CheckRequest(o Origin, payload []byte) error {
 			return fmt.Errorf("%w: server %d registers as %d", ErrBadEntry, o.SID, r.SID)
 		}
 		return nil
+	case kindStage:
+		return new(Stage).decode(&p)
+	case kindRestore:
+		return new(Restore).decode(&p)
 	}
 	return fmt.Errorf("%w: request kind %d", ErrBadEntry, k)
 }

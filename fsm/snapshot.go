@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,8 +20,10 @@ import (
 // A snapshot is: magic, version, the length of the head and the head (all but
 // the tree), the tree as fsm/tree writes it, and a CRC-32C of all before it.
 const (
-	snapshotMagic   = "ZRSNAP\r\n"
-	snapshotVersion = 2 // 1 has no membership
+	snapshotMagic = "ZRSNAP\r\n"
+	// 1 has no membership. 3 has the zxid of the last restore: a state without one is
+	// written as 2, which the release before reads.
+	snapshotVersion = 3
 	maxHead         = 1 << 30
 )
 
@@ -38,18 +39,26 @@ type snapshot struct {
 	head []byte
 	tree *tree.Snapshot
 	zxid int64
+	// version of the head
+	version uint32
 }
 
 // Snapshot implements raft.FSM. Raft applies nothing while it runs, so it only
 // pins the tree and copies the small tables; Persist writes beside applies.
+//
+// While something is staged it fails with ErrStaged: the log behind the last
+// snapshot is what holds it.
 func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.staged != nil {
+		return nil, ErrStaged
+	}
 	t, err := f.tree.Snapshot()
 	if err != nil {
 		return nil, fmt.Errorf("pin the tree: %w", err)
 	}
-	return &snapshot{f: f, head: f.appendHead(nil), tree: t, zxid: int64(f.clock.Last())}, nil
+	return &snapshot{f: f, head: f.appendHead(nil), tree: t, zxid: int64(f.clock.Last()), version: f.headVersion()}, nil
 }
 
 // Persist implements raft.FSMSnapshot.
@@ -69,7 +78,7 @@ func (s *snapshot) write(out io.Writer) error {
 	sum := crc32.New(castagnoli)
 	w := io.MultiWriter(buf, sum)
 	b := append([]byte(nil), snapshotMagic...)
-	b = binary.BigEndian.AppendUint32(b, snapshotVersion)
+	b = binary.BigEndian.AppendUint32(b, s.version)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(s.head)))
 	if _, err := w.Write(append(b, s.head...)); err != nil {
 		return err
@@ -116,7 +125,19 @@ func (f *FSM) appendHead(b []byte) []byte {
 		b = append(b, s.passwd[:]...)
 		b = appendOwner(b, s.owner)
 	}
-	return f.members.append(b)
+	b = f.members.append(b)
+	if f.headVersion() >= 3 {
+		b = binary.AppendVarint(b, f.replaced)
+	}
+	return b
+}
+
+// headVersion is the oldest version that can hold the state.
+func (f *FSM) headVersion() uint32 {
+	if f.replaced != 0 {
+		return 3
+	}
+	return 2
 }
 
 func sortedKeys[K protocol.SessionID | int64, V any](m map[K]V) []K {
@@ -156,6 +177,9 @@ func (f *FSM) readHead(version uint32, b []byte) error {
 			return err
 		}
 	}
+	if version >= 3 {
+		f.replaced = p.varint()
+	}
 	if p.bad || len(p.b) > 0 {
 		return errors.New("torn session or server table")
 	}
@@ -174,6 +198,8 @@ func (f *FSM) Restore(rc io.ReadCloser) error {
 	defer f.mu.Unlock()
 	f.tree, f.sessions, f.servers = fresh.tree, fresh.sessions, fresh.servers
 	f.clock, f.now, f.cluster, f.members, f.applied = fresh.clock, fresh.now, fresh.cluster, fresh.members, fresh.applied
+	f.replaced = fresh.replaced
+	f.unstage(func(Origin) bool { return true })
 	f.snapshotZxid.Store(int64(f.clock.Last()))
 	if f.obs != nil {
 		f.obs.Restored(View{f})
@@ -207,40 +233,18 @@ func readSnapshot(in io.Reader) (*FSM, error) {
 	corrupt := func(what string, err error) error {
 		return fmt.Errorf("%w: %s, at byte %d: %w", ErrCorruptSnapshot, what, r.n, err)
 	}
-	var lead [len(snapshotMagic) + 8]byte
-	if _, err := io.ReadFull(r, lead[:]); err != nil {
-		return nil, corrupt("short header", err)
+	f, err := r.head(corrupt)
+	if err != nil {
+		return nil, err
 	}
-	if string(lead[:len(snapshotMagic)]) != snapshotMagic {
-		return nil, corrupt("magic number", fmt.Errorf("%q", lead[:len(snapshotMagic)]))
-	}
-	version := binary.BigEndian.Uint32(lead[len(snapshotMagic):])
-	if version < 1 || version > snapshotVersion {
-		return nil, corrupt("version", fmt.Errorf("%d, this release reads 1 to %d", version, snapshotVersion))
-	}
-	n := binary.BigEndian.Uint32(lead[len(snapshotMagic)+4:])
-	if n > maxHead {
-		return nil, corrupt("head length", fmt.Errorf("%d", n))
-	}
-	var head bytes.Buffer
-	if _, err := io.CopyN(&head, r, int64(n)); err != nil {
-		return nil, corrupt("short head", err)
-	}
-	f := &FSM{}
-	if err := f.readHead(version, head.Bytes()); err != nil {
-		return nil, corrupt("head", err)
-	}
-	var err error
 	if f.tree, err = tree.Read(r); err != nil {
 		return nil, corrupt("tree", err)
 	}
-	want := r.sum.Sum32()
-	var tail [4]byte
-	if _, err := io.ReadFull(r, tail[:]); err != nil {
-		return nil, corrupt("short checksum", err)
+	if err := r.tail(corrupt); err != nil {
+		return nil, err
 	}
-	if got := binary.BigEndian.Uint32(tail[:]); got != want {
-		return nil, corrupt("checksum", fmt.Errorf("file says %08x, content gives %08x", got, want))
+	if _, err := buf.ReadByte(); err != io.EOF {
+		return nil, corrupt("end", errors.Join(errors.New("more follows"), err))
 	}
 	return f, nil
 }

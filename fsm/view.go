@@ -281,6 +281,9 @@ func (v View) getACL(dst []byte, path string, r *Reader) ([]byte, protocol.ErrCo
 // Watches; DataTree.setWatches for the comparisons).
 func (v View) setWatches(q *protocol.SetWatches2, r *Reader) {
 	t := v.f.tree
+	// Since a restore the zxids of znodes do not tell what has changed for a client
+	// that has seen what was before.
+	unknown := q.RelativeZxid < v.f.replaced
 	tell := func(typ protocol.EventType, path string) {
 		r.Sink.Notify(&watch.Event{Type: typ, Path: path, Zxid: -1})
 	}
@@ -288,7 +291,7 @@ func (v View) setWatches(q *protocol.SetWatches2, r *Reader) {
 		switch node := t.Lookup(path); {
 		case node == tree.None:
 			tell(protocol.EventNodeDeleted, path)
-		case t.Stat(node).Mzxid > q.RelativeZxid:
+		case unknown || t.Stat(node).Mzxid > q.RelativeZxid:
 			tell(protocol.EventNodeDataChanged, path)
 		default:
 			r.Watcher.AddData(path)
@@ -305,7 +308,7 @@ func (v View) setWatches(q *protocol.SetWatches2, r *Reader) {
 		switch node := t.Lookup(path); {
 		case node == tree.None:
 			tell(protocol.EventNodeDeleted, path)
-		case t.Stat(node).Pzxid > q.RelativeZxid:
+		case unknown || t.Stat(node).Pzxid > q.RelativeZxid:
 			tell(protocol.EventNodeChildrenChanged, path)
 		default:
 			r.Watcher.AddChild(path)
@@ -317,4 +320,19 @@ func (v View) setWatches(q *protocol.SetWatches2, r *Reader) {
 	for _, path := range q.Recursive {
 		r.Watcher.AddRecursive(path)
 	}
+}
+
+// HasAll says whether a holder of ids has each of the permissions in need (an OR of
+// protocol.Perm bits) on a znode; not if there is none.
+func (v View) HasAll(path string, need int32, ids []protocol.ID, o Options) bool {
+	node := v.lookup(path)
+	if node == tree.None {
+		return false
+	}
+	for rest := need; rest != 0; rest &= rest - 1 {
+		if !o.Allowed(v.f.tree.ACL(node), rest&-rest, ids) {
+			return false
+		}
+	}
+	return true
 }

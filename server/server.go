@@ -23,6 +23,7 @@ import (
 	"zooraft/server/quorum"
 	"zooraft/server/quorum/store"
 	"zooraft/server/session"
+	"zooraft/zabcompat"
 	"zooraft/zabcompat/metrics"
 )
 
@@ -442,6 +443,16 @@ func (o observer) Restored(v fsm.View) {
 	if o.s.console != nil {
 		o.s.console.Restored()
 	}
+}
+
+// Replaced has every client come again: with it come its watches, and it hears of
+// what is different.
+func (o observer) Replaced(v fsm.View) {
+	o.s.log.Info("the znodes and sessions of a snapshot have been restored", "zxid", zabcompat.Zxid(v.LastZxid()), "count", v.NodeCount())
+	if o.s.console != nil {
+		o.s.console.Restored()
+	}
+	o.s.clients.DropAll("the state was replaced by a restore")
 }
 
 func (o observer) Applied(v fsm.View, index, term uint64) {

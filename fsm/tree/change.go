@@ -180,6 +180,15 @@ func (t *Tree) SetConfig(data []byte, zxid, now int64) {
 	t.at(r).version = -1
 }
 
+// TakeConfig gives the znode of the membership the content and the version that it
+// has in another tree. Its ACL and when it was created stay.
+func (t *Tree) TakeConfig(from *Tree) {
+	r, was := t.Lookup(ConfigPath), from.Lookup(ConfigPath)
+	n := from.at(was)
+	t.SetData(r, from.Data(was), n.mzxid, n.mtime)
+	t.at(r).version = n.version
+}
+
 // SetACL replaces the ACL of r, and copies it. Nothing but the aversion tells.
 func (t *Tree) SetACL(r Ref, list []protocol.ACL) {
 	id := t.acls.intern(list)

@@ -273,3 +273,9 @@ func (t *Tree) EphemeralCount() int { return t.counts.ephemerals }
 // ApproximateDataSize returns the sum of the lengths, in bytes, of all paths and
 // all data, as ZooKeeper's approximate_data_size.
 func (t *Tree) ApproximateDataSize() int64 { return t.counts.size }
+
+// LastZxid returns the greatest zxid in any Stat. It visits all znodes.
+func (t *Tree) LastZxid() (last int64) {
+	t.walk(Root, func(_ Ref, n *node) { last = max(last, n.czxid, n.mzxid, n.pzxid) })
+	return last
+}

@@ -217,6 +217,7 @@ func (b *backend) Reconfigured(v fsm.View, o fsm.Owner, r *fsm.Result) {
 	}
 }
 func (b *backend) Restored(fsm.View)                {}
+func (b *backend) Replaced(fsm.View)                {}
 func (b *backend) Applied(fsm.View, uint64, uint64) {}
 func (b *backend) Flush() {
 	if b.onFlush != nil {

@@ -54,6 +54,7 @@ func (s *testServer) Restored(v fsm.View) {
 		s.node.Restored(v)
 	}
 }
+func (s *testServer) Replaced(fsm.View)                      {}
 func (s *testServer) Applied(v fsm.View, index, term uint64) { s.node.Applied(v, index, term) }
 
 func (s *testServer) Flush() {
