@@ -196,6 +196,16 @@ type Config struct {
 	AdminCommandURL string
 	// AdminIdleTimeout ends its idle connections (key admin.idleTimeout, default 30 s).
 	AdminIdleTimeout time.Duration
+	// AdminSnapshot and AdminRestore let the admin server take a snapshot and restore
+	// one (keys admin.snapshot.enabled and admin.restore.enabled, default true).
+	AdminSnapshot, AdminRestore bool
+	// AdminRateInterval is how long after a snapshot, or a restore, the admin server
+	// refuses another one (key admin.rateLimiterIntervalInMS, default 5 minutes).
+	AdminRateInterval time.Duration
+	// SerializeZxid has no effect on snapshots, which always hold their zxid; without it
+	// the admin server refuses both commands, as in ZooKeeper (key
+	// serializeLastProcessedZxid.enabled, default true).
+	SerializeZxid bool
 	// AdminProfiling serves Go's profiles (key admin.pprof, default false).
 	AdminProfiling bool
 	// AdminUI says to whom the admin server shows the web console: [UIOff],
@@ -306,6 +316,10 @@ func DefaultConfig() Config {
 		AdminCommandURL:        "/commands",
 		AdminIdleTimeout:       30 * time.Second,
 		AdminUI:                UILoopback,
+		AdminSnapshot:          true,
+		AdminRestore:           true,
+		AdminRateInterval:      5 * time.Minute,
+		SerializeZxid:          true,
 		MetricsHost:            "0.0.0.0",
 		MetricsPort:            7000,
 		MetricsRuntime:         true,

@@ -21,6 +21,13 @@ func (s *Server) startAdmin() error {
 			IdleTimeout: s.cfg.AdminIdleTimeout,
 			Profiling:   s.cfg.AdminProfiling,
 			UI:          s.consoleHandler(),
+			Backup: admin.BackupConfig{
+				Snapshot:   s.cfg.AdminSnapshot,
+				Restore:    s.cfg.AdminRestore,
+				Serialized: s.cfg.SerializeZxid,
+				Interval:   s.cfg.AdminRateInterval,
+			},
+			Backups: source{s},
 		}, source{s}, s.log.Named("admin"))
 		switch err := h.Listen(); {
 		case err == nil:

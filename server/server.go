@@ -78,9 +78,11 @@ type Server struct {
 	stopped  chan struct{} // closed when the server stops by itself
 	failed   bool
 	expiring map[protocol.SessionID]time.Time // handed to the log, not yet gone
+	overtake chan struct{}                    // closed when a snapshot replaces the state; nil if nobody waits
 	unsent   map[protocol.SessionID]struct{}  // touched, not yet told to the leader
 
-	members chan struct{} // one slot: the membership has changed
+	restoring sync.Mutex    // held by the restore under way
+	members   chan struct{} // one slot: the membership has changed
 
 	stop chan struct{}
 	wg   sync.WaitGroup
@@ -438,6 +440,7 @@ func (o observer) Restored(v fsm.View) {
 		return // the start: nobody is here yet
 	}
 	o.s.node.Restored(v)
+	o.s.noteOvertaken()
 	o.s.membershipChanged()
 	o.s.clients.DropAll("the state was replaced by a snapshot")
 	if o.s.console != nil {

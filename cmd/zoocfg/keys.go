@@ -81,6 +81,11 @@ var keys = map[string]func(*loader, setting){
 	"localSessionsUpgradingEnabled": func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessionsUpgrading) },
 	"readonlymode.enabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.ReadOnlyMode) },
 
+	"admin.snapshot.enabled":             func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminSnapshot) },
+	"admin.restore.enabled":              func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminRestore) },
+	"admin.rateLimiterIntervalInMS":      func(l *loader, s setting) { l.millis(s, "300000", &l.cfg.AdminRateInterval) },
+	"serializeLastProcessedZxid.enabled": func(l *loader, s setting) { l.boolean(s, &l.cfg.SerializeZxid) },
+
 	"electionAlg": func(l *loader, s setting) {
 		if s.value != onlyElectionAlg {
 			l.fault(s, "%q is not supported; the only election algorithm is %s, so remove the line", s.value, onlyElectionAlg)

@@ -20,7 +20,7 @@ type command struct {
 	run      func(src Source, args url.Values) (object, error)
 }
 
-// commands are those whose answer is a JSON object. Streams are in snapshot.go.
+// commands are those whose answer is a JSON object. Those that stream are in backup.go.
 var commands = []command{
 	{names: []string{"configuration", "conf", "config"}, run: configuration},
 	{names: []string{"connections", "cons"}, run: connections},

@@ -27,6 +27,10 @@ type HTTPConfig struct {
 	Profiling bool
 	// UI serves the web console, below UIPath; nil for none (admin.ui).
 	UI http.Handler
+	// Backup says how snapshot and restore behave, and Backups carries them out; without
+	// it they are not there.
+	Backup  BackupConfig
+	Backups Backups
 }
 
 // UIPath is the path that the web console stands below.
@@ -54,14 +58,18 @@ func newPage(addr, started string, handler http.Handler, idle time.Duration, log
 
 // commander answers ZooKeeper's commands as JSON, and what probes ask.
 type commander struct {
-	base string // path of the commands, without a slash at its end
-	src  Source
-	log  hclog.Logger
+	base    string // path of the commands, without a slash at its end
+	src     Source
+	log     hclog.Logger
+	backups *backups // nil without
 }
 
 // NewHTTP makes the admin server.
 func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 	h := &commander{base: strings.TrimSuffix(cfg.CommandURL, "/"), src: src, log: log}
+	if cfg.Backups != nil {
+		h.backups = &backups{cfg: cfg.Backup, src: src, do: cfg.Backups, log: log}
+	}
 	base := h.base
 	mux := http.NewServeMux()
 	mux.HandleFunc(base, h.index)
@@ -143,6 +151,9 @@ func (h *commander) index(w http.ResponseWriter, _ *http.Request) {
 	for _, c := range commands {
 		names = append(names, c.names[0])
 	}
+	if h.backups != nil {
+		names = append(names, "restore", "snapshot")
+	}
 	slices.Sort(names)
 	w.Header().Set("Content-Type", "text/html;charset=utf-8")
 	for _, name := range names {
@@ -154,6 +165,16 @@ func (h *commander) index(w http.ResponseWriter, _ *http.Request) {
 // stands in the body.
 func (h *commander) command(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
+	if h.backups != nil {
+		switch name {
+		case "snapshot", "snap":
+			h.backups.command(w, r, name, "snapshot", http.MethodGet)
+			return
+		case "restore", "rest":
+			h.backups.command(w, r, name, "restore", http.MethodPost)
+			return
+		}
+	}
 	c := lookup(name)
 	switch {
 	case c == nil:

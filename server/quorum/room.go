@@ -64,6 +64,9 @@ func (n *Node) Space() (r Room, data, log store.Space) {
 	return n.room.now, n.room.data, n.room.log
 }
 
+// Takes is what clients may write, as Events.Room told it last.
+func (n *Node) Takes() Room { return Room(n.takes.Load()) }
+
 // lowWater are the bytes free below which there is little room, or none, for a log
 // that grows by segments and a state whose snapshot is that large. On a small disk
 // a quarter of it is little.

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"strconv"
@@ -10,6 +11,9 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"zooraft/fsm"
+	"zooraft/server/quorum/store"
 )
 
 // Raft counts log entries; an entry here carries from one request to hundreds.
@@ -45,6 +49,50 @@ type snapshots struct {
 	began           time.Time     // when it did
 	roll            float64       // from 0 to 1, anew for each snapshot
 	reload          sync.Mutex
+	asked           asked
+}
+
+// asked are those who wait for a snapshot that begins after they asked.
+type asked struct {
+	mu  sync.Mutex
+	all []chan<- error
+}
+
+// take takes those who wait by now.
+func (a *asked) take() (all []chan<- error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all, a.all = a.all, nil
+	return all
+}
+
+func answer(all []chan<- error, err error) {
+	for _, c := range all {
+		c <- err // has a slot
+	}
+}
+
+// TakeSnapshot makes a snapshot of what this server has applied, and opens it. It
+// blocks until it is written; the caller closes what it gets.
+func (n *Node) TakeSnapshot(ctx context.Context) (store.Snapshot, error) {
+	done := make(chan error, 1)
+	a := &n.snaps.asked
+	a.mu.Lock()
+	a.all = append(a.all, done)
+	a.mu.Unlock()
+	n.poke()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-n.stop:
+		err = ErrNotServing
+	}
+	if err != nil {
+		return store.Snapshot{}, err
+	}
+	return n.stores.OpenSnapshot()
 }
 
 // snapshotIfDue starts a snapshot in the background when one is due.
@@ -62,13 +110,23 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	if room != RoomPlenty {
 		due = due || bytes >= leastScarce && since >= restBetween || requests > 0 && since >= scarceRest
 	}
-	if !due || s.running.Load() {
+	if s.running.Load() {
+		return
+	}
+	waiting := s.asked.take()
+	switch {
+	case !due && len(waiting) == 0:
+		return
+	case n.fsm.Staging():
+		answer(waiting, fsm.ErrStaged)
 		return
 	}
 	if room != RoomPlenty && min(data.Free, log.Free) < s.size.Load()+roomSlack {
+		answer(waiting, errNoRoom)
 		return // it would fill the disk
 	}
 	if r.AppliedIndex() < n.marks.replayed {
+		answer(waiting, ErrNotServing)
 		return // the snapshot would hold more than Raft says
 	}
 	s.roll, s.began = rand.Float64(), time.Now()
@@ -87,10 +145,18 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	go func() {
 		defer n.wg.Done()
 		defer s.running.Store(false)
-		if err := r.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) && !errors.Is(err, raft.ErrRaftShutdown) {
+		err := r.Snapshot().Error()
+		if errors.Is(err, raft.ErrNothingNewToSnapshot) {
+			err = nil // the last one holds all
+		}
+		switch {
+		case errors.Is(err, fsm.ErrStaged):
+			n.log.Info("no snapshot is taken during a restore")
+		case err != nil && !errors.Is(err, raft.ErrRaftShutdown):
 			n.log.Error("no snapshot could be taken", "error", err)
 		}
 		n.noteSnapshot()
+		answer(waiting, err)
 	}()
 }
 

@@ -1,0 +1,281 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/zabcompat/metrics"
+)
+
+// Backups are what the commands snapshot and restore ask a server for. Its methods may
+// be called by many goroutines at once.
+type Backups interface {
+	// Authorize says whether a caller can be known by what it has sent with a scheme,
+	// and whether it has all permissions on the root.
+	Authorize(scheme, credential string, from netip.Addr) (known, allowed bool)
+	// Snapshot writes a snapshot of all that was committed before the call, and opens
+	// it. It blocks until that is on the disk.
+	Snapshot(ctx context.Context) (Snapshot, error)
+	// Restore puts a snapshot in the place of the state of all servers. It blocks until
+	// that is done, or will not be; ctx ends it as long as nothing has changed. length
+	// is that of body, -1 if it is not known. The error wraps one of those below, or the reader's.
+	Restore(ctx context.Context, body io.Reader, length int64) (Restored, error)
+}
+
+// Outcomes of a restore. Nothing has changed but where ErrUnknown says so.
+var (
+	ErrNoSnapshot  = errors.New("the body is no snapshot that can be restored")
+	ErrTooLarge    = errors.New("there is not enough room on the disks for it")
+	ErrRestoring   = errors.New("another restore is under way")
+	ErrUnavailable = errors.New("it did not come through the log: is there a quorum?")
+	ErrUnknown     = errors.New("it was asked for, and whether it has been carried out is not known")
+)
+
+// Snapshot is a snapshot, opened.
+type Snapshot struct {
+	io.ReadCloser
+	Zxid  int64
+	Bytes int64
+	File  string // where it stands
+}
+
+// Restored is what a restore has done.
+type Restored struct {
+	Zxid         int64 // at which the state was replaced
+	SnapshotZxid int64
+}
+
+// BackupConfig says how snapshot and restore behave (zookeeper.admin.KEY).
+type BackupConfig struct {
+	Snapshot, Restore bool // they are there (snapshot.enabled, restore.enabled)
+	// Serialized is false where snapshots are to be without their last zxid
+	// (serializeLastProcessedZxid.enabled, no key of the admin server): ZooKeeper
+	// refuses both then.
+	Serialized bool
+	// Interval is how long after one of them the next one is refused
+	// (rateLimiterIntervalInMS); 0: at once.
+	Interval time.Duration
+}
+
+// backups answers the two commands.
+type backups struct {
+	cfg       BackupConfig
+	src       Source
+	do        Backups
+	log       hclog.Logger
+	snapshots limiter
+	restores  limiter
+}
+
+// limiter lets one call through in an interval.
+type limiter struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (l *limiter) allow(interval time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if !l.last.IsZero() && now.Sub(l.last) < interval {
+		return false
+	}
+	l.last = now
+	return true
+}
+
+// bodyPause is how long a body that is being received may pause.
+const bodyPause = 30 * time.Second
+
+// answer is what a command is answered with if nothing is streamed.
+type answer struct {
+	status  int
+	problem string // "" for none
+	fields  object
+}
+
+func refused(status int, problem string) *answer { return &answer{status: status, problem: problem} }
+
+// command serves one of the two, names[0] being its name.
+func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, method string) {
+	var a *answer
+	switch {
+	case r.Method != method:
+		w.Header().Set("Allow", method)
+		a = refused(http.StatusMethodNotAllowed, "this command is asked with "+method)
+	case !b.src.Serving():
+		a = refused(http.StatusOK, errNotServing.Error())
+	default:
+		if a = b.authorize(r); a == nil && name == "snapshot" {
+			a = b.snapshot(w, r)
+		} else if a == nil {
+			a = b.restore(w, r)
+		}
+	}
+	switch {
+	case a == nil: // it has been streamed
+	case a.problem != "":
+		refuse(w, a.status, asked, a.problem)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(render(name, a.fields))
+	}
+}
+
+// authorize asks for "Authorization: SCHEME [CREDENTIAL]", in plain text as ZooKeeper
+// does (Commands.authenticate, authorize).
+func (b *backups) authorize(r *http.Request) *answer {
+	header := strings.TrimSpace(r.Header.Get("Authorization"))
+	if header == "" {
+		return refused(http.StatusUnauthorized, "Auth info is missing for the command")
+	}
+	scheme, credential, _ := strings.Cut(header, " ")
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return refused(http.StatusInternalServerError, "Error occurred during auth")
+	}
+	known, allowed := b.do.Authorize(scheme, strings.TrimSpace(credential), from.Addr())
+	switch {
+	case !known:
+		return refused(http.StatusUnauthorized, "Not authenticated")
+	case !allowed:
+		return refused(http.StatusForbidden, "Not authorized")
+	}
+	return nil
+}
+
+// allowed is what keeps a command from being carried out by anybody now.
+func (b *backups) allowed(on bool, l *limiter, limited *metrics.Counter) *answer {
+	switch {
+	case !on:
+		return refused(http.StatusServiceUnavailable, "this command is disabled")
+	case !b.cfg.Serialized:
+		return refused(http.StatusInternalServerError, "serializeLastProcessedZxid.enabled is false")
+	case !l.allow(b.cfg.Interval):
+		limited.Inc()
+		return refused(http.StatusTooManyRequests, fmt.Sprintf("one is taken in %v", b.cfg.Interval))
+	}
+	return nil
+}
+
+func (b *backups) snapshot(w http.ResponseWriter, r *http.Request) *answer {
+	streaming := true
+	if v := r.URL.Query().Get("streaming"); v != "" {
+		streaming = strings.EqualFold(v, "true") // as Java's Boolean.parseBoolean
+	}
+	m := b.src.Metrics()
+	if a := b.allowed(b.cfg.Snapshot, &b.snapshots, &m.SnapshotRateLimited); a != nil {
+		return a
+	}
+	s, err := b.do.Snapshot(r.Context())
+	if err != nil {
+		m.SnapshotErrors.Inc()
+		b.log.Warn("no snapshot for the admin server", "client", r.RemoteAddr, "error", err)
+		return refused(http.StatusInternalServerError, err.Error())
+	}
+	defer s.Close()
+	if !streaming {
+		return &answer{fields: object{{"last_zxid", hex(s.Zxid)}, {"snapshot_size", s.Bytes}, {"file", s.File}}}
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(s.Bytes, 10))
+	w.Header().Set("last_zxid", hex(s.Zxid))
+	w.Header().Set("snapshot_size", strconv.FormatInt(s.Bytes, 10))
+	if _, err := io.Copy(w, s); err != nil {
+		m.SnapshotErrors.Inc()
+		b.log.Warn("a snapshot was not sent to its end", "client", r.RemoteAddr, "error", err)
+	}
+	return nil
+}
+
+func hex(zxid int64) string { return fmt.Sprintf("%#x", uint64(zxid)) }
+
+func (b *backups) restore(w http.ResponseWriter, r *http.Request) *answer {
+	m := b.src.Metrics()
+	body := &paced{body: r.Body, conn: http.NewResponseController(w)}
+	start := make([]byte, 10)
+	n, err := io.ReadFull(body, start)
+	if n == 0 {
+		return refused(http.StatusBadRequest, "give the snapshot as the request's body")
+	}
+	if a := b.allowed(b.cfg.Restore, &b.restores, &m.RestoreRateLimited); a != nil {
+		return a
+	}
+	if err == nil {
+		err = foreign(start)
+	}
+	var done Restored
+	began := time.Now()
+	if err == nil || err == io.ErrUnexpectedEOF {
+		done, err = b.do.Restore(r.Context(), io.MultiReader(bytes.NewReader(start[:n]), body), r.ContentLength)
+	}
+	if err != nil {
+		m.RestoreErrors.Inc()
+		b.log.Warn("nothing restored for the admin server", "client", r.RemoteAddr, "error", err)
+		return refused(restoreStatus(err), err.Error())
+	}
+	m.RestoreTime.Time(time.Since(began))
+	return &answer{fields: object{
+		{"last_zxid", done.Zxid},
+		{"snapshot_zxid", hex(done.SnapshotZxid)},
+		{"restored", "all servers of the ensemble"},
+	}}
+}
+
+func restoreStatus(err error) int {
+	switch {
+	case errors.Is(err, ErrNoSnapshot):
+		return http.StatusBadRequest
+	case errors.Is(err, ErrTooLarge):
+		return http.StatusInsufficientStorage
+	case errors.Is(err, ErrRestoring):
+		return http.StatusConflict
+	case errors.Is(err, ErrUnavailable):
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// foreign names what a body is that can be told by its beginning and is none of ours.
+func foreign(start []byte) error {
+	for _, f := range []struct{ magic, name string }{
+		{"ZKSN", "a snapshot file of ZooKeeper"},
+		{"ZKLG", "a log file of ZooKeeper"},
+		{"\x1f\x8b", "compressed by gzip"},
+		{"\x82SNAPPY\x00", "compressed by snappy"},
+		{"{", "JSON"},
+	} {
+		if strings.HasPrefix(string(start), f.magic) {
+			return fmt.Errorf("%w: it is %s", ErrNoSnapshot, f.name)
+		}
+	}
+	return nil
+}
+
+// paced gives each read of a body some time, and not the body as a whole.
+type paced struct {
+	body io.Reader
+	conn *http.ResponseController
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	if err := p.conn.SetReadDeadline(time.Now().Add(bodyPause)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	n, err := p.body.Read(b)
+	if err != nil {
+		p.conn.SetReadDeadline(time.Time{}) // what follows is not the body
+	}
+	return n, err
+}
