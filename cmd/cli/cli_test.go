@@ -88,7 +88,7 @@ func TestParseInvocation(t *testing.T) {
 
 func TestReadClientConfig(t *testing.T) {
 	tests := []struct{ text, err string }{
-		{"# none\nzookeeper.request.timeout=1500\njute.maxbuffer = 4096\nzookeeper.client.secure=false\n", ""},
+		{"# none\nzookeeper.request.timeout=1500\njute.maxbuffer = 0x1000\nzookeeper.client.secure=false\n", ""},
 		{"zookeeper.client.secure=true\n", "no TLS yet"},
 		{"zookeeper.sasl.clientconfig=Client\n", "no SASL yet"},
 		{"zookeeper.request.timeout=x\n", "no number"},
@@ -98,7 +98,8 @@ func TestReadClientConfig(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := readClientConfig(path)
+		var c configured
+		err := c.readClientConfig(path)
 		switch {
 		case tt.err != "":
 			if err == nil || !strings.Contains(err.Error(), tt.err) {

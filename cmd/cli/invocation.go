@@ -78,18 +78,18 @@ func parseInvocation(args []string, complain io.Writer) (inv invocation, err err
 	return inv, nil
 }
 
-// configured is what a -client-configuration file says that this client knows.
+// configured is what properties say that this client knows: those of a
+// -client-configuration file and those of the environment.
 type configured struct {
 	requestTimeout time.Duration
 	maxReplyBytes  int
 }
 
-// readClientConfig reads a properties file. What would change who is talked to, or
-// how secretly, and is not there yet, is refused; the rest is of no concern here.
-func readClientConfig(path string) (c configured, err error) {
+// readClientConfig reads a properties file.
+func (c *configured) readClientConfig(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return c, err
+		return err
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
@@ -99,26 +99,36 @@ func readClientConfig(path string) (c configured, err error) {
 			continue
 		}
 		key, value, _ := strings.Cut(line, "=")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		switch {
-		case key == "zookeeper.client.secure" && strings.EqualFold(value, "true"),
-			key == "zookeeper.clientCnxnSocket" && strings.HasSuffix(value, "Netty"):
-			return c, fmt.Errorf("%s: %s=%s: this client has no TLS yet; use the servers' plain clientPort", path, key, value)
-		case key == "zookeeper.sasl.clientconfig", key == "java.security.auth.login.config":
-			return c, fmt.Errorf("%s: %s: this client has no SASL yet; identify yourself with addauth digest", path, key)
-		case key == "zookeeper.request.timeout":
-			ms, err := strconv.Atoi(value)
-			if err != nil {
-				return c, fmt.Errorf("%s: %s=%s is no number of milliseconds", path, key, value)
-			}
-			c.requestTimeout = time.Duration(ms) * time.Millisecond
-		case key == "jute.maxbuffer":
-			if c.maxReplyBytes, err = strconv.Atoi(value); err != nil {
-				return c, fmt.Errorf("%s: %s=%s is no number of bytes", path, key, value)
-			}
+		if err := c.take(path, strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
+			return err
 		}
 	}
-	return c, lines.Err()
+	return lines.Err()
+}
+
+// take takes a property. What would change who is talked to, or how secretly, and is
+// not there yet, is refused; the rest is of no concern here.
+func (c *configured) take(where, key, value string) error {
+	switch {
+	case key == "zookeeper.client.secure" && strings.EqualFold(value, "true"),
+		key == "zookeeper.clientCnxnSocket" && strings.HasSuffix(value, "Netty"):
+		return fmt.Errorf("%s: %s=%s: this client has no TLS yet; use the servers' plain clientPort", where, key, value)
+	case key == "zookeeper.sasl.clientconfig", key == "java.security.auth.login.config":
+		return fmt.Errorf("%s: %s: this client has no SASL yet; identify yourself with addauth digest", where, key)
+	case key == "zookeeper.request.timeout":
+		ms, err := strconv.Atoi(value)
+		if err != nil {
+			return fmt.Errorf("%s: %s=%s is no number of milliseconds", where, key, value)
+		}
+		c.requestTimeout = time.Duration(ms) * time.Millisecond
+	case key == "jute.maxbuffer":
+		n, err := strconv.ParseInt(value, 0, 32)
+		if err != nil {
+			return fmt.Errorf("%s: %s=%s is no number of bytes", where, key, value)
+		}
+		c.maxReplyBytes = int(n)
+	}
+	return nil
 }
 
 // wordPattern is ZooKeeperMain's: it decides what an unclosed quotation mark

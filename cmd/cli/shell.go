@@ -24,7 +24,13 @@ type IO struct {
 	Stdout, Stderr io.Writer
 	// Version is what the command version prints behind "ZooKeeper CLI version: ".
 	Version string
+	// Properties are Java properties from outside of -client-configuration, which
+	// wins over them.
+	Properties []Property
 }
+
+// Property is KEY=VALUE, with where it was found, for messages.
+type Property struct{ Text, Where string }
 
 // shell is one run of the command line.
 type shell struct {
@@ -87,8 +93,15 @@ func Run(args []string, std IO) int {
 	sh.setOutput(std.Stdout, std.Stderr)
 	sh.colour = colourful(std.Stdout)
 	defer sh.out.Flush()
+	for _, p := range sh.Properties {
+		key, value, _ := strings.Cut(p.Text, "=")
+		if err := sh.configured.take(p.Where, key, value); err != nil {
+			fmt.Fprintln(sh.err, err)
+			return exitInvalid
+		}
+	}
 	if inv.clientConfig != "" {
-		if sh.configured, err = readClientConfig(inv.clientConfig); err != nil {
+		if err := sh.configured.readClientConfig(inv.clientConfig); err != nil {
 			fmt.Fprintln(sh.err, err)
 			return exitInvalid
 		}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +15,19 @@ import (
 type exitWith int
 
 func (exitWith) Error() string { return "" }
+
+// clientProperties picks the -D words of the flags that zkCli.sh hands to a JVM, in
+// the order in which they reach its command line.
+func clientProperties(getenv func(string) string) (props []cli.Property) {
+	for _, name := range []string{"CLIENT_JVMFLAGS", "JVMFLAGS"} {
+		for _, word := range shellWords(getenv(name)) {
+			if text, isDefinition := strings.CutPrefix(word, "-D"); isDefinition {
+				props = append(props, cli.Property{Text: text, Where: name})
+			}
+		}
+	}
+	return props
+}
 
 func newCLICommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -27,6 +42,8 @@ func newCLICommand() *cobra.Command {
 				Stdout:  cmd.OutOrStdout(),
 				Stderr:  cmd.ErrOrStderr(),
 				Version: wordsVersion(info),
+
+				Properties: clientProperties(os.Getenv),
 			})
 			if code != exitOK {
 				return exitWith(code)
