@@ -330,19 +330,21 @@ func decodeIDs(b []byte) []protocol.SessionID {
 // it still belongs to the connection it belongs to now.
 func (s *Server) expire(term uint64, ids []protocol.SessionID) {
 	r := fsm.Expire{Term: term}
+	var timeouts []int32
 	now := time.Now()
 	s.fsm.View(func(v fsm.View) {
 		for _, id := range ids {
 			// One that has just moved is closing no more.
-			if owner, ok := v.Owner(id); ok && s.expirer.Closing(id) {
+			if timeout, owner, ok := v.Session(id); ok && s.expirer.Closing(id) {
+				timeouts = append(timeouts, timeout)
 				r.Sessions = append(r.Sessions, fsm.ExpiredSession{Session: id, Owner: owner})
 			}
 		}
 	})
 	s.mu.Lock()
-	for _, e := range r.Sessions {
+	for i, e := range r.Sessions {
 		s.expiring[e.Session] = now
-		s.log.Info(fmt.Sprintf("Expiring session %s, timeout exceeded", e.Session))
+		s.log.Info(fmt.Sprintf("Expiring session %s, timeout of %dms exceeded", e.Session, timeouts[i]))
 	}
 	s.mu.Unlock()
 	if len(r.Sessions) > 0 {

@@ -101,6 +101,15 @@ var elsewhere = map[string]bool{
 	"ZOO_TLS_PORT_NUMBER": true, // environmentTLS
 }
 
+// confluent are the variables of Confluent's image, and what is to be given in
+// their place: with them alone a server would not be what it is meant to be.
+var confluent = map[string]string{
+	"ZOOKEEPER_SERVERS":     "ZOO_SERVERS",
+	"ZOOKEEPER_SERVER_ID":   "ZOO_MY_ID",
+	"ZOOKEEPER_CLIENT_PORT": "ZOO_PORT_NUMBER",
+	"ZOOKEEPER_TICK_TIME":   "ZOO_TICK_TIME",
+}
+
 const (
 	cfgPrefix   = "ZOO_CFG_"
 	fileSuffix  = "_FILE"
@@ -110,12 +119,12 @@ const (
 	fromOrdinal = "hostname"
 )
 
-// NewEnvironment takes the ZOO_ variables out of environ, NAME=VALUE words as
+// NewEnvironment takes the ZOO_ variables, and Confluent's, out of environ, NAME=VALUE words as
 // os.Environ returns them. As in the images, an empty one counts as not set.
 func NewEnvironment(environ []string, hostname string) Environment {
 	e := Environment{vars: make(map[string]string), hostname: hostname}
 	for _, word := range environ {
-		if name, value, _ := strings.Cut(word, "="); strings.HasPrefix(name, "ZOO_") && value != "" {
+		if name, value, _ := strings.Cut(word, "="); (strings.HasPrefix(name, "ZOO_") || confluent[name] != "") && value != "" {
 			e.vars[name] = value
 		}
 	}
@@ -159,6 +168,8 @@ func (l *loader) environment() {
 				value = v.value(value)
 			}
 			l.environmentSetting(name, v.key, value)
+		case confluent[name] != "":
+			l.fault(setting{key: name, where: "$" + name}, "is not taken here; give %s in its place, or a zoo.cfg", confluent[name])
 		case compound[name] != nil:
 			compound[name](l, value)
 		case strings.HasPrefix(name, cfgPrefix):

@@ -165,3 +165,16 @@ func TestEnvironmentConfDir(t *testing.T) {
 		t.Errorf("file: tick %v, file %q, error %v", cfg.TickTime, cfg.ConfigFile, err)
 	}
 }
+
+// Variables of an image whose names are not taken end the start, and are of no
+// concern where there is a file.
+func TestEnvironmentOfConfluentsImage(t *testing.T) {
+	_, _, err := inEnvironment("c0ffee", files{}, "ZOOKEEPER_SERVERS=a:2888:3888;b:2888:3888", "ZOOKEEPER_SERVICE_HOST=10.0.0.1")
+	if err == nil || err.Error() != "$ZOOKEEPER_SERVERS: ZOOKEEPER_SERVERS: is not taken here; give ZOO_SERVERS in its place, or a zoo.cfg" {
+		t.Errorf("got %v", err)
+	}
+	env := NewEnvironment([]string{"ZOOKEEPER_CLIENT_PORT=2181"}, "c0ffee")
+	if _, warnings, err := loadIn(env, "/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n"}.read); err != nil || len(warnings) > 0 {
+		t.Errorf("beside a file: %q, %v", warnings, err)
+	}
+}

@@ -48,7 +48,16 @@ superUser superUser.1 authProvider.1 authProvider.sasl ssl.authProvider ensemble
 enforce.auth.schemes sessionRequireClientSASLAuth allowSaslFailedClients sasl.serverconfig
 kerberos.removeHostFromPrincipal security.auth_to_local SASLAuthenticationProvider.superPassword
 java.security.auth.login.config audit.enable audit.impl.class fips-mode client.portUnification client.certReload
-controllerPort jmx.log4j.disable jmx.log4j.mbean ssl.keyStore.location ssl.quorum.trustStore.password`
+controllerPort jmx.log4j.disable jmx.log4j.mbean ssl.keyStore.location ssl.quorum.trustStore.password
+ssl.keyStore.password ssl.keyStore.passwordPath ssl.keyStore.type ssl.trustStore.location ssl.clientAuth ssl.protocol
+ssl.enabledProtocols ssl.ciphersuites ssl.hostnameVerification ssl.clientHostnameVerification ssl.allowReverseDnsLookup
+ssl.crl ssl.ocsp ssl.context.supplier.class ssl.handshakeDetectionTimeoutMillis ssl.sslProvider ssl.quorum.clientAuth
+quorum.auth.learnerRequireSasl quorum.auth.serverRequireSasl quorum.auth.server.saslLoginContext
+kerberos.removeRealmFromPrincipal kerberos.canonicalizeHostNames kerberos.minReLoginTimeMs letAnySaslUserDoX
+metricsProvider.ssl.trustStore.location metricsProvider.ssl.need.client.auth pathStats.slotDuration pathStats.maxDepth
+pathStats.sampleRate pathStats.initialDelay pathStats.delay pathStats.topPathMax observer.syncEnabled
+admin.serverAddress admin.commandURL admin.idleTimeout admin.httpVersion admin.portUnification admin.forceHttps
+admin.needClientAuth admin.snapshot.enabled admin.restore.enabled admin.rateLimiterIntervalInMS`
 
 func TestTableIsComplete(t *testing.T) {
 	for key := range strings.FieldsSeq(zooKeeperKeys) {
