@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -72,7 +73,7 @@ func (a source) SafeToStop() error {
 
 // follows is nil if a member follows the leader that self knows and is up to date.
 func (a source) follows(m zabcompat.ServerSpec, self *Status) error {
-	st, err := queryStatus(m.ID, a.s.node.QuorumAddr(int64(m.ID)))
+	st, err := queryStatus(context.Background(), m.ID, a.s.node.QuorumAddr(int64(m.ID)))
 	switch {
 	case err != nil:
 		return fmt.Errorf("server %d: %w", m.ID, err)

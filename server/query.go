@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,11 +17,13 @@ const queryTimeout = 3 * time.Second
 
 // QueryStatus asks a member of an ensemble, over its quorum port, what it says
 // of itself. It blocks for at most a few seconds.
-func QueryStatus(m zabcompat.ServerSpec) (Status, error) { return queryStatus(m.ID, m.QuorumAddr()) }
+func QueryStatus(m zabcompat.ServerSpec) (Status, error) {
+	return queryStatus(context.Background(), m.ID, m.QuorumAddr())
+}
 
-func queryStatus(sid int, addr string) (Status, error) {
+func queryStatus(ctx context.Context, sid int, addr string) (Status, error) {
 	var st Status
-	b, err := peer.Status(addr)
+	b, err := peer.Status(ctx, addr)
 	if err != nil {
 		return st, err
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net"
 	"slices"
 	"strconv"
@@ -12,7 +13,7 @@ import (
 
 // Ensemble asks each member that there is a stream to for its status, all at once;
 // what the others are doing nobody knows.
-func (p *pageSource) Ensemble() console.Ensemble {
+func (p *pageSource) Ensemble(ctx context.Context) console.Ensemble {
 	s := p.s
 	own := s.Status()
 	e := console.Ensemble{
@@ -66,7 +67,7 @@ func (p *pageSource) Ensemble() console.Ensemble {
 			problems[v.SID] = "not connected"
 		default:
 			wg.Go(func() {
-				st, err := queryStatus(int(v.SID), s.node.QuorumAddr(v.SID))
+				st, err := queryStatus(ctx, int(v.SID), s.node.QuorumAddr(v.SID))
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {

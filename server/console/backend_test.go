@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -86,7 +87,7 @@ func (b *backend) Sample() Sample {
 	return b.sampled
 }
 
-func (b *backend) Ensemble() Ensemble {
+func (b *backend) Ensemble(context.Context) Ensemble {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked++

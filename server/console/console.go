@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"path"
 	"strings"
@@ -62,8 +63,9 @@ type Console struct {
 	writes   chan struct{} // a place for each write under way
 	searches chan struct{} // and for each search
 
-	stop chan struct{}
-	once sync.Once
+	life context.Context // ended by Close
+	stop <-chan struct{} // closed then
+	end  context.CancelFunc
 	wg   sync.WaitGroup
 }
 
@@ -78,8 +80,9 @@ func New(cfg Config, state State, src Source, log hclog.Logger) *Console {
 		hosts:   make(map[string]bool),
 		assets:  loadAssets(),
 		writes:  make(chan struct{}, maxWrites), searches: make(chan struct{}, maxSearches),
-		stop: make(chan struct{}),
 	}
+	c.life, c.end = context.WithCancel(context.Background())
+	c.stop = c.life.Done()
 	for _, h := range cfg.Hosts {
 		if h != "" {
 			c.hosts[hostKey(h)] = true
@@ -97,7 +100,7 @@ func New(cfg Config, state State, src Source, log hclog.Logger) *Console {
 // begun, for which it waits. Requests that come after it are refused. It may be
 // called twice.
 func (c *Console) Close() {
-	c.once.Do(func() { close(c.stop) })
+	c.end()
 	c.wg.Wait()
 }
 

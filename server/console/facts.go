@@ -23,7 +23,7 @@ func (c *Console) seenEnsemble() Ensemble {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if time.Since(v.at) > ensembleFresh {
-		v.last = c.src.Ensemble()
+		v.last = c.src.Ensemble(c.life)
 		v.at = time.Now()
 	}
 	return v.last

@@ -266,10 +266,11 @@ func (c *Console) cookie(r *http.Request) string {
 	return k.Value
 }
 
+// setCookie gives a cookie that goes over TLS alone if it came so, be it to a proxy.
 func setCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName(r), Value: value, Path: Base, MaxAge: maxAge,
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+		HttpOnly: true, Secure: r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://"), SameSite: http.SameSiteStrictMode,
 	})
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"time"
 
 	"zooraft/fsm"
@@ -37,8 +38,9 @@ type Source interface {
 	// Sample is what has happened since the call before, and how the server is now.
 	// One goroutine calls it, about once a second.
 	Sample() Sample
-	// Ensemble asks the other members, and blocks for a moment at most.
-	Ensemble() Ensemble
+	// Ensemble asks the other members. It blocks for a few seconds at most, less if
+	// ctx ends.
+	Ensemble(ctx context.Context) Ensemble
 	// Sessions lists the sessions that this server knows, by id. It takes the state
 	// lock for as long as it copies them.
 	Sessions() []Session

@@ -319,13 +319,14 @@ func (m *Mesh) serve(conn net.Conn) {
 }
 
 // Status asks the server at addr (host:quorumPort) for its status and returns
-// the JSON it answers. It blocks for at most a few seconds.
-func Status(addr string) ([]byte, error) {
-	conn, _, _, err := Dial(context.Background(), addr, Stranger{}, 0, PurposeStatus)
+// the JSON it answers. It blocks for at most a few seconds, less if ctx ends.
+func Status(ctx context.Context, addr string) ([]byte, error) {
+	conn, _, _, err := Dial(ctx, addr, Stranger{}, 0, PurposeStatus)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	conn.SetReadDeadline(time.Now().Add(handshakeTimeout))
 	return io.ReadAll(io.LimitReader(conn, maxStatus))
 }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -203,8 +204,13 @@ func TestCallBack(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	a, _ := pair(t)
-	got, err := Status(a.mesh.ln.Addr().String())
+	got, err := Status(t.Context(), a.mesh.ln.Addr().String())
 	if err != nil || !bytes.Equal(got, a.Status()) {
 		t.Errorf("status %q, %v", got, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := Status(over, a.mesh.ln.Addr().String()); err == nil {
+		t.Errorf("status for nobody: %q", got)
 	}
 }
