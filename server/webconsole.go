@@ -120,7 +120,7 @@ func (p *pageSource) Writable(op protocol.OpCode) error {
 	return nil
 }
 
-func (p *pageSource) Propose(payload []byte, done console.Completion) error {
+func (p *pageSource) Propose(_ string, payload []byte, done console.Completion) error {
 	return p.s.node.Propose(payload, done)
 }
 

@@ -56,7 +56,7 @@ func (b *backend) apply(o fsm.Origin, seq uint64, payload []byte) {
 	b.Apply(&raft.Log{Index: b.index, Term: 1, Type: raft.LogCommand, Data: entry})
 }
 
-func (b *backend) Propose(payload []byte, done Completion) error {
+func (b *backend) Propose(_ string, payload []byte, done Completion) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse != nil {
@@ -241,7 +241,7 @@ func (b *backend) makeNode(path string, data []byte) {
 		Body: (&protocol.CreateRequest{Path: path, Data: data, ACL: protocol.OpenACL}).Append(nil),
 	}
 	done := make(completion, 1)
-	if err := b.Propose(r.Append(nil), done); err != nil {
+	if err := b.Propose("", r.Append(nil), done); err != nil {
 		panic(err)
 	}
 	if o := <-done; o.code != protocol.ErrOK {

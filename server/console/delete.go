@@ -33,6 +33,9 @@ func (c *Console) delete(w http.ResponseWriter, r *http.Request, s *session) {
 	deleted := 0
 	if q.Recursive {
 		n, ok := c.deleteBelow(w, r, s, q.Path, *q.Version)
+		if n > 0 {
+			c.log.Info("console: write", "act", "delete below", "path", printable(q.Path), "count", n, "user", s.user, "client", r.RemoteAddr)
+		}
 		if !ok {
 			return
 		}
@@ -47,7 +50,7 @@ func (c *Console) delete(w http.ResponseWriter, r *http.Request, s *session) {
 		c.refused(w, o, err, q.Path)
 		return
 	}
-	answer(w, written{Path: q.Path, Zxid: Hex(o.zxid), Deleted: deleted + 1})
+	c.wrote(w, r, s, "delete", written{Path: q.Path, Zxid: Hex(o.zxid), Deleted: deleted + 1})
 }
 
 // deleteBelow deletes all below a znode, deepest first, in some requests: others

@@ -195,7 +195,7 @@ func TestListOfBusyZnode(t *testing.T) {
 func (b *backend) try(op protocol.OpCode, body []byte) protocol.ErrCode {
 	done := make(completion, 1)
 	r := fsm.ClientRequest{Op: op, Options: fsm.LocalSession | fsm.SkipACL, Body: body}
-	if err := b.Propose(r.Append(nil), done); err != nil {
+	if err := b.Propose("", r.Append(nil), done); err != nil {
 		panic(err)
 	}
 	return (<-done).code

@@ -27,6 +27,9 @@ const backgroundHeader = "X-Console-Background"
 // maxCredentials bounds the body of a sign-in.
 const maxCredentials = 4 << 10
 
+// tokenUser is what somebody is called who has signed in with the token.
+const tokenUser = "console"
+
 // session is somebody who has signed in. Its fields do not change, but for those
 // that sessions guards.
 type session struct {
@@ -210,7 +213,8 @@ func (c *Console) prove(cr *credentials) (user string, ids []protocol.ID, ok boo
 		if err != nil {
 			return "", nil, false
 		}
-		return "console", []protocol.ID{super}, subtle.ConstantTimeCompare([]byte(token), []byte(cr.Token)) == 1
+		super.ID = tokenUser // the scheme counts; the id is for the audit log
+		return tokenUser, []protocol.ID{super}, subtle.ConstantTimeCompare([]byte(token), []byte(cr.Token)) == 1
 	case c.cfg.SuperDigest == "":
 		return "", nil, false
 	}

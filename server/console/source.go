@@ -30,11 +30,11 @@ type Source interface {
 	// Writable is nil if the server takes writes of the kind of op now, and else says
 	// why not.
 	Writable(op protocol.OpCode) error
-	// Propose has a request of this server committed. It does not block and retains
-	// payload. done is called from the apply goroutine, with the state lock held for
+	// Propose has a request of this server committed, for somebody at the address ip.
+	// It does not block and retains payload. done is called from the apply goroutine, with the state lock held for
 	// writing; never if the server stops first or its state is replaced by a
 	// snapshot.
-	Propose(payload []byte, done Completion) error
+	Propose(ip string, payload []byte, done Completion) error
 	// Sample is what has happened since the call before, and how the server is now.
 	// One goroutine calls it, about once a second.
 	Sample() Sample

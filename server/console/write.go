@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"zooraft/fsm"
+	"zooraft/fsm/acl"
 	"zooraft/protocol"
+	"zooraft/zabcompat"
 )
 
 // writeTimeout is how long the outcome of a write is waited for. Without a leader
@@ -65,9 +69,11 @@ func (c *Console) propose(r *http.Request, s *session, op protocol.OpCode, body 
 		return outcome{}, errBusy
 	}
 	defer func() { <-c.writes }()
-	req := fsm.ClientRequest{Op: op, Options: c.cfg.Options | fsm.LocalSession, IDs: s.ids, Body: body}
+	ip := acl.IPText(peer(r))
+	ids := append([]protocol.ID{{Scheme: "ip", ID: ip}}, s.ids...)
+	req := fsm.ClientRequest{Op: op, Options: c.cfg.Options | fsm.LocalSession, IDs: ids, Body: body}
 	done := make(completion, 1)
-	if err := c.src.Propose(req.Append(nil), done); err != nil {
+	if err := c.src.Propose(ip, req.Append(nil), done); err != nil {
 		return outcome{}, err
 	}
 	timeout := time.NewTimer(writeTimeout)
@@ -179,14 +185,14 @@ type creation struct {
 
 // request makes the operation and body of a client's request out of it.
 func (q *creation) request() (protocol.OpCode, []byte, error) {
-	acl := protocol.OpenACL
+	list := protocol.OpenACL
 	if q.ACL != nil {
 		var err error
-		if acl, err = parseACL(q.ACL); err != nil {
+		if list, err = parseACL(q.ACL); err != nil {
 			return 0, nil, err
 		}
 	}
-	r := protocol.CreateRequest{Path: q.Path, Data: q.Data, ACL: acl}
+	r := protocol.CreateRequest{Path: q.Path, Data: q.Data, ACL: list}
 	switch {
 	case q.Type == "ttl":
 		r.Flags = protocol.CreateModePersistentTTL
@@ -228,13 +234,22 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request, s *session) {
 		c.refused(w, o, err, "")
 		return
 	}
-	c.wrote(w, s, "create", o.path, o)
+	st := statOf(&o.stat)
+	c.wrote(w, r, s, "create", written{Path: o.path, Zxid: Hex(o.zxid), Stat: &st})
 }
 
-// wrote answers a write that has taken effect.
-func (c *Console) wrote(w http.ResponseWriter, _ *session, _ string, path string, o outcome) {
-	st := statOf(&o.stat)
-	answer(w, written{Path: path, Zxid: Hex(o.zxid), Stat: &st})
+// wrote answers a write that has taken effect, and says in the log who did it.
+func (c *Console) wrote(w http.ResponseWriter, r *http.Request, s *session, act string, what written) {
+	c.log.Info("console: write", "act", act, "path", printable(what.Path), "user", s.user, "client", r.RemoteAddr, "zxid", zabcompat.Zxid(what.Zxid))
+	answer(w, what)
+}
+
+// printable escapes what could end a line of the log or confuse a terminal.
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.QuoteToASCII(text)
+	}
+	return text
 }
 
 // setting asks for new data. Version is that of the data it is to replace; -1
@@ -263,7 +278,8 @@ func (c *Console) set(w http.ResponseWriter, r *http.Request, s *session) {
 		c.refused(w, o, err, q.Path)
 		return
 	}
-	c.wrote(w, s, "set", q.Path, o)
+	st := statOf(&o.stat)
+	c.wrote(w, r, s, "set", written{Path: q.Path, Zxid: Hex(o.zxid), Stat: &st})
 }
 
 // aclSetting asks for a new ACL, with the version of the old one.
@@ -295,7 +311,8 @@ func (c *Console) setACL(w http.ResponseWriter, r *http.Request, s *session) {
 		c.refused(w, o, err, q.Path)
 		return
 	}
-	c.wrote(w, s, "setAcl", q.Path, o)
+	st := statOf(&o.stat)
+	c.wrote(w, r, s, "setAcl", written{Path: q.Path, Zxid: Hex(o.zxid), Stat: &st})
 }
 
 // parseACL reads an ACL; letters of permissions may come in any order.
