@@ -19,6 +19,9 @@ import (
 type HTTPConfig struct {
 	// Addr is host:port to listen on (serverAddress, serverPort).
 	Addr string
+	// Names are what the server may be called by, besides addresses and what the host
+	// calls itself, if it listens for this host alone; "*" for anything.
+	Names []string
 	// CommandURL is the path below which the commands stand (commandURL).
 	CommandURL string
 	// IdleTimeout ends connections that are silent for so long (idleTimeout).
@@ -49,11 +52,20 @@ type Page struct {
 
 func newPage(addr, started string, handler http.Handler, idle time.Duration, log hclog.Logger) *Page {
 	return &Page{addr: addr, started: started, log: log, srv: http.Server{
-		Handler:           noTrace(handler),
+		Handler:           noTrace(paced(handler, stall(idle))),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       idle,
 		ErrorLog:          log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}}
+}
+
+// stall is how long a connection may stand still within a request: as long as
+// between two, which is ZooKeeper's rule, but not for ever.
+func stall(idle time.Duration) time.Duration {
+	if idle <= 0 {
+		return time.Minute
+	}
+	return idle
 }
 
 // commander answers ZooKeeper's commands as JSON, and what probes ask.
@@ -91,18 +103,11 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 		mux.Handle(UIPath, cfg.UI)
 	}
 	started := "Started AdminServer on address %s, port %s and command URL " + strings.ReplaceAll(cfg.CommandURL, "%", "%%")
-	return newPage(cfg.Addr, started, mux, cfg.IdleTimeout, log)
-}
-
-// noTrace refuses TRACE, which would send a caller's credentials back.
-func noTrace(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodTrace {
-			http.Error(w, "Forbidden", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	var all http.Handler = mux
+	if loopback(cfg.Addr) {
+		all = ownName(mux, cfg.Names)
+	}
+	return newPage(cfg.Addr, started, all, cfg.IdleTimeout, log)
 }
 
 // Listen binds the port and serves in the background.
@@ -116,7 +121,7 @@ func (p *Page) Listen() error {
 	p.log.Info(fmt.Sprintf(p.started, host, port))
 	go func() {
 		defer close(p.end)
-		if err := p.srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := p.srv.Serve(guard(ln, stall(p.srv.IdleTimeout))); !errors.Is(err, http.ErrServerClosed) {
 			p.log.Error("page has ended", "address", p.addr, "error", err)
 		}
 	}()

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -138,20 +137,18 @@ func wchp(src Source) string {
 
 // grouped prints each head once, with its items below.
 func grouped(watches []Watch, split func(Watch) (head, item string)) string {
-	slices.SortFunc(watches, func(v, w Watch) int {
-		vh, vi := split(v)
-		wh, wi := split(w)
-		return cmp.Or(cmp.Compare(vh, wh), cmp.Compare(vi, wi))
-	})
-	var b strings.Builder
-	last := ""
+	heads := make(map[string][]string)
 	for _, w := range watches {
 		head, item := split(w)
-		if head != last {
-			b.WriteString(head + "\n")
-			last = head
+		heads[head] = append(heads[head], item)
+	}
+	var b strings.Builder
+	for _, head := range slices.Sorted(maps.Keys(heads)) {
+		b.WriteString(head + "\n")
+		slices.Sort(heads[head])
+		for _, item := range heads[head] {
+			b.WriteString("\t" + item + "\n")
 		}
-		b.WriteString("\t" + item + "\n")
 	}
 	b.WriteByte('\n')
 	return b.String()

@@ -1,0 +1,179 @@
+package admin
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxPageConns bounds a page's connections, which are file descriptors that
+// clients could have. Those beyond wait in the kernel's queue.
+const maxPageConns = 512
+
+// guarded is a listener that bounds what its peers can hold: how many connections
+// there are, and how long one may take nothing of what is sent to it, however long
+// the whole takes.
+type guarded struct {
+	net.Listener
+	stall time.Duration
+	room  chan struct{} // holds one for each connection
+	done  chan struct{} // closed with the listener
+	once  sync.Once
+}
+
+func guard(ln net.Listener, stall time.Duration) *guarded {
+	return &guarded{Listener: ln, stall: stall, room: make(chan struct{}, maxPageConns), done: make(chan struct{})}
+}
+
+func (g *guarded) Accept() (net.Conn, error) {
+	select {
+	case g.room <- struct{}{}:
+	case <-g.done:
+		return nil, net.ErrClosed
+	}
+	c, err := g.Listener.Accept()
+	if err != nil {
+		<-g.room
+		return nil, err
+	}
+	return &patient{Conn: c, stall: g.stall, leave: sync.OnceFunc(func() { <-g.room })}, nil
+}
+
+func (g *guarded) Close() error {
+	g.once.Do(func() { close(g.done) })
+	return g.Listener.Close()
+}
+
+type patient struct {
+	net.Conn
+	stall time.Duration
+	until atomic.Pointer[time.Time] // what a handler has set, nil for nothing
+	leave func()
+}
+
+func (c *patient) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end a connection so that an answer to a request that
+// has not been read to its end arrives.
+func (c *patient) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// pieceBytes are written under one deadline.
+const pieceBytes = 64 << 10
+
+func (c *patient) Write(b []byte) (n int, err error) {
+	for {
+		piece := b[n:min(len(b), n+pieceBytes)]
+		at := time.Now().Add(c.stall)
+		if until := c.until.Load(); until != nil && until.Before(at) {
+			at = *until
+		}
+		if err := c.Conn.SetWriteDeadline(at); err != nil {
+			return n, err
+		}
+		k, err := c.Conn.Write(piece)
+		if n += k; err != nil || n == len(b) {
+			return n, err
+		}
+	}
+}
+
+// SetWriteDeadline sets an earlier end.
+func (c *patient) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.until.Store(nil)
+	} else {
+		c.until.Store(&t)
+	}
+	return nil
+}
+
+// paced ends requests whose body stops coming for a limit of time.
+func paced(next http.Handler, limit time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			b := &body{r.Body, http.NewResponseController(w), limit}
+			b.extend()
+			r.Body = b
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type body struct {
+	io.ReadCloser
+	rc    *http.ResponseController
+	limit time.Duration
+}
+
+// extend fails for recorders in tests alone, which have no deadlines.
+func (b *body) extend() { _ = b.rc.SetReadDeadline(time.Now().Add(b.limit)) }
+
+func (b *body) Read(p []byte) (int, error) {
+	b.extend()
+	return b.ReadCloser.Read(p)
+}
+
+// ownName refuses requests that call a page on this host alone by a name that is
+// not this server's: a site may make its name mean this address, and its scripts
+// then ask as if they came from here.
+func ownName(next http.Handler, names []string) http.Handler {
+	own := map[string]bool{"": true, "localhost": true} // HTTP/1.0 has no name
+	if host, err := os.Hostname(); err == nil {
+		own[plainHost(host)] = true
+	}
+	for _, name := range names {
+		own[plainHost(name)] = true
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := plainHost(r.Host)
+		_, err := netip.ParseAddr(name)
+		if err != nil && !own[name] && !own["*"] && !strings.HasSuffix(name, ".localhost") {
+			http.Error(w, "this server is not known by this name: use localhost or its address", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// plainHost is a host, perhaps with a port, as it is compared.
+func plainHost(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// loopback says whether an address to listen on is for this host alone.
+func loopback(addr string) bool {
+	host := plainHost(addr)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// noTrace refuses TRACE, which would send a caller's credentials back, and keeps
+// browsers from taking an answer for what it does not say it is.
+func noTrace(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if r.Method == http.MethodTrace {
+			http.Error(w, "Forbidden", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

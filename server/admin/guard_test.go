@@ -1,0 +1,152 @@
+package admin
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// listening is an admin server on a port of its own that waits for nobody longer
+// than stall.
+func listening(t *testing.T, src Source, stall time.Duration) *Page {
+	t.Helper()
+	p := NewHTTP(HTTPConfig{Addr: "127.0.0.1:0", CommandURL: "/commands", IdleTimeout: stall}, src, hclog.NewNullLogger())
+	if err := p.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func dialPage(t *testing.T, p *Page) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", p.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	return c.(*net.TCPConn)
+}
+
+// Who sends a part of a request and then nothing, or takes nothing of the answer,
+// loses the connection.
+func TestStandingStill(t *testing.T) {
+	src := sample(StateStandalone)
+	for i := range 50000 {
+		src.watches = append(src.watches, Watch{1, fmt.Sprintf("/a/long/path/to/%s/%d", strings.Repeat("x", 500), i)})
+	}
+	p := listening(t, src, 200*time.Millisecond)
+	for name, send := range map[string]string{
+		"idle":      "GET /commands/ruok HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"body":      "POST /commands/ruok HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nabc",
+		"big chunk": "POST /commands/ruok HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\nabc",
+	} {
+		c := dialPage(t, p)
+		io.WriteString(c, send)
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: the connection is still there", name)
+		}
+	}
+
+	_, whole := get(t, newTestHTTP(src), "GET", "/commands/wchc")
+	c := dialPage(t, p)
+	io.WriteString(c, "GET /commands/wchc HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	io.ReadFull(c, make([]byte, 1))
+	time.Sleep(time.Second) // five times as long as it is waited for
+	n, err := io.Copy(io.Discard, c)
+	if errors.Is(err, os.ErrDeadlineExceeded) || n >= int64(len(whole)) {
+		t.Errorf("a reader that stood still got %d bytes, %v", n, err)
+	}
+
+	// Who reads slowly, but reads, gets all of it.
+	c = dialPage(t, p)
+	io.WriteString(c, "GET /commands/wchc HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReaderSize(slowly{c}, 256<<10), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != int64(len(whole)) {
+		t.Errorf("a slow reader got %d bytes, %v", n, err)
+	}
+}
+
+// slowly reads a little less at a time than is there.
+type slowly struct{ r io.Reader }
+
+func (s slowly) Read(p []byte) (int, error) {
+	time.Sleep(10 * time.Millisecond)
+	return s.r.Read(p)
+}
+
+// However many come, the server's descriptors are not all used up, and those who
+// wait are answered when there is room again.
+func TestPageConnections(t *testing.T) {
+	p := listening(t, sample(StateStandalone), time.Minute)
+	var all []net.Conn
+	for range maxPageConns {
+		all = append(all, dialPage(t, p))
+	}
+	late := dialPage(t, p)
+	io.WriteString(late, "GET /commands/ruok HTTP/1.0\r\n\r\n")
+	late.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	if _, err := late.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one connection too many: %v", err)
+	}
+	all[0].Close()
+	late.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if b, err := io.ReadAll(late); err != nil || !strings.Contains(string(b), "200 OK") {
+		t.Errorf("when there is room: %q, %v", b, err)
+	}
+	// Full, it can be closed.
+	all[0] = dialPage(t, p)
+	p.Close()
+}
+
+// A site whose name has been made to mean this host is refused, where the admin
+// server is for this host alone.
+func TestNamesOfThisHost(t *testing.T) {
+	ask := func(listen, host string, names ...string) int {
+		h := NewHTTP(HTTPConfig{Addr: listen, Names: names, CommandURL: "/commands"}, sample(StateStandalone), hclog.NewNullLogger()).srv.Handler
+		r := httptest.NewRequest("GET", "/commands/ruok", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: browsers may guess what the answer is", host)
+		}
+		return w.Code
+	}
+	own, _ := os.Hostname()
+	for _, host := range []string{"localhost", "localhost:8080", "LOCALHOST.", "127.0.0.1:8080", "[::1]:8080", "10.0.0.7", "zk.localhost", "", own} {
+		if code := ask("127.0.0.1:8080", host); code != 200 {
+			t.Errorf("%q: %d", host, code)
+		}
+	}
+	for _, host := range []string{"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example"} {
+		for _, listen := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080"} {
+			if code := ask(listen, host); code != http.StatusMisdirectedRequest {
+				t.Errorf("%q on %s: %d", host, listen, code)
+			}
+		}
+		if code := ask("0.0.0.0:8080", host); code != 200 {
+			t.Errorf("%q where the network may ask: %d", host, code)
+		}
+	}
+	if code := ask("127.0.0.1:8080", "zk.example", "zk.example"); code != 200 {
+		t.Errorf("a name that was given: %d", code)
+	}
+	if code := ask("127.0.0.1:8080", "zk.example", "*"); code != 200 {
+		t.Errorf("any name: %d", code)
+	}
+}
