@@ -95,9 +95,6 @@ func (l *limiter) allow(interval time.Duration) bool {
 	return true
 }
 
-// bodyPause is how long a body that is being received may pause.
-const bodyPause = 30 * time.Second
-
 // answer is what a command is answered with if nothing is streamed.
 type answer struct {
 	status  int
@@ -203,7 +200,7 @@ func hex(zxid int64) string { return fmt.Sprintf("%#x", uint64(zxid)) }
 
 func (b *backups) restore(w http.ResponseWriter, r *http.Request) *answer {
 	m := b.src.Metrics()
-	body := &paced{body: r.Body, conn: http.NewResponseController(w)}
+	body := r.Body
 	start := make([]byte, 10)
 	n, err := io.ReadFull(body, start)
 	if n == 0 {
@@ -261,21 +258,4 @@ func foreign(start []byte) error {
 		}
 	}
 	return nil
-}
-
-// paced gives each read of a body some time, and not the body as a whole.
-type paced struct {
-	body io.Reader
-	conn *http.ResponseController
-}
-
-func (p *paced) Read(b []byte) (int, error) {
-	if err := p.conn.SetReadDeadline(time.Now().Add(bodyPause)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
-	}
-	n, err := p.body.Read(b)
-	if err != nil {
-		p.conn.SetReadDeadline(time.Time{}) // what follows is not the body
-	}
-	return n, err
 }

@@ -124,7 +124,11 @@ func (b *body) extend() { _ = b.rc.SetReadDeadline(time.Now().Add(b.limit)) }
 
 func (b *body) Read(p []byte) (int, error) {
 	b.extend()
-	return b.ReadCloser.Read(p)
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		_ = b.rc.SetReadDeadline(time.Time{}) // the answer may take longer
+	}
+	return n, err
 }
 
 // ownName refuses requests that call a page on this host alone by a name that is
