@@ -141,10 +141,11 @@ func TestConsole(t *testing.T) {
 	}, func() func(name, data string) bool {
 		seen := make(map[string]bool)
 		return func(name, data string) bool {
-			if name == "node" {
-				seen[data] = true
+			var node struct{ Path, Kind, Zxid string }
+			if name == "node" && json.Unmarshal([]byte(data), &node) == nil && strings.HasPrefix(node.Zxid, "0x") {
+				seen[node.Kind+" "+node.Path] = true
 			}
-			return seen[`{"path":"/web/child","kind":"created"}`] && seen[`{"path":"/web","kind":"children"}`] && seen[`{"path":"/web","kind":"changed"}`]
+			return seen["created /web/child"] && seen["children /web"] && seen["changed /web"]
 		}
 	}())
 
