@@ -250,6 +250,14 @@ func (s *Server) abandon(u *upload, err error) error {
 	return err
 }
 
+// ageStaged has the log's clock go on while something is staged, which ends by it if
+// its server does not come back. The leader calls it from time to time.
+func (s *Server) ageStaged() {
+	if term := s.node.LeadTerm(); term != 0 && s.fsm.Staging() {
+		s.node.Duty((&fsm.Expire{Term: term}).Append(nil))
+	}
+}
+
 // outcomeOf is what an answer of the log to a restore means; nil for OK.
 func outcomeOf(code protocol.ErrCode) error {
 	switch code {

@@ -283,6 +283,7 @@ func (s *Server) tick() {
 		s.reportTouches()
 		s.locals.reportTouches()
 		s.retryExpiries()
+		s.ageStaged()
 		reap.tick(time.Now(), s.node.LeadTerm(), s.spentNodes, s.remove)
 	}
 }

@@ -187,8 +187,9 @@ func (b *backups) snapshot(w http.ResponseWriter, r *http.Request) *answer {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(s.Bytes, 10))
-	w.Header().Set("last_zxid", hex(s.Zxid))
-	w.Header().Set("snapshot_size", strconv.FormatInt(s.Bytes, 10))
+	// As ZooKeeper writes them, for scripts that look at the text.
+	w.Header()["last_zxid"] = []string{hex(s.Zxid)}
+	w.Header()["snapshot_size"] = []string{strconv.FormatInt(s.Bytes, 10)}
 	if _, err := io.Copy(w, s); err != nil {
 		m.SnapshotErrors.Inc()
 		b.log.Warn("a snapshot was not sent to its end", "client", r.RemoteAddr, "error", err)
