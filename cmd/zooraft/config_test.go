@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -63,5 +65,37 @@ func TestConfigurationPage(t *testing.T) {
 	}
 	if !strings.HasSuffix(string(page), keys.String()) {
 		t.Error("docs/configuration.md is behind: replace its table by what zooraft config keys --markdown prints")
+	}
+}
+
+// Each row of the page for operators says what became of a thing in one of the page's words, and the files that it
+// names are there.
+func TestOperationsPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, counted := 0, false
+	for i, line := range strings.Split(string(page), "\n") {
+		cells := strings.Split(strings.ReplaceAll(line, `\|`, "/"), "|")
+		switch {
+		case !strings.HasPrefix(line, "|"):
+			counted = false
+		case len(cells) == 5 && strings.TrimSpace(cells[2]) == "here":
+			counted = true
+		case counted && !strings.HasPrefix(line, "|---"):
+			rows++
+			if len(cells) != 5 || !slices.Contains([]string{"done", "mapped", "ignored", "refused"}, strings.TrimSpace(cells[2])) {
+				t.Errorf("line %d: %s", i+1, line)
+			}
+		}
+	}
+	if rows < 100 {
+		t.Errorf("%d rows", rows)
+	}
+	for _, script := range regexp.MustCompile(`\bzk[A-Z][A-Za-z-]*\.sh\b`).FindAllString(string(page), -1) {
+		if _, err := os.Stat("../../deploy/bin/" + script); err != nil {
+			t.Errorf("the page names %s: %v", script, err)
+		}
 	}
 }
