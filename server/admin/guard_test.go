@@ -46,7 +46,7 @@ func TestStandingStill(t *testing.T) {
 	for i := range 50000 {
 		src.watches = append(src.watches, Watch{1, fmt.Sprintf("/a/long/path/to/%s/%d", strings.Repeat("x", 500), i)})
 	}
-	p := listening(t, src, 200*time.Millisecond)
+	p := listening(t, src, 500*time.Millisecond)
 	for name, send := range map[string]string{
 		"idle":      "GET /commands/ruok HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		"body":      "POST /commands/ruok HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nabc",
@@ -63,7 +63,7 @@ func TestStandingStill(t *testing.T) {
 	c := dialPage(t, p)
 	io.WriteString(c, "GET /commands/wchc HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	io.ReadFull(c, make([]byte, 1))
-	time.Sleep(time.Second) // five times as long as it is waited for
+	time.Sleep(2 * time.Second) // four times as long as it is waited for
 	n, err := io.Copy(io.Discard, c)
 	if errors.Is(err, os.ErrDeadlineExceeded) || n >= int64(len(whole)) {
 		t.Errorf("a reader that stood still got %d bytes, %v", n, err)
