@@ -153,5 +153,24 @@ func (p *pageSource) Settings() []console.Setting {
 	return all
 }
 
-// Slow has nothing to tell: no request is timed one by one.
-func (p *pageSource) Slow() console.SlowRequests { return console.SlowRequests{} }
+func (p *pageSource) Slow() console.SlowRequests {
+	out := console.SlowRequests{ThresholdMs: p.s.cfg.SlowRequest.Milliseconds()}
+	for _, r := range p.s.slow.recent() {
+		slow := console.SlowRequest{
+			At: r.At.UTC(), Op: r.Op, Path: r.Path, Session: console.Hex(r.Session), Client: r.Client, Zxid: console.Hex(r.Zxid),
+			TookMs: inMillis(r.Total), Parts: make(map[string]float64),
+		}
+		for _, part := range [...]struct {
+			name string
+			took time.Duration
+		}{{"queue", r.Queue}, {"fsync", r.Fsync}, {"replicate", r.Replicate}, {"sync", r.Sync}, {"apply", r.Apply}} {
+			if part.took > 0 {
+				slow.Parts[part.name] = inMillis(part.took)
+			}
+		}
+		out.Requests = append(out.Requests, slow)
+	}
+	return out
+}
+
+func inMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

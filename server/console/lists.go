@@ -152,6 +152,13 @@ func (t *lists) put(path string, k *kept, l *list) {
 	}
 }
 
+// forget lets all go: the state is another one.
+func (t *lists) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all, t.bytes = make(map[string]*kept), 0
+}
+
 func (t *lists) dropLocked(path string) {
 	if k := t.all[path]; k != nil && k.list != nil {
 		t.bytes -= k.list.size()

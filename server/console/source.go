@@ -221,14 +221,16 @@ type SlowRequests struct {
 
 // SlowRequest is one of them.
 type SlowRequest struct {
-	At      time.Time `json:"at"`
+	At      time.Time `json:"at"` // of the reply
 	Op      string    `json:"op"`
-	Path    string    `json:"path"`
+	Path    string    `json:"path"` // "" where the operation has none, or several
 	Session Hex       `json:"session"`
 	Client  string    `json:"client"`
+	Zxid    Hex       `json:"zxid"` // that the reply carries
 	TookMs  float64   `json:"tookMs"`
-	// Where the time went, as far as it is known, by the name of the part.
-	Parts map[string]float64 `json:"partsMs,omitempty"`
+	// Parts are where the time went, one after the other, those that took any: queue,
+	// fsync, replicate, sync, apply.
+	Parts map[string]float64 `json:"partsMs"`
 }
 
 // Severity says how much a warning matters.

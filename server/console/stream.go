@@ -183,6 +183,7 @@ func (t *streams) leave(st *stream) {
 // snapshot, of which no watch tells. It does not block and may be called with the
 // state lock held.
 func (c *Console) Restored() {
+	c.lists.forget()
 	c.streams.mu.Lock()
 	defer c.streams.mu.Unlock()
 	for st := range c.streams.all {
