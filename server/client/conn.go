@@ -66,6 +66,8 @@ type conn struct {
 	filledAt int64 // when the last bytes came in, ns on the server's clock
 	touch    Toucher
 	timer    *time.Timer // ends a connection without a session; nil with one
+	woken    int64       // when it last woke, ns on the server's clock
+	drowsy   bool        // it has been quiet for so long that it may sleep
 
 	// Written by readLoop before the session is asked for, then read-only.
 	session  protocol.SessionID
@@ -126,6 +128,7 @@ func (c *conn) kill(why *cause) {
 	// looks at cause afterwards.
 	c.nc.SetDeadline(longAgo)
 	c.nudge()
+	c.srv.sleepers.wake(c)
 }
 
 // die marks the connection as dead, unless it is.
@@ -185,12 +188,11 @@ func (c *conn) hasRoom() bool {
 	return n == 0 || limit <= 0 || c.srv.outstanding.Load() <= limit || int64(n) < limit/max(c.srv.busy.Load(), 1)
 }
 
-// readLoop is the life of the connection.
+// readLoop is the life of the connection, up to when it first sleeps.
 func (c *conn) readLoop() {
-	defer c.srv.wg.Done()
-	defer c.end()
 	c.timer = time.AfterFunc(c.srv.handshakeTimeout, func() { c.kill(causeHandshake) })
 	if c.fourLetters() || !c.handshake() {
+		c.end()
 		return
 	}
 	c.timer.Stop()
@@ -201,6 +203,7 @@ func (c *conn) readLoop() {
 // end takes the connection apart: what is queued after a farewell is sent, then
 // nothing of it remains but the writes that are on their way.
 func (c *conn) end() {
+	defer c.srv.wg.Done()
 	if c.timer != nil {
 		defer c.timer.Stop()
 	}
@@ -289,7 +292,9 @@ func (c *conn) fill() bool {
 		switch {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.timeout > 0:
-			c.armRead()
+			if c.armRead(); c.drowsy {
+				return false
+			}
 		case errors.Is(err, io.EOF):
 			c.kill(causeEOF)
 		default:
@@ -299,13 +304,30 @@ func (c *conn) fill() bool {
 	return false
 }
 
-// armRead sets the read deadline to when the connection has been silent for its
-// session timeout, and ends it if that is now.
+// quietTime is how long a connection with nothing to read keeps its goroutine.
+const quietTime = 250 * time.Millisecond
+
+// silentAt is when the connection will have been silent for its session timeout,
+// ns on the server's clock.
+func (c *conn) silentAt() int64 { return c.lastIO.Load() + int64(c.timeout) }
+
+// armRead sets the read deadline to when something is to be done if nothing is
+// heard, and does what is due already: it ends a connection that is silent, and
+// has a quiet one know that it may sleep.
 func (c *conn) armRead() {
-	left := c.timeout - time.Duration(c.srv.now()-c.lastIO.Load())
+	now := c.srv.now()
+	left := time.Duration(c.silentAt() - now)
 	if left <= 0 {
 		c.kill(causeIdle)
 		return
+	}
+	if c.srv.sleepers != nil && c.raw != nil {
+		quiet := time.Duration(now - max(c.lastIO.Load(), c.woken))
+		if quiet >= c.srv.quietTime && !c.in.holds() {
+			c.drowsy = true
+			return
+		}
+		left = min(left, max(c.srv.quietTime-quiet, c.srv.quietTime/2))
 	}
 	c.nc.SetReadDeadline(time.Now().Add(left))
 	if c.isDead() {
@@ -313,27 +335,38 @@ func (c *conn) armRead() {
 	}
 }
 
-// serve handles requests until the connection ends or the client has asked for
-// its end.
+// stayAwake has a connection wait for bytes by itself, for a while.
+func (c *conn) stayAwake() {
+	c.drowsy = false
+	c.woken = c.srv.now()
+	c.armRead()
+}
+
+// serve handles requests until the connection ends, which it sees to, or sleeps.
 func (c *conn) serve() {
 	for {
 		frame, ok := c.nextFrame()
-		if !ok {
-			return
+		if !ok && c.drowsy {
+			if c.srv.sleepers.add(c) {
+				return // awake goes on, perhaps already
+			}
+			c.stayAwake()
+			continue
 		}
-		if !c.request(frame) {
-			return
+		if !ok || !c.request(frame) {
+			break
 		}
 		if c.out.size.Load() >= keepBuffer {
 			c.flush()
 		}
 		if !c.hasRoom() {
 			if !c.wait(c.hasRoom) {
-				return
+				break
 			}
 			c.filledAt = c.srv.now() // what waited behind arrives only now
 		}
 	}
+	c.end()
 }
 
 // Notify implements watch.Sink. The receiver's right to know is checked here.

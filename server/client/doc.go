@@ -9,7 +9,8 @@
 // words say (Config.Words). It knows neither Raft nor peers.
 //
 // Each connection has a goroutine, readLoop, that takes frames off the socket,
-// starts what they ask for and sends the replies that it can make itself. The
+// starts what they ask for and sends the replies that it can make itself; one that
+// is quiet gives it up until there is something to read (see sleepers). The
 // apply goroutine completes writes, and with them the reads that waited behind
 // them; it never waits for a connection, nor makes a system call for one while it
 // holds the state lock, but leaves what is to be sent to the flushers, a few
@@ -42,5 +43,5 @@
 //
 // Lock order: localSession.turn, the state lock, conn.mu (the pipeline),
 // localSessions.mu, the watch table's own lock, outbox.mu. Server.mu is taken with or without the state lock; under it
-// only outbox.mu is taken. Under flushers.mu nothing is.
+// only outbox.mu and sleepers.mu are taken. Under flushers.mu and sleepers.mu nothing is.
 package client

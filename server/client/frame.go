@@ -53,6 +53,9 @@ func (f *frameReader) init(nc net.Conn, raw syscall.RawConn, limit int) {
 	f.try = f.tryRead
 }
 
+// holds reports whether there are bytes that have not been consumed.
+func (f *frameReader) holds() bool { return f.w > f.r }
+
 // word returns the first four bytes of the stream, nil if they have not come.
 func (f *frameReader) word() []byte {
 	if f.w-f.r < 4 {

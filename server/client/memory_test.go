@@ -18,7 +18,7 @@ func TestMemoryPerConnection(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens 2,000 connections")
 	}
-	const n, most = 2000, 9 << 10
+	const n, most = 2000, 6 << 10
 	f := start(t, nil)
 	peers := make([]*peer, 0, n)
 	f.connect().mustCall(1, protocol.OpCreate, create("/a", string(make([]byte, 1000))))
@@ -29,6 +29,7 @@ func TestMemoryPerConnection(t *testing.T) {
 		p.call(2, protocol.OpCreate, create(fmt.Sprintf("/n%d", i%10), ""))
 		peers = append(peers, p)
 	}
+	asleep(t, f, n)
 	each := (memory() - before) / n
 	t.Logf("%d bytes per idle connection, client's end and its session included", each)
 	if each > most && !raceEnabled {

@@ -44,11 +44,12 @@ type Server struct {
 	busy        atomic.Int64 // pipelines that are not empty
 	scratch     sync.Pool
 	flushers    flushers
+	sleepers    *sleepers               // set by Listen; nil if connections do not sleep
 	dirty       []*conn                 // owned by the apply goroutine: listed, not handed over
 	warned      [warnKinds]atomic.Int64 // when a line that clients can provoke was last logged
 
 	// Constants of the package; tests shorten them.
-	handshakeTimeout, catchUpTimeout time.Duration
+	handshakeTimeout, catchUpTimeout, quietTime time.Duration
 
 	mu       sync.Mutex
 	gone     counts // of the connections that have ended
@@ -62,7 +63,7 @@ type Server struct {
 	locals localSessions
 
 	stop chan struct{}  // closed by Close
-	wg   sync.WaitGroup // the accept loop, the flushers, and the loops of each connection
+	wg   sync.WaitGroup // the accept loop, the flushers, sleepers.run, each connection, and its writeLoop
 }
 
 // New makes a client port that does not listen yet and refuses sessions.
@@ -86,6 +87,7 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 		connects:         newBucket(cfg.Limits.Connects),
 		intake:           newIntake(cfg.Limits.Requests),
 		catchUpTimeout:   catchUpTimeout,
+		quietTime:        quietTime,
 		stop:             make(chan struct{}),
 		conns:            make(map[*conn]struct{}),
 		perAddr:          make(map[netip.Addr]int),
@@ -127,6 +129,10 @@ func (s *Server) Listen() error {
 	}
 	s.ln = ln
 	s.flushers.start(&s.wg)
+	if s.sleepers = newSleepers(s); s.sleepers != nil {
+		s.wg.Add(1)
+		go s.sleepers.run()
+	}
 	s.wg.Add(1)
 	go s.acceptLoop(ln)
 	return nil
@@ -255,8 +261,10 @@ func (s *Server) Close() {
 	for c := range s.conns {
 		c.kill(causeShutdown)
 	}
+	sleepers := s.sleepers
 	s.mu.Unlock()
 	s.flushers.close()
+	sleepers.close()
 	s.wg.Wait()
 }
 
