@@ -225,6 +225,7 @@ func (n *Node) resendIfStuck(now time.Time) {
 		if now.Sub(o.asked) > 500*time.Millisecond {
 			n.registerLocked()
 		}
+	case Room(n.takes.Load()) == RoomNone: // they wait for room
 	case o.len() > 0 && now.Sub(o.progressAt) > stuckAfter:
 		n.log.Warn("requests are not applied: sending them again", "count", o.len(), "leader-sid", n.leaderSID)
 		if n.leaderSID != n.cfg.SID {

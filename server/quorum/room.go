@@ -68,11 +68,11 @@ func (n *Node) Space() (r Room, data, log store.Space) {
 func (n *Node) Takes() Room { return Room(n.takes.Load()) }
 
 // lowWater are the bytes free below which there is little room, or none, for a log
-// that grows by segments and a state whose snapshot is that large. On a small disk
-// a quarter of it is little.
+// that grows by segments and a state whose snapshot is that large, which the next
+// one needs again. On a small disk a quarter of it, besides, is little.
 func lowWater(log store.Space, segment, snapshot uint64) (scarce, none uint64) {
 	none = segment + roomSlack
-	return max(min(none+2*segment+snapshot, log.Total/4), none), none
+	return max(min(none+2*segment, log.Total/4)+snapshot, none), none
 }
 
 // roomOf is the room that there is, after there was another. It takes an eighth

@@ -31,6 +31,7 @@ func TestRoomOf(t *testing.T) {
 		{name: "nearly", was: RoomNone, log: store.Space{Free: 108 * mib, Total: 100 * gib}, want: RoomScarce},
 		{name: "back at once", was: RoomNone, log: store.Space{Free: gib, Total: 100 * gib}, want: RoomPlenty},
 		{name: "a quarter of a small disk is enough", log: store.Space{Free: 128 * mib, Total: 512 * mib}, want: RoomPlenty},
+		{name: "and a snapshot", log: store.Space{Free: 328*mib - 1, Total: 512 * mib}, snapshot: 200 * mib, want: RoomScarce},
 		{name: "but not less than the reserve", log: store.Space{Free: 95 * mib, Total: 256 * mib}, want: RoomNone},
 		{name: "no place for a snapshot", log: store.Space{Free: gib, Total: 2 * gib},
 			data: store.Space{Free: 500 * mib, Total: 100 * gib}, snapshot: 500 * mib, want: RoomScarce},

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -180,9 +181,21 @@ func TestFullDisk(t *testing.T) {
 	f.must(second.Sync("/full"))
 	f.must(second.CloseSession())
 
+	sizes := make(map[int]int64)
+	for sid := range disks {
+		sizes[sid] = logSize(t, e.Server(sid).Log)
+	}
 	for _, d := range disks {
 		d.leave(none)
 	}
+	harness.Eventually(t, patience, "no server takes writes", func() error { // what is under way by then waits for room
+		for sid, size := range sizes {
+			if !bytes.Contains(logFrom(t, e.Server(sid).Log, size), []byte("no write is taken")) {
+				return fmt.Errorf("server %d may", sid)
+			}
+		}
+		return nil
+	})
 	refused("a deletion", func() *loadclient.Request { return c.Delete("/full/none", -1) })
 	f.must(c.GetData("/full", false))
 	ctx, cancel := context.WithTimeout(f.ctx, handshakeTimeout)
@@ -243,7 +256,10 @@ func TestDiskFills(t *testing.T) {
 	if created < 64 || created == 1536 {
 		t.Errorf("%d creations of %d KiB on a disk of 768 MiB", created, len(value)>>10)
 	}
-	f.must(c.Delete("/full/0", -1))
+	harness.Eventually(t, patience, "a deletion is taken", func() error { // not while a snapshot takes the reserve
+		_, err := c.Delete("/full/0", -1).Wait(f.ctx)
+		return err
+	})
 	e.Restart(1)
 	f.connect(c, 1, patience)
 	if got := len(f.must(c.GetChildren("/full", false)).Children); got != created-1 {
