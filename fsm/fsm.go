@@ -72,6 +72,9 @@ type Observer interface {
 	// OverQuota reports a write that goes beyond a limit of a quota, or would if it
 	// was not refused. x is valid during the call. Every server is told.
 	OverQuota(x *Excess)
+	// Wrote reports a znode created, changed or deleted, and the bytes of data that
+	// it was given. A multi's are reported once all of it has succeeded.
+	Wrote(path string, bytes int)
 	// Reconfiguring reports that View.Pending is a change of the membership which
 	// the leader is to carry out. One that Restored or a new leader finds pending is
 	// not reported again.

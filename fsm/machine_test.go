@@ -3,6 +3,7 @@ package fsm
 import (
 	"bytes"
 	"io"
+	"strconv"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -28,6 +29,7 @@ type machine struct {
 	attached  []Owner
 	registers []uint64
 	over      []Excess
+	wrote     []string // path and bytes
 	applied   uint64
 	restored  int
 	replaced  int
@@ -66,9 +68,12 @@ func (m *machine) SessionAttached(_ protocol.SessionID, _ int32, o Owner) {
 }
 func (m *machine) SessionClosed(id protocol.SessionID, _ bool) { m.closed = append(m.closed, id) }
 func (m *machine) Led(uint64)                                  {}
-func (m *machine) OverQuota(x *Excess)                         { m.over = append(m.over, *x) }
-func (m *machine) Reconfiguring(v View)                        { m.pending = append(m.pending, v.Pending().Target) }
-func (m *machine) Membership(v View)                           { m.members = append(m.members, v.Membership()) }
+func (m *machine) Wrote(path string, bytes int) {
+	m.wrote = append(m.wrote, path+" "+strconv.Itoa(bytes))
+}
+func (m *machine) OverQuota(x *Excess)  { m.over = append(m.over, *x) }
+func (m *machine) Reconfiguring(v View) { m.pending = append(m.pending, v.Pending().Target) }
+func (m *machine) Membership(v View)    { m.members = append(m.members, v.Membership()) }
 func (m *machine) Reconfigured(_ View, o Owner, r *Result) {
 	m.outcomes = append(m.outcomes, outcome{o, *r})
 }

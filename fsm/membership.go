@@ -152,7 +152,7 @@ func (f *FSM) publish(servers []zabcompat.ServerSpec, zxid int64) ([]byte, proto
 	data := []byte(shown.String())
 	f.tree.SetConfig(data, shown.Version, f.now)
 	node := f.tree.Lookup(tree.ConfigPath)
-	f.events = append(f.events, event{protocol.EventNodeDataChanged, tree.ConfigPath, zxid, f.tree.ACL(node), nil})
+	f.events = append(f.events, event{protocol.EventNodeDataChanged, tree.ConfigPath, zxid, f.tree.ACL(node), nil, len(data)})
 	f.fireEvents()
 	f.obs.Membership(View{f})
 	return data, f.tree.Stat(node)

@@ -44,3 +44,4 @@ func (deaf) Membership(View)                                  {}
 func (deaf) Applied(v View, index, term uint64)               {}
 func (deaf) Flush()                                           {}
 func (deaf) OverQuota(x *Excess)                              {}
+func (deaf) Wrote(path string, bytes int)                     {}

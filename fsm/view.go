@@ -91,6 +91,14 @@ type Reader struct {
 	Options Options        // of the server that it is connected to
 	Watcher *watch.Watcher // takes the watches that the read sets
 	Sink    watch.Sink     // takes the catch-up events of setWatches
+	Tally   Tally          // hears of what was read; nil: nobody counts
+}
+
+// Tally counts what is read: exists, getData and getChildren that succeed, alone or
+// in a multiRead. bytes are those of the data or of the children's names; path may
+// share memory with the request and is valid during the call.
+type Tally interface {
+	NoteRead(path string, bytes int)
 }
 
 // Readable says whether op is a read that View.Read answers.
@@ -218,17 +226,25 @@ func (v View) readNode(dst []byte, op protocol.OpCode, q *protocol.PathWatchRequ
 		return nil, protocol.ErrNoAuth
 	}
 	stat := t.Stat(node)
+	bytes := 0
 	switch op {
 	case protocol.OpExists:
 		dst = stat.Append(dst)
 	case protocol.OpGetData:
-		dst = protocol.AppendBuffer(dst, t.Data(node))
+		data := t.Data(node)
+		bytes = len(data)
+		dst = protocol.AppendBuffer(dst, data)
 		dst = stat.Append(dst)
-	case protocol.OpGetChildren:
+	case protocol.OpGetChildren, protocol.OpGetChildren2:
+		before := len(dst)
 		dst = t.AppendChildren(dst, node)
-	case protocol.OpGetChildren2:
-		dst = t.AppendChildren(dst, node)
-		dst = stat.Append(dst)
+		bytes = len(dst) - before - 4*(1+t.NumChildren(node)) // the lengths
+		if op == protocol.OpGetChildren2 {
+			dst = stat.Append(dst)
+		}
+	}
+	if r.Tally != nil {
+		r.Tally.NoteRead(q.Path, bytes)
 	}
 	if q.Watch {
 		if op == protocol.OpGetChildren || op == protocol.OpGetChildren2 {

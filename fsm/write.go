@@ -17,6 +17,7 @@ type event struct {
 	path            string
 	zxid            int64
 	nodeACL, parACL []protocol.ACL
+	bytes           int // of data written
 }
 
 // Writable says whether op is a client's write that can be applied. Another one
@@ -231,7 +232,7 @@ func (w *write) create(op protocol.OpCode, r *protocol.CreateRequest, ttl int64)
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	w.f.quotas.keep(w.f.tree, path)
 	node := t.Create(parent, name, r.Data, list, owner, w.zxid, w.f.now)
-	w.f.events = append(w.f.events, event{protocol.EventNodeCreated, path, w.zxid, list, t.ACL(parent)})
+	w.f.events = append(w.f.events, event{protocol.EventNodeCreated, path, w.zxid, list, t.ACL(parent), len(r.Data)})
 	done := SubResult{Path: path, Stat: t.Stat(node)}
 	w.f.recount(path, node)
 	w.f.used(path, 1, int64(len(r.Data)))
@@ -270,7 +271,7 @@ func (w *write) delete(r *protocol.DeleteRequest) SubResult {
 // deleteNode removes a node and notes the event. REQUIRES: it has no children.
 func (f *FSM) deleteNode(path string, node tree.Ref, zxid int64) {
 	parent := f.tree.Parent(node)
-	f.events = append(f.events, event{protocol.EventNodeDeleted, path, zxid, f.tree.ACL(node), f.tree.ACL(parent)})
+	f.events = append(f.events, event{protocol.EventNodeDeleted, path, zxid, f.tree.ACL(node), f.tree.ACL(parent), 0})
 	size := int64(len(f.tree.Data(node)))
 	f.quotas.keep(f.tree, path)
 	f.tree.Delete(node, zxid)
@@ -294,7 +295,7 @@ func (w *write) setData(r *protocol.SetDataRequest) SubResult {
 	t.SetData(node, r.Data, w.zxid, w.f.now)
 	done := SubResult{Stat: t.Stat(node)} // before the node counts itself, if it is one that counts
 	w.f.used(r.Path, 0, growth)
-	w.f.events = append(w.f.events, event{protocol.EventNodeDataChanged, r.Path, w.zxid, t.ACL(node), nil})
+	w.f.events = append(w.f.events, event{protocol.EventNodeDataChanged, r.Path, w.zxid, t.ACL(node), nil, len(r.Data)})
 	return done
 }
 
@@ -415,6 +416,7 @@ func (w *write) sub(op *protocol.MultiOp) SubResult {
 func (f *FSM) fireEvents() {
 	for i := range f.events {
 		e := &f.events[i]
+		f.obs.Wrote(e.path, e.bytes)
 		switch e.typ {
 		case protocol.EventNodeCreated:
 			f.watches.Created(e.path, e.zxid, e.nodeACL, e.parACL)

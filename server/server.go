@@ -8,7 +8,6 @@ import (
 	"math"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +58,7 @@ type Server struct {
 	expirer *session.Expirer
 	touches session.Touches
 	metrics *metrics.Metrics
+	writes  metrics.Spaces   // not recorded yet; of the apply goroutine
 	admin   *admin.Page      // nil without
 	scrapes *admin.Page      // nil without
 	console *console.Console // nil without
@@ -401,12 +401,15 @@ func (o observer) leads() bool { return o.s.node != nil && o.s.node.LeadTerm() !
 
 func (o observer) OverQuota(x *fsm.Excess) {
 	if x.Hard {
-		namespace, _, _ := strings.Cut(strings.TrimPrefix(x.Path, "/"), "/")
-		o.s.metrics.QuotaExceeded.For(namespace).Inc()
+		o.s.metrics.QuotaExceeded.For(metrics.Namespace(x.Path)).Inc()
 	}
 	if o.leads() {
 		o.s.excess.note(x)
 	}
+}
+
+func (o observer) Wrote(path string, bytes int) {
+	o.s.writes.Note(&o.s.metrics.WritePerNamespace, path, bytes)
 }
 
 func (o observer) SessionOpened(id protocol.SessionID, timeout int32, _ fsm.Owner) {
@@ -463,12 +466,16 @@ func (o observer) Replaced(v fsm.View) {
 
 func (o observer) Applied(v fsm.View, index, term uint64) {
 	// The clock is the leader's, and where it differs from this one's, so does the
-	// figure, as in ZooKeeper.
-	o.s.metrics.Propagation.Time(time.Duration(time.Now().UnixMilli()-v.Now()) * time.Millisecond)
+	// figure, as in ZooKeeper. What a server that comes back catches up with is as
+	// old as its absence was long, and says nothing.
+	if o.s.servingSince.Load() != 0 {
+		o.s.metrics.Propagation.Time(time.Duration(time.Now().UnixMilli()-v.Now()) * time.Millisecond)
+	}
 	o.s.node.Applied(v, index, term)
 }
 
 func (o observer) Flush() {
+	o.s.writes.Fold()
 	o.s.clients.Flush()
 	o.s.node.Flush()
 }

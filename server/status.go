@@ -8,6 +8,7 @@ import (
 
 	"zooraft/fsm"
 	"zooraft/server/admin"
+	"zooraft/server/quorum"
 	"zooraft/zabcompat"
 )
 
@@ -36,6 +37,8 @@ func (s *Server) Status() Status {
 		LocalSessions: c.LocalSessions,
 	}
 	st.SlowSyncs = s.node.SlowSyncs()
+	room, data, log := s.node.Space()
+	st.Room, st.DataFree, st.LogFree = int(quorum.RoomNone-room), int64(data.Free), int64(log.Free)
 	st.OpenFDs, st.MaxFDs = fileDescriptors()
 	s.fsm.View(func(v fsm.View) {
 		st.Zxid = zabcompat.Zxid(v.LastZxid())

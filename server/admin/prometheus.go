@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -23,7 +24,7 @@ const exporterIdle = 2 * time.Minute
 // the process and the Go runtime, and the few of the JVM's that alert rules look at.
 func NewExporter(addr string, src Source, runtime bool, log hclog.Logger) *Page {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(exporter{src})
+	reg.MustRegister(&exporter{src: src, recent: make(map[metrics.ID]*metrics.Sliding)})
 	if runtime {
 		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), jvm{})
 	}
@@ -34,12 +35,17 @@ func NewExporter(addr string, src Source, runtime bool, log hclog.Logger) *Page 
 
 // exporter collects ZooKeeper's figures. It describes nothing beforehand, since
 // the keys of some come and go.
-type exporter struct{ src Source }
+type exporter struct {
+	src Source
 
-func (e exporter) Describe(chan<- *prometheus.Desc) {}
+	mu     sync.Mutex
+	recent map[metrics.ID]*metrics.Sliding // what quantiles are of
+}
+
+func (e *exporter) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
-func (e exporter) Collect(to chan<- prometheus.Metric) {
+func (e *exporter) Collect(to chan<- prometheus.Metric) {
 	st := e.src.Status()
 	for name, value := range gauges(&st) {
 		var v float64
@@ -58,8 +64,16 @@ func (e exporter) Collect(to chan<- prometheus.Metric) {
 			to <- counter(metrics.ID{Name: name, Key: id.Key}, n)
 		}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
 	for id, s := range m.Summaries() {
-		to <- summaryMetric(id, s)
+		w := e.recent[id]
+		if w == nil {
+			w = new(metrics.Sliding)
+			e.recent[id] = w
+		}
+		to <- summaryMetric(id, s, w, now)
 	}
 }
 
@@ -84,6 +98,10 @@ func ownFigures(st *Status, to chan<- prometheus.Metric) {
 	gauge("zooraft_raft_commit_index", "Index of the last entry known to be committed.", float64(st.RaftCommitIndex))
 	gauge("zooraft_raft_applied_index", "Index of the last entry applied.", float64(st.RaftAppliedIndex))
 	gauge("zooraft_slow_syncs", "Writes of the log that took longer than fsync.warningthresholdms, since the start.", float64(st.SlowSyncs))
+	gauge("zooraft_disk_room", "What the disks can take: 2 plenty, 1 little (only some writes are taken), 0 nothing.", float64(st.Room))
+	free := prometheus.NewDesc("zooraft_disk_free_bytes", "Bytes free on the file system of the snapshots (data) or of the log.", []string{"dir"}, nil)
+	to <- prometheus.MustNewConstMetric(free, prometheus.GaugeValue, float64(st.DataFree), "data")
+	to <- prometheus.MustNewConstMetric(free, prometheus.GaugeValue, float64(st.LogFree), "log")
 	connected := prometheus.NewDesc("zooraft_peer_connected", "1 while the member is connected to this one.", []string{"sid"}, nil)
 	for _, p := range st.Peers {
 		to <- prometheus.MustNewConstMetric(connected, prometheus.GaugeValue, bit(p.Connected), strconv.FormatInt(p.SID, 10))
@@ -97,17 +115,19 @@ func counter(id metrics.ID, n int64) prometheus.Metric {
 }
 
 // summaryMetric has the quantiles that ZooKeeper's provider exports: the median,
-// and for those with percentiles two more.
-func summaryMetric(id metrics.ID, s *metrics.Summary) prometheus.Metric {
+// and for those with percentiles two more: of the last ten minutes, as its client
+// library has them, whereas count and sum are since the start.
+func summaryMetric(id metrics.ID, s *metrics.Summary, w *metrics.Sliding, now time.Time) prometheus.Metric {
 	at := []float64{0.5}
 	if id.Percentiles {
 		at = append(at, 0.95, 0.99)
 	}
-	f := s.Figures(at...)
+	f := s.Figures()
+	recent, n := w.Quantiles(s, now, at...)
 	quantiles := make(map[float64]float64, len(at))
 	for i, q := range at {
-		quantiles[q] = f.Quantiles[i]
-		if f.Count == 0 {
+		quantiles[q] = recent[i]
+		if n == 0 {
 			quantiles[q] = math.NaN()
 		}
 	}

@@ -56,6 +56,12 @@ type Status struct {
 	GlobalSessions      int            `json:"global_sessions"`
 	LocalSessions       int            `json:"local_sessions"` // kept by this server alone
 
+	// Room is what the disks can take of this server's writes: 2 plenty, 1 little, 0
+	// nothing. The bytes free are those of the snapshots' and the log's file systems.
+	Room     int   `json:"disk_room"`
+	DataFree int64 `json:"data_free_bytes"`
+	LogFree  int64 `json:"log_free_bytes"`
+
 	SlowSyncs    int64 `json:"slow_syncs"` // over fsync.warningthresholdms
 	UptimeMillis int64 `json:"uptime_ms"`  // since serving
 	OpenFDs      int64 `json:"open_fds"`   // -1 when unknown, and MaxFDs

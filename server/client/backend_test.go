@@ -197,6 +197,8 @@ func (b *backend) Completed(v fsm.View, seq uint64, r *fsm.Result) {
 func (b *backend) OutOfSequence(uint64)  { panic("out of sequence") }
 func (b *backend) Led(uint64)            {}
 func (b *backend) OverQuota(*fsm.Excess) {}
+
+func (b *backend) Wrote(string, int) {}
 func (b *backend) Registered(sid int64, inc uint64, _ [16]byte) {
 	if sid == 1 {
 		b.origin = fsm.Origin{SID: sid, Incarnation: inc}

@@ -74,6 +74,13 @@ func (b *bucket) take(n, now int64) bool {
 	return true
 }
 
+// deficit is how many tokens are out.
+func (b *bucket) deficit() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.capacity - b.tokens
+}
+
 // kindLocked adjusts the share that is refused by chance, and casts the die.
 func (b *bucket) kindLocked(now int64) bool {
 	if now-b.frozen > int64(b.cfg.FreezeTime) {
@@ -93,7 +100,12 @@ func (b *bucket) kindLocked(now int64) bool {
 // session may be opened or renewed, and ends the connection if not.
 func (c *conn) affordable(session protocol.SessionID) bool {
 	s := c.srv
-	if s.connects == nil || s.connects.take(s.connects.weight(session, s.cfg.LocalSessions), s.now()) {
+	if s.connects == nil {
+		s.cfg.Metrics.TokenDeficit.Observe(0) // as there, where nothing is lacking without a throttle
+		return true
+	}
+	if s.connects.take(s.connects.weight(session, s.cfg.LocalSessions), s.now()) {
+		s.cfg.Metrics.TokenDeficit.Observe(s.connects.deficit())
 		return true
 	}
 	if s.mayWarn(warnThrottle) {

@@ -381,6 +381,7 @@ func (c *conn) abandon() {
 	c.dischargeAll()
 	c.mu.Unlock()
 	c.srv.outstanding.Add(-int64(n))
+	c.srv.cfg.Metrics.StaleReplies.Add(int64(n))
 	if t := c.srv.intake; t != nil {
 		t.wake()
 	}

@@ -95,7 +95,7 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 		locals:           localSessions{all: make(map[protocol.SessionID]*localSession), alive: deps.Local},
 	}
 	s.flushers.work.L = &s.flushers.mu
-	s.scratch.New = func() any { return new(scratch) }
+	s.scratch.New = func() any { return &scratch{keyed: &s.cfg.Metrics.ReadPerNamespace} }
 	s.ids.init(cfg.SID, s.start)
 	s.large.init(&cfg.Limits)
 	return s

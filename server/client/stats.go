@@ -71,8 +71,8 @@ func (s *latencies) figures() (least int64, avg float64, most int64) {
 
 // made are replies that have been made and not been noted, and the last of them.
 type made struct {
-	n    int64
-	runs []run // in order
+	now  run   // the last
+	runs []run // those before it, in order
 	op   protocol.OpCode
 	xid  int32
 	zxid int64
@@ -89,18 +89,31 @@ type run struct {
 }
 
 func (m *made) add(it *item, zxid int64, size int) {
-	m.n++
 	m.op, m.xid, m.zxid, m.size = it.op, it.xid, zxid, int64(size-lengthBytes)
 	m.most = max(m.most, m.size)
 	if m.least == 0 || m.size < m.least {
 		m.least = m.size
 	}
 	write := it.kind == kindWrite
-	if k := len(m.runs); k > 0 && m.runs[k-1].at == it.at && m.runs[k-1].write == write {
-		m.runs[k-1].n++
+	if m.now.at == it.at && m.now.write == write {
+		m.now.n++
 		return
 	}
-	m.runs = append(m.runs, run{it.at, 1, write})
+	if m.now.n > 0 {
+		m.runs = append(m.runs, m.now)
+	}
+	m.now = run{it.at, 1, write}
+}
+
+func (m *made) empty() bool { return m.now.n == 0 }
+
+// count is how many there are.
+func (m *made) count() int64 {
+	n := m.now.n
+	for i := range m.runs {
+		n += m.runs[i].n
+	}
+	return n
 }
 
 // seen is what a connection has been answered.
@@ -129,9 +142,11 @@ const opNone = 1 << 30
 // and empties m. bytes is their length, and now when they were made.
 func (c *conn) note(m *made, bytes int, now int64) {
 	mx := c.srv.cfg.Metrics
-	sum, most, least := int64(0), int64(0), int64(math.MaxInt64)
+	n, sum, most, least := int64(0), int64(0), int64(0), int64(math.MaxInt64)
+	m.runs = append(m.runs, m.now)
 	for _, r := range m.runs {
 		d := now - r.at
+		n += r.n
 		sum += r.n * d
 		most, least = max(most, d), min(least, d)
 		if r.write {
@@ -140,11 +155,11 @@ func (c *conn) note(m *made, bytes int, now int64) {
 			mx.ReadLatency.TimeN(time.Duration(d), r.n)
 		}
 	}
-	c.srv.latencies.note(m.n, sum, most, least)
-	mx.ResponseBytes.Add(int64(bytes) - lengthBytes*m.n)
+	c.srv.latencies.note(n, sum, most, least)
+	mx.ResponseBytes.Add(int64(bytes) - lengthBytes*n)
 	c.srv.sizes.note(m.size, m.most, m.least)
 
-	c.seen.latencies.note(m.n, sum, most, least)
+	c.seen.latencies.note(n, sum, most, least)
 	c.seen.last.Store((now - m.runs[len(m.runs)-1].at) / nsPerMs)
 	c.seen.op.Store(int32(m.op))
 	if m.xid >= 0 {

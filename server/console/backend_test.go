@@ -121,6 +121,7 @@ func (b *backend) Led(uint64)                                           {}
 func (b *backend) SessionOpened(protocol.SessionID, int32, fsm.Owner)   {}
 func (b *backend) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (b *backend) SessionClosed(protocol.SessionID, bool)               {}
+func (b *backend) Wrote(string, int)                                    {}
 func (b *backend) OverQuota(*fsm.Excess)                                {}
 func (b *backend) Reconfiguring(fsm.View)                               {}
 func (b *backend) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}

@@ -43,12 +43,13 @@ var (
 //
 // Invariant: entries leave in order, each once, all under one leader's term.
 type appender struct {
-	t    *transport
-	id   raft.ServerID
-	sid  int64                  // the same as a number
-	out  *peer.Outlet           // set by begin
-	acks *metrics.Summary       // how long the follower takes to have a message on its disk
-	done chan raft.AppendFuture // to Raft, in the order of its requests
+	t     *transport
+	id    raft.ServerID
+	sid   int64                  // the same as a number
+	out   *peer.Outlet           // set by begin
+	under *metrics.Summary       // how many messages were under way as each was sent
+	acks  *metrics.Summary       // how long the follower takes to have a message on its disk
+	done  chan raft.AppendFuture // to Raft, in the order of its requests
 
 	room   chan struct{} // one slot: an answer has come
 	closed chan struct{}
@@ -99,7 +100,7 @@ func (r *appendRequest) Response() *raft.AppendEntriesResponse { return r.resp }
 // by readAnswers, and begin gives it to the sending side.
 func newAppender(t *transport, id raft.ServerID) *appender {
 	return &appender{
-		t: t, id: id, sid: sidOf(id), acks: t.metrics.AckLatency.For(string(id)),
+		t: t, id: id, sid: sidOf(id), acks: t.metrics.AckLatency.For(string(id)), under: t.metrics.LearnerQueue.For(string(id)),
 		done: make(chan raft.AppendFuture, maxRequests), room: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
@@ -210,6 +211,7 @@ func (p *appender) sendLocked(frame []byte, commit uint64, entries []*raft.Log) 
 		p.since = time.Now()
 	}
 	p.messages++
+	p.under.Observe(int64(p.messages - p.answered))
 	p.told = max(p.told, commit)
 	if n := len(entries); n > 0 {
 		p.sent, p.sentTerm = entries[n-1].Index, entries[n-1].Term

@@ -39,6 +39,7 @@ func (s *testServer) Registered(sid int64, inc uint64, nonce [16]byte) {
 }
 func (s *testServer) Led(term uint64)                                      { s.node.Led(term) }
 func (s *testServer) OverQuota(*fsm.Excess)                                {}
+func (s *testServer) Wrote(string, int)                                    {}
 func (s *testServer) SessionOpened(protocol.SessionID, int32, fsm.Owner)   {}
 func (s *testServer) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (s *testServer) SessionClosed(protocol.SessionID, bool)               {}

@@ -117,6 +117,7 @@ func (n *Node) countApplied() {
 	requests, _ := n.fsm.Work()
 	done := int64(requests - n.counted)
 	n.counted = requests
+	n.cfg.Metrics.CommitsQueued.Add(done)
 	if n.leadTerm.Load() != 0 {
 		n.cfg.Metrics.Commits.Add(done)
 	} else {

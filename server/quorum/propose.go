@@ -86,9 +86,15 @@ func (n *Node) queue(payload []byte, done Completion) (alone bool, err error) {
 	if o.len() == 1 && n.leaderSID != 0 {
 		o.sent++
 		o.sentBytes += len(payload)
+		if n.leaderSID != n.cfg.SID {
+			n.cfg.Metrics.LearnerForwardQueue.Observe(0)
+		}
 		return n.forwardLocked(fsm.Origin{SID: n.cfg.SID, Incarnation: o.incarnation}, o.base, payload, true), nil
 	}
 	n.handOnLocked()
+	if n.leaderSID != n.cfg.SID {
+		n.cfg.Metrics.LearnerForwardQueue.Observe(int64(len(o.queue) - o.sent))
+	}
 	return false, nil
 }
 

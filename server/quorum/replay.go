@@ -48,6 +48,8 @@ func (n *Node) replay() error {
 		}
 	}
 	n.marks.index, n.marks.replayed = index, index
+	n.cfg.Metrics.StartReplayed.Observe(int64(index - applied))
+	n.cfg.Metrics.StartReplayTime.Time(time.Since(start))
 	n.log.Info("applied what the log is known to hold", "index", index, "count", index-applied, "duration", time.Since(start))
 	return nil
 }

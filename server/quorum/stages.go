@@ -91,5 +91,7 @@ func (a applier) Apply(l *raft.Log) any { return a.ApplyBatch([]*raft.Log{l})[0]
 func (a applier) ApplyBatch(logs []*raft.Log) []any {
 	a.n.stages.applied = time.Now()
 	a.n.stages.found = logWrite{}
-	return a.FSM.ApplyBatch(logs)
+	answers := a.FSM.ApplyBatch(logs)
+	a.n.cfg.Metrics.WriteBatchTime.Time(time.Since(a.n.stages.applied))
+	return answers
 }

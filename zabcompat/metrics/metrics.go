@@ -25,8 +25,6 @@ type Metrics struct {
 	EnsembleAuthSuccess    Counter `zk:"ensemble_auth_success"`
 	EnsembleAuthFail       Counter `zk:"ensemble_auth_fail"`
 	EnsembleAuthSkip       Counter `zk:"ensemble_auth_skip"`
-	UnsuccessfulHandshakes Counter `zk:"unsuccessful_handshake"`
-	TLSHandshakeExceeded   Counter `zk:"tls_handshake_exceeded"`
 
 	// The client port: requests.
 	ThrottledOps          Counter `zk:"throttled_ops"`
@@ -55,6 +53,7 @@ type Metrics struct {
 	Looking             Counter        `zk:"looking_count"` // times this server was without a leader
 	Commits             Counter        `zk:"commit_count"`  // by this leader
 	Proposals           Counter        `zk:"proposal_count"`
+	CommitsQueued       Counter        `zk:"request_commit_queued"` // requests committed, to be applied here
 	ProposalsReceived   Counter        `zk:"learner_proposal_received_count"`
 	CommitsReceived     Counter        `zk:"learner_commit_received_count"`
 	SyncsByLog          Counter        `zk:"diff_count"`
@@ -66,6 +65,7 @@ type Metrics struct {
 	LeaderUnavailable   Summary        `zk:"leader_unavailable_time"` // the same, of one that then leads
 	QuorumAckLatency    Summary        `zk:"quorum_ack_latency,percentiles"`
 	AckLatency          Keyed[Summary] `zk:"ack_latency,percentiles"` // by server id
+	LearnerQueue        Keyed[Summary] `zk:"learner_handler_qp_size"` // messages under way to a server, by its id, as each is sent
 	PrepQueued          Counter        `zk:"prep_processor_request_queued"`
 	PrepQueueTime       Summary        `zk:"prep_processor_queue_time_ms,percentiles"` // waiting to be proposed
 	BatchSize           Summary        `zk:"sync_processor_batch_size"`                // requests in one entry
@@ -79,6 +79,8 @@ type Metrics struct {
 	RestoreTime         Summary `zk:"restore_time"`
 	InitTime            Summary `zk:"dbinittime"`             // loading the state at the start
 	StartSnapshotTime   Summary `zk:"startup_snap_load_time"` // its snapshot
+	StartReplayed       Summary `zk:"startup_txns_loaded"`    // entries of the log applied before there was a leader
+	StartReplayTime     Summary `zk:"startup_txns_load_time"` // and how long that took
 	SnapshotErrors      Counter `zk:"snapshot_error_count"`
 	RestoreErrors       Counter `zk:"restore_error_count"`
 	SnapshotRateLimited Counter `zk:"snapshot_rate_limited_count"`

@@ -33,7 +33,10 @@ const (
 type buckets [nBucket]atomic.Int64
 
 // Observe records a number of things; a negative one counts as none.
-func (s *Summary) Observe(n int64) { s.observe(min(max(n, 0), math.MaxInt64/scale)*scale, 1) }
+func (s *Summary) Observe(n int64) { s.ObserveN(n, 1) }
+
+// ObserveN records the same number n times.
+func (s *Summary) ObserveN(v, n int64) { s.observe(min(max(v, 0), math.MaxInt64/scale)*scale, n) }
 
 // Time records a duration, in milliseconds.
 func (s *Summary) Time(d time.Duration) { s.TimeN(d, 1) }
@@ -105,26 +108,42 @@ func (s *Summary) Figures(quantiles ...float64) Figures {
 	low := max(s.low.Load()-1, 0)
 	f.Sum, f.Min, f.Max = sum/scale, low/scale, high/scale
 	f.Avg = float64(sum) / scale / float64(f.Count)
-	b := s.buckets.Load()
-	if b == nil {
-		return f
-	}
-	var counts [nBucket]int64
-	total := int64(0)
-	for i := range b {
-		counts[i] = b[i].Load()
-		total += counts[i]
-	}
+	counts := s.counts()
 	for i, q := range quantiles {
-		rank := max(int64(math.Ceil(q*float64(total))), 1)
-		for j, n := range counts {
-			if rank -= n; rank <= 0 {
-				f.Quantiles[i] = float64(min(max(upperBound(j), low), high)) / scale
-				break
-			}
-		}
+		f.Quantiles[i] = float64(min(max(counts.quantile(q), low), high)) / scale
 	}
 	return f
+}
+
+// histogram is a copy of buckets.
+type histogram [nBucket]int64
+
+func (s *Summary) counts() *histogram {
+	h := new(histogram)
+	if b := s.buckets.Load(); b != nil {
+		for i := range b {
+			h[i] = b[i].Load()
+		}
+	}
+	return h
+}
+
+func (h *histogram) total() (n int64) {
+	for _, k := range h {
+		n += k
+	}
+	return n
+}
+
+// quantile is the upper bound of the bucket that a quantile is in.
+func (h *histogram) quantile(q float64) int64 {
+	rank := max(int64(math.Ceil(q*float64(h.total()))), 1)
+	for i, n := range h {
+		if rank -= n; rank <= 0 {
+			return upperBound(i)
+		}
+	}
+	return 0
 }
 
 // reset begins anew, as the word srst does with ZooKeeper's.

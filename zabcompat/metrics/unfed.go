@@ -9,8 +9,9 @@ var unfedCounters = []string{
 	"response_packet_cache_hits", "response_packet_cache_misses",
 	"response_packet_get_children_cache_hits", "response_packet_get_children_cache_misses",
 	"outstanding_changes_queued", "outstanding_changes_removed",
+	"unsuccessful_handshake", "tls_handshake_exceeded", // there is no TLS on the client port
 	"skip_learner_request_to_next_processor_count", "requests_not_forwarded_to_commit_processor",
-	"digest_mismatches_count", "insecure_admin_count", "request_commit_queued",
+	"digest_mismatches_count", "insecure_admin_count",
 }
 
 // unfedSummaries are summaries of the same kind: stages of ZooKeeper's pipeline
@@ -35,6 +36,5 @@ var unfedSummaries = []ID{
 	{Name: "local_write_committed_time_ms", Percentiles: true}, {Name: "server_write_committed_time_ms", Percentiles: true},
 	{Name: "read_final_proc_time_ms", Percentiles: true}, {Name: "write_final_proc_time_ms", Percentiles: true},
 	{Name: "dead_watchers_cleaner_latency", Percentiles: true},
-	{Name: "startup_txns_loaded"}, {Name: "startup_txns_load_time"}, // Raft applies its log once there is a leader
 	{Name: "netty_queued_buffer_capacity"}, {Name: "socket_closing_time"},
 }

@@ -1,0 +1,66 @@
+package tests
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"zooraft/zabcompat/metrics"
+)
+
+// ofOperations are recorded by the admin commands snapshot and restore.
+var ofOperations = map[string]bool{
+	"RestoreTime": true, "SnapshotErrors": true, "RestoreErrors": true,
+	"SnapshotRateLimited": true, "RestoreRateLimited": true,
+}
+
+// Each field of metrics.Metrics is recorded somewhere: what nothing feeds belongs
+// into the list of those that stay at zero, with the reason.
+func TestMetricsAreRecorded(t *testing.T) {
+	used := make(map[string]bool)
+	err := filepath.WalkDir("../server", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && ofMetrics(sel.X) {
+				used[sel.Sel.Name] = true
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	typ := reflect.TypeFor[metrics.Metrics]()
+	if typ.NumField() < 50 {
+		t.Fatalf("only %d fields: are the figures elsewhere?", typ.NumField())
+	}
+	for i := range typ.NumField() {
+		if name := typ.Field(i).Name; !used[name] && !ofOperations[name] {
+			t.Errorf("nothing records metrics.Metrics.%s", name)
+		}
+	}
+}
+
+// ofMetrics says whether x is called as the figures are where they are recorded.
+func ofMetrics(x ast.Expr) bool {
+	var name string
+	switch x := x.(type) {
+	case *ast.Ident:
+		name = x.Name
+	case *ast.SelectorExpr:
+		name = x.Sel.Name
+	}
+	return name == "m" || name == "mx" || name == "metrics" || name == "Metrics"
+}
