@@ -1,8 +1,11 @@
 package server
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 
 	"zooraft/fsm"
 	"zooraft/zabcompat"
@@ -41,6 +44,7 @@ func (s *Server) followMembership() {
 		s.fsm.View(func(v fsm.View) { m = v.Membership() })
 		if len(m.Servers) > 0 && m.Version != last.Version {
 			s.logMembership(last, m)
+			s.followClientPort(m)
 			if s.cfg.OnMembership != nil {
 				s.cfg.OnMembership(m)
 			}
@@ -63,14 +67,37 @@ func (s *Server) logMembership(before, now zabcompat.Membership) {
 	} else if diff := differences(s.cfg.Servers, now.Servers); len(diff) > 0 {
 		s.log.Warn("the server lines of the configuration are not those of the ensemble, which count", "version", version, "differences", diff)
 	}
-	self, ok := now.Server(int64(s.cfg.SID))
-	switch {
-	case !ok:
+	if _, ok := now.Server(int64(s.cfg.SID)); !ok {
 		s.log.Warn("this server is not a member of the ensemble", "sid", s.cfg.SID)
-	case self.ClientPort != 0 && self.ClientPort != s.cfg.ClientPort && s.cfg.ClientPort != 0:
-		s.log.Warn("the membership gives this server another client port; it takes effect at the next start",
-			"now", s.cfg.ClientPort, "then", self.ClientPort)
 	}
+}
+
+// followClientPort listens where the membership says that clients find this server,
+// if that is another port than it listens on now. A port that cannot be bound is
+// tried again at the next membership, or the next start.
+func (s *Server) followClientPort(m zabcompat.Membership) {
+	self, ok := m.Server(int64(s.cfg.SID))
+	bound, isTCP := s.clients.Addr().(*net.TCPAddr)
+	if !ok || !isTCP || self.ClientPort == 0 || self.ClientPort == bound.Port || s.cfg.ClientPort == 0 {
+		return
+	}
+	addr := net.JoinHostPort(self.ClientHost, strconv.Itoa(self.ClientPort))
+	switch err := s.clients.Rebind(addr); {
+	case errors.Is(err, net.ErrClosed): // stopping
+	case err != nil:
+		s.log.Error("cannot listen on the client port that the membership gives this server", "client", addr, "error", err)
+	default:
+		s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()), "before", bound)
+	}
+}
+
+// clientPort is the port that clients find this server on: the one that is bound,
+// but as it was configured while that says any.
+func (s *Server) clientPort() int {
+	if bound, ok := s.clients.Addr().(*net.TCPAddr); ok && s.cfg.ClientPort != 0 {
+		return bound.Port
+	}
+	return s.cfg.ClientPort
 }
 
 // differences lists the server lines that are in one of two lists only, - before

@@ -114,7 +114,7 @@ func (a source) WatchSummary() admin.WatchSummary {
 func (a source) Settings() admin.Settings {
 	c := &a.s.cfg
 	set := admin.Settings{
-		ClientPort: c.ClientPort, SecureClientPort: -1,
+		ClientPort: a.s.clientPort(), SecureClientPort: -1,
 		DataDir: filepath.Join(absolute(c.DataDir), "raft"), DataLogDir: filepath.Join(absolute(c.LogDir()), "raft"),
 		TickTime: c.TickTime, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,

@@ -55,6 +55,7 @@ type Server struct {
 	gone     counts // of the connections that have ended
 	ln       net.Listener
 	closed   bool
+	refusing bool // StopAccepting has closed ln
 	lastConn uint64
 	conns    map[*conn]struct{}
 	perAddr  map[netip.Addr]int
@@ -107,19 +108,9 @@ func (s *Server) now() int64 { return int64(time.Since(s.start)) }
 // Listen binds the port and begins to accept: four-letter words are answered
 // from now on, sessions once SetService has said so.
 func (s *Server) Listen() error {
-	// Keep-alive is off by default as in ZooKeeper: sessions have timeouts. How
-	// often it probes is the system's to say, as there.
-	lc := net.ListenConfig{KeepAlive: -1}
-	if s.cfg.Limits.KeepAlive {
-		lc.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}
-	}
-	ln, err := lc.Listen(context.Background(), "tcp", s.cfg.Addr)
+	ln, err := s.open(s.cfg.Addr)
 	if err != nil {
-		return fmt.Errorf("bind client port: %w", err)
-	}
-	if err := setBacklog(ln, s.cfg.Limits.ListenBacklog); err != nil {
-		ln.Close()
-		return fmt.Errorf("bind client port: %w", err)
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,6 +124,46 @@ func (s *Server) Listen() error {
 		s.wg.Add(1)
 		go s.sleepers.run()
 	}
+	s.wg.Add(1)
+	go s.acceptLoop(ln)
+	return nil
+}
+
+func (s *Server) open(addr string) (net.Listener, error) {
+	// Keep-alive is off by default as in ZooKeeper: sessions have timeouts. How
+	// often it probes is the system's to say, as there.
+	lc := net.ListenConfig{KeepAlive: -1}
+	if s.cfg.Limits.KeepAlive {
+		lc.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}
+	}
+	ln, err := lc.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("bind client port: %w", err)
+	}
+	if err := setBacklog(ln, s.cfg.Limits.ListenBacklog); err != nil {
+		ln.Close()
+		return nil, fmt.Errorf("bind client port: %w", err)
+	}
+	return ln, nil
+}
+
+// Rebind moves a port that listens to another address: new connections come in
+// there and no longer at the old one, and those that are there stay. On an error,
+// and after StopAccepting or Close, nothing changes. It follows
+// NIOServerCnxnFactory.reconfigure.
+func (s *Server) Rebind(addr string) error {
+	ln, err := s.open(addr)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.refusing || s.ln == nil {
+		ln.Close()
+		return net.ErrClosed
+	}
+	s.ln.Close()
+	s.ln = ln
 	s.wg.Add(1)
 	go s.acceptLoop(ln)
 	return nil
@@ -242,6 +273,7 @@ func (s *Server) numbered(number uint64) *conn {
 func (s *Server) StopAccepting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.refusing = true
 	if s.ln != nil {
 		s.ln.Close()
 	}
