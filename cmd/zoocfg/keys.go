@@ -101,6 +101,8 @@ var keys = map[string]func(*loader, setting){
 	"sslQuorum":                      refuseTrue("TLS between servers is not supported yet; set false, if plain text will do"),
 	"portUnification":                refuseTrue("TLS between servers is not supported yet; set false"),
 	"client.portUnification":         refuseTrue("TLS on the client port is not supported yet; set false, if plain text will do"),
+	"admin.forceHttps":               refuseTrue("TLS for the admin server is not supported yet; set false, if plain text will do"),
+	"admin.needClientAuth":           refuseTrue("TLS for the admin server is not supported yet; set false"),
 	"metricsProvider.httpsPort":      refuse("TLS for metrics is not supported yet; remove the line and set metricsProvider.httpPort, if plain text will do"),
 	"quorum.auth.enableSasl":         refuseTrue("SASL between servers is not supported yet; set false"),
 	"quorum.auth.serverRequireSasl":  refuseTrue("SASL between servers is not supported yet; set false"),

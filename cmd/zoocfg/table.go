@@ -279,6 +279,8 @@ var rows = []Key{
 	{"admin.uiTokenFile", File, Own, "a file with a token to sign in to the web console with"},
 	{"admin.uiHosts", File, Own, "names that browsers may call this server by, besides those it knows"},
 	{"slowRequest.thresholdMs", File, Own, "a request that takes longer is logged, with where the time went; 0: none is"},
+	{"admin.forceHttps", Property, Refused, noTLS},
+	{"admin.needClientAuth", Property, Refused, noTLS},
 	{"admin.", Property, Missing, "the AdminServer of this release does not know it"},
 	{"metricsProvider.numWorkerThreads", File, Inert, java},
 	{"metricsProvider.maxQueueSize", File, Inert, java},
