@@ -5,6 +5,8 @@
 # make test       all tests that need nothing but Go (and a C compiler, for -race)
 # make interop    the stock clients against a server; installs them first. INTEROP=full takes some minutes more for
 #                 whole applications; tests/interop/doc.go says which
+# make console    the web console's pages, server/console/assets, from their sources; takes node and npm
+# make console-check  the same, and fails if that changes what is committed
 # make differential  made-up requests to a ZooKeeper and to Zooraft, replies compared, for DIFFER_TIME from DIFFER_SEED on
 # make fuzz       each fuzz test for FUZZTIME
 # make bench      Zooraft beside ZooKeeper, in some minutes; BENCH=full takes half an hour and more. tests/bench/doc.go
@@ -33,7 +35,7 @@ RACE    := $(if $(HAVE_CC),-race)
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: all build run ensemble check format vet staticcheck imports test interop differential fuzz bench bench-docs microbench clean
+.PHONY: all build run ensemble check format vet staticcheck imports test interop console console-check differential fuzz bench bench-docs microbench clean
 all: build
 
 # minimal keeps gonum's plots from bringing every format they could be drawn in.
@@ -75,6 +77,14 @@ interop: export ZOORAFT_INTEROP := $(INTEROP)
 interop:
 	bash tests/interop/setup.sh
 	$(GO) test -v -count=1 -timeout 30m -tags interop ./tests/interop/...
+
+# None of the packages needs its install script.
+console:
+	cd server/console/ui && npm ci --ignore-scripts --loglevel=error && npm run --silent check && npm run --silent build
+
+console-check: console
+	@git diff --exit-code --stat -- server/console/assets && [[ -z $$(git ls-files --others -- server/console/assets) ]] || \
+	  { echo 'server/console/assets is not what its sources make: run make console'; exit 1; }
 
 differential:
 	bash tests/interop/setup.sh
