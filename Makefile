@@ -4,7 +4,7 @@
 # make check      format, vet, staticcheck, who imports whom
 # make test       all tests that need nothing but Go (and a C compiler, for -race)
 # make interop    the stock clients against a server; installs them first. INTEROP=full takes some minutes more for
-#                 whole applications; tests/interop/doc.go says which
+#                 whole applications; tests/interop/doc.go says which. And the web console in a browser
 # make console    the web console's pages, server/console/assets, from their sources; takes node and npm
 # make console-check  the same, and fails if that changes what is committed
 # make differential  made-up requests to a ZooKeeper and to Zooraft, replies compared, for DIFFER_TIME from DIFFER_SEED on
@@ -77,6 +77,7 @@ interop: export ZOORAFT_INTEROP := $(INTEROP)
 interop:
 	bash tests/interop/setup.sh
 	$(GO) test -v -count=1 -timeout 30m -tags interop ./tests/interop/...
+	$(GO) test -v -count=1 -timeout 10m -tags interop ./tests/console
 
 # None of the packages needs its install script.
 console:
