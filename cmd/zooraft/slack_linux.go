@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"runtime"
 	"syscall"
@@ -12,8 +13,13 @@ import (
 // ns; what it waits for wakes it at once as ever.
 const timerSlack = 1_000_000
 
-// slackTried tells a process that it is the second one of relaxMonitor.
+// slackTried tells what relaxMonitor has executed that it has been tried, and what
+// the process was called: scripts know it by that, and the program's file may have
+// another name than the link by which it was started.
 const slackTried = "ZOORAFT_TIMER_SLACK_TRIED"
+
+// ownName is where the kernel keeps what ps and killall call the process.
+const ownName = "/proc/self/comm"
 
 // relaxMonitor has the Go runtime's monitor look once in a millisecond, not every
 // 70 µs, for threads that a system call keeps. A log store's sync is such a call,
@@ -27,8 +33,9 @@ const slackTried = "ZOORAFT_TIMER_SLACK_TRIED"
 //
 // With a single processor nothing is done: then it would have to be waited for.
 func relaxMonitor() {
-	if _, again := os.LookupEnv(slackTried); again {
+	if name, again := os.LookupEnv(slackTried); again {
 		os.Unsetenv(slackTried)
+		_ = os.WriteFile(ownName, []byte(name), 0)
 		return
 	}
 	if runtime.GOMAXPROCS(0) < 2 {
@@ -40,10 +47,14 @@ func relaxMonitor() {
 	if err != nil || before >= timerSlack {
 		return
 	}
+	name, err := os.ReadFile(ownName)
+	if err != nil {
+		return
+	}
 	path, err := os.Executable()
 	if err != nil || unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0) != nil {
 		return
 	}
-	_ = syscall.Exec(path, os.Args, append(os.Environ(), slackTried+"="))
+	_ = syscall.Exec(path, os.Args, append(os.Environ(), slackTried+"="+string(bytes.TrimSpace(name))))
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(before), 0, 0, 0)
 }
