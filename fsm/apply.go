@@ -193,9 +193,13 @@ func (f *FSM) checkOwner(id protocol.SessionID, conn Owner) protocol.ErrCode {
 // endSession removes a session and its ephemerals under one zxid.
 func (f *FSM) endSession(id protocol.SessionID, zxid int64, expired bool) {
 	delete(f.sessions, id)
-	for _, path := range f.tree.EphemeralsOf(int64(id)) {
+	paths := f.tree.EphemeralsOf(int64(id))
+	for _, path := range paths {
 		f.deleteNode(path, f.tree.Lookup(path), zxid)
 	}
 	f.fireEvents()
+	if len(paths) > 0 {
+		f.obs.EphemeralsDeleted(id, paths)
+	}
 	f.obs.SessionClosed(id, expired)
 }

@@ -69,6 +69,9 @@ type Observer interface {
 	// SessionClosed reports the end of a session. If it ended by its client's
 	// wish, it is reported before the request completes.
 	SessionClosed(id protocol.SessionID, expired bool)
+	// EphemeralsDeleted reports the znodes that went with a session that ends, before
+	// SessionClosed. paths is not empty.
+	EphemeralsDeleted(id protocol.SessionID, paths []string)
 	// OverQuota reports a write that goes beyond a limit of a quota, or would if it
 	// was not refused. x is valid during the call. Every server is told.
 	OverQuota(x *Excess)

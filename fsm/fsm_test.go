@@ -100,7 +100,7 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("expired by another term or for another owner")
 	}
 	expire(m.term, owner)
-	if len(m.closed) != 1 || m.exists("/e") {
+	if len(m.closed) != 1 || len(m.gone) != 1 || m.gone[0] != "/e" || m.exists("/e") {
 		t.Fatalf("not expired")
 	}
 	if r := attach(6, password); r.Err != protocol.ErrSessionExpired {

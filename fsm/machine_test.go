@@ -26,6 +26,7 @@ type machine struct {
 	results   []Result
 	gaps      []uint64
 	closed    []protocol.SessionID
+	gone      []string // ephemerals that went with a session
 	attached  []Owner
 	registers []uint64
 	over      []Excess
@@ -70,6 +71,9 @@ func (m *machine) SessionClosed(id protocol.SessionID, _ bool) { m.closed = appe
 func (m *machine) Led(uint64)                                  {}
 func (m *machine) Wrote(path string, bytes int) {
 	m.wrote = append(m.wrote, path+" "+strconv.Itoa(bytes))
+}
+func (m *machine) EphemeralsDeleted(id protocol.SessionID, paths []string) {
+	m.gone = append(m.gone, paths...)
 }
 func (m *machine) OverQuota(x *Excess)  { m.over = append(m.over, *x) }
 func (m *machine) Reconfiguring(v View) { m.pending = append(m.pending, v.Pending().Target) }

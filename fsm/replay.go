@@ -36,6 +36,7 @@ func (deaf) Led(uint64)                                       {}
 func (deaf) SessionOpened(protocol.SessionID, int32, Owner)   {}
 func (deaf) SessionAttached(protocol.SessionID, int32, Owner) {}
 func (deaf) SessionClosed(protocol.SessionID, bool)           {}
+func (deaf) EphemeralsDeleted(protocol.SessionID, []string)   {}
 func (deaf) Restored(View)                                    {}
 func (deaf) Replaced(View)                                    {}
 func (deaf) Reconfiguring(View)                               {}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"time"
@@ -234,6 +235,9 @@ type Config struct {
 	// the admin server's command slow_requests (key slowRequest.thresholdMs, default
 	// 1 s, 0 for none).
 	SlowRequest time.Duration
+	// Audit logs every write of this server's clients into [Config.AuditFile] (key
+	// audit.enable, default false).
+	Audit bool
 	// SuperDigest is the digest id that passes every ACL, as
 	// "super:BASE64(SHA1(super:password))" (key
 	// DigestAuthenticationProvider.superDigest). Empty (default): nobody. It
@@ -326,6 +330,12 @@ func DefaultConfig() Config {
 		DigestAlg:              "SHA1",
 		SlowRequest:            time.Second,
 	}
+}
+
+// AuditFile returns the path of the audit log: auditlog.file, by default
+// zookeeper_audit.log, in the directory log.dir, by default that of the log.
+func (c *Config) AuditFile() string {
+	return filepath.Join(cmp.Or(c.Properties["zookeeper.log.dir"], c.LogDir()), cmp.Or(c.Properties["zookeeper.auditlog.file"], "zookeeper_audit.log"))
 }
 
 // requestOptions is what travels with the writes of this server's clients.

@@ -17,6 +17,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/admin"
+	"zooraft/server/audit"
 	"zooraft/server/client"
 	"zooraft/server/console"
 	"zooraft/server/quorum"
@@ -64,6 +65,7 @@ type Server struct {
 	console *console.Console // nil without
 	excess  excessLog
 	slow    *slowLog
+	audit   *audit.Log     // nil without
 	locals  *localLiveness // nil where no session is kept by this server alone
 
 	duty    duty
@@ -106,6 +108,9 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		expiring: make(map[protocol.SessionID]time.Time),
 		unsent:   make(map[protocol.SessionID]struct{}),
 	}
+	if err := s.openAudit(); err != nil {
+		return nil, err
+	}
 	s.fsm = fsm.New(int64(cfg.SID), log.Named("fsm"))
 	s.fsm.Observe(observer{s})
 	s.fsm.Watches().Told = s.countTold
@@ -145,11 +150,13 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Words:                  words.Answer,
 		SlowAfter:              cfg.SlowRequest,
 		Slow:                   s.noteSlow,
+		Audit:                  s.auditor(),
 	}, deps, log.Named("client"))
 
 	var err error
 	s.node, err = quorum.New(s.quorumConfig(), s.fsm, events{s})
 	if err != nil {
+		s.auditStart(err)
 		return nil, err
 	}
 	s.slow = newSlowLog(log.Named("client"), s.node.Stages)
@@ -197,11 +204,9 @@ func (s *Server) quorumConfig() quorum.Config {
 
 // Start opens the client port and joins the ensemble in the background.
 func (s *Server) Start() error {
-	if err := s.clients.Listen(); err != nil {
-		return fmt.Errorf("client port: %w", err)
-	}
-	s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()))
-	if err := s.startAdmin(); err != nil {
+	err := s.open()
+	s.auditStart(err)
+	if err != nil {
 		return err
 	}
 	s.node.Start()
@@ -209,6 +214,15 @@ func (s *Server) Start() error {
 	go s.tick()
 	go s.followMembership()
 	return nil
+}
+
+// open opens the ports for clients and operators.
+func (s *Server) open() error {
+	if err := s.clients.Listen(); err != nil {
+		return fmt.Errorf("client port: %w", err)
+	}
+	s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()))
+	return s.startAdmin()
 }
 
 // Serving is closed when the server serves clients for the first time.
@@ -235,6 +249,9 @@ func (s *Server) ClientAddr() net.Addr { return s.clients.Addr() }
 func (s *Server) Shutdown(ctx context.Context) error {
 	var err error
 	s.once.Do(func() {
+		if s.audit != nil {
+			s.audit.Stopping()
+		}
 		s.clients.StopAccepting()
 		s.node.Retire(ctx)
 		s.clients.Close()
@@ -245,6 +262,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.locals.close()
 		s.slow.close()
 		err = s.node.Close()
+		if s.audit != nil {
+			err = errors.Join(err, s.audit.Close())
+		}
 	})
 	return err
 }
@@ -434,9 +454,20 @@ func (o observer) SessionClosed(id protocol.SessionID, expired bool) {
 	o.s.mu.Unlock()
 }
 
+// EphemeralsDeleted is for the audit log. A server that starts has the lines of what
+// it reads again already, and what happened while it was away stands in the others'.
+func (o observer) EphemeralsDeleted(id protocol.SessionID, paths []string) {
+	if o.s.audit != nil && o.s.node != nil && o.s.node.CaughtUp() {
+		o.s.audit.Ephemerals(id, paths)
+	}
+}
+
 func (o observer) Reconfiguring(fsm.View) {}
 func (o observer) Reconfigured(v fsm.View, owner fsm.Owner, r *fsm.Result) {
 	if owner.SID == int64(o.s.cfg.SID) {
+		if o.s.audit != nil {
+			o.s.audit.Reconfigured(r)
+		}
 		o.s.clients.Reconfigured(owner.Conn, v, r)
 	}
 }
@@ -445,7 +476,11 @@ func (o observer) Restored(v fsm.View) {
 	if o.s.node == nil {
 		return // the start: nobody is here yet
 	}
+	under := o.s.node.InFlight()
 	o.s.node.Restored(v)
+	if n := under - o.s.node.InFlight(); n > 0 && o.s.audit != nil {
+		o.s.audit.Lost(n)
+	}
 	o.s.noteOvertaken()
 	o.s.membershipChanged()
 	o.s.clients.DropAll("the state was replaced by a snapshot")

@@ -120,7 +120,10 @@ func (p *pageSource) Writable(op protocol.OpCode) error {
 	return nil
 }
 
-func (p *pageSource) Propose(_ string, payload []byte, done console.Completion) error {
+func (p *pageSource) Propose(ip string, payload []byte, done console.Completion) error {
+	if p.s.audit != nil {
+		done = audited{p.s.audit, ip, done}
+	}
 	return p.s.node.Propose(payload, done)
 }
 

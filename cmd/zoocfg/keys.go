@@ -77,6 +77,8 @@ var keys = map[string]func(*loader, setting){
 	"metricsProvider.httpPort":      func(l *loader, s setting) { l.number(s, "a port", "7000", &l.cfg.MetricsPort) },
 	"metricsProvider.exportJvmInfo": func(l *loader, s setting) { l.boolean(s, &l.cfg.MetricsRuntime) },
 	"slowRequest.thresholdMs":       func(l *loader, s setting) { l.millis(s, "1000", &l.cfg.SlowRequest) },
+	"audit.enable":                  func(l *loader, s setting) { l.boolean(s, &l.cfg.Audit) },
+	"audit.impl.class":              auditClass,
 	"localSessionsEnabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessions) },
 	"localSessionsUpgradingEnabled": func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessionsUpgrading) },
 	"readonlymode.enabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.ReadOnlyMode) },
@@ -114,6 +116,8 @@ var keys = map[string]func(*loader, setting){
 // effect.
 var properties = map[string]bool{
 	"datadir.autocreate": true, // cmd/zooraft
+	"auditlog.file":      true, // server.Config.AuditFile
+	"log.dir":            true, // server.Config.AuditFile
 }
 
 func refuse(why string) func(*loader, setting) {
@@ -253,6 +257,13 @@ func metricsClass(l *loader, s setting) {
 		l.cfg.MetricsEnabled = false
 	default:
 		l.fault(s, "%q is no provider that exists here; for Prometheus give org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider", s.value)
+	}
+}
+
+// auditClass takes the name of the class that is built in.
+func auditClass(l *loader, s setting) {
+	if s.value[strings.LastIndexByte(s.value, '.')+1:] != "Slf4jAuditLogger" {
+		l.fault(s, "%q cannot be loaded; the audit log that is built in is org.apache.zookeeper.audit.Slf4jAuditLogger", s.value)
 	}
 }
 

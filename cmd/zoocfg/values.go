@@ -105,6 +105,7 @@ var values = map[string]func(*loader) string{
 	"serializeLastProcessedZxid.enabled": func(l *loader) string { return strconv.FormatBool(l.cfg.SerializeZxid) },
 
 	"slowRequest.thresholdMs":       func(l *loader) string { return millis(l.cfg.SlowRequest) },
+	"audit.enable":                  func(l *loader) string { return strconv.FormatBool(l.cfg.Audit) },
 	"metricsProvider.className":     metricsClassName,
 	"metricsProvider.httpHost":      func(l *loader) string { return l.cfg.MetricsHost },
 	"metricsProvider.httpPort":      func(l *loader) string { return strconv.Itoa(l.cfg.MetricsPort) },

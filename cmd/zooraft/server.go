@@ -128,6 +128,13 @@ func configure(src zoocfg.Sources, log hclog.Logger) (server.Config, error) {
 	if err != nil {
 		return cfg, &configError{err}
 	}
+	// As ZooKeeper's scripts give it to their JVM.
+	if dir := os.Getenv("ZOO_LOG_DIR"); dir != "" && cfg.Audit && cfg.Properties["zookeeper.log.dir"] == "" {
+		if cfg.Properties == nil {
+			cfg.Properties = make(map[string]string)
+		}
+		cfg.Properties["zookeeper.log.dir"] = dir
+	}
 	if cfg.ConfigFile != "" {
 		log.Info("Reading configuration from: " + cfg.ConfigFile)
 	}
@@ -203,6 +210,11 @@ func makeDataDirs(cfg server.Config) error {
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("%w: %w", errDataDir, err)
+		}
+	}
+	if cfg.Audit {
+		if err := os.MkdirAll(filepath.Dir(cfg.AuditFile()), 0o755); err != nil {
+			return fmt.Errorf("make the directory of the audit log: %w", err)
 		}
 	}
 	return nil

@@ -47,7 +47,7 @@ if [[ -n ${ZK_SERVER_HEAP-} ]]; then
 fi
 # Whatever has set these, the server gets them by its environment. ZOOCFGDIR is
 # for zkServer.sh, which calls itself to restart.
-export ZOOCFGDIR SERVER_JVMFLAGS=${SERVER_JVMFLAGS-} CLIENT_JVMFLAGS=${CLIENT_JVMFLAGS-} JVMFLAGS=${JVMFLAGS-}
+export ZOOCFGDIR ZOO_LOG_DIR SERVER_JVMFLAGS=${SERVER_JVMFLAGS-} CLIENT_JVMFLAGS=${CLIENT_JVMFLAGS-} JVMFLAGS=${JVMFLAGS-}
 
 # zoo_key KEY [FILE] prints the value of a key of zoo.cfg, or nothing. The last
 # line with the key counts.

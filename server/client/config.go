@@ -106,6 +106,11 @@ type Config struct {
 	// by the apply goroutine for what has an Index, and must not block. It may be nil
 	// if SlowAfter is 0.
 	Slow func(*Slow)
+	// Audit is told of each write that is over, and of its client's address, before the
+	// client is. r.Request is there, and may be valid during the call only. It is
+	// called under any lock, by the apply goroutine but for what is refused without
+	// the log, and must not block. nil for nobody.
+	Audit func(session protocol.SessionID, ip string, r *fsm.Result)
 	// Words answers four-letter words. known is false for what is none, which
 	// is then taken for a frame's length; an empty answer closes the
 	// connection without a byte. It is called by many goroutines, without

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"zooraft/fsm"
+	"zooraft/fsm/acl"
 	"zooraft/protocol"
 )
 
@@ -217,6 +218,9 @@ func (c *conn) write(it item, payload []byte) bool {
 // Complete answers a write, and the reads that waited for it. It is called from
 // the apply goroutine with the state lock held for writing.
 func (c *conn) Complete(v fsm.View, r *fsm.Result) {
+	if audit := c.srv.cfg.Audit; audit != nil && r.Request != nil {
+		audit(c.session, acl.IPText(c.remote.Addr()), r)
+	}
 	sc := c.srv.getScratch()
 	c.mu.Lock()
 	switch {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"zooraft/fsm"
+	"zooraft/fsm/acl"
 	"zooraft/protocol"
 )
 
@@ -65,10 +66,15 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 		if !c.srv.takes(it.op) {
 			return c.refuse(it, protocol.ErrSystemError)
 		}
+		body := it.body
 		if c.srv.cfg.EagerACLCheck && c.forbidden(&it) {
+			if audit := c.srv.cfg.Audit; audit != nil {
+				audit(c.session, acl.IPText(c.remote.Addr()), &fsm.Result{
+					Op: it.op, Err: it.err, Request: &fsm.ClientRequest{Session: c.session, Op: it.op, IDs: c.identities(), Body: body},
+				})
+			}
 			return c.ordered(it)
 		}
-		body := it.body
 		it.kind, it.body = kindWrite, nil
 		return c.kind.write(c, it, body)
 	case protocol.ErrMarshalling:

@@ -122,6 +122,7 @@ func (b *backend) SessionOpened(protocol.SessionID, int32, fsm.Owner)   {}
 func (b *backend) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (b *backend) SessionClosed(protocol.SessionID, bool)               {}
 func (b *backend) Wrote(string, int)                                    {}
+func (b *backend) EphemeralsDeleted(protocol.SessionID, []string)       {}
 func (b *backend) OverQuota(*fsm.Excess)                                {}
 func (b *backend) Reconfiguring(fsm.View)                               {}
 func (b *backend) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}

@@ -241,6 +241,10 @@ func (n *Node) resendIfStuck(now time.Time) {
 	}
 }
 
+// CaughtUp says whether all has been applied that was in the log before this process
+// came to it.
+func (n *Node) CaughtUp() bool { return n.registered() }
+
 func (n *Node) registered() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
