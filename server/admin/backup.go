@@ -112,7 +112,8 @@ func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, m
 		w.Header().Set("Allow", method)
 		a = refused(http.StatusMethodNotAllowed, "this command is asked with "+method)
 	case !b.src.Serving():
-		a = refused(http.StatusOK, errNotServing.Error())
+		// ZooKeeper's status is 200, and a script would keep the text for a snapshot.
+		a = refused(http.StatusServiceUnavailable, errNotServing.Error())
 	default:
 		if a = b.authorize(r); a == nil && name == "snapshot" {
 			a = b.snapshot(w, r)
@@ -123,6 +124,9 @@ func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, m
 	switch {
 	case a == nil: // it has been streamed
 	case a.problem != "":
+		if method == http.MethodPost {
+			w.Header().Set("Connection", "close") // rather than to wait for the rest of the body
+		}
 		refuse(w, a.status, asked, a.problem)
 	default:
 		w.Header().Set("Content-Type", "application/json")

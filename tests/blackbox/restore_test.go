@@ -239,7 +239,7 @@ func TestRestoreRefused(t *testing.T) {
 		}
 	}
 	// A body that claims more than any disk holds is refused before it is sent.
-	q, err := http.NewRequest(http.MethodPost, page(t, s, "Started AdminServer")+"/commands/restore", io.MultiReader(bytes.NewReader(good), stuck{t}))
+	q, err := http.NewRequest(http.MethodPost, page(t, s, "Started AdminServer")+"/commands/restore", io.MultiReader(bytes.NewReader(bytes.Repeat(good, 100)), stuck{t}))
 	must(t, "make a request", err)
 	q.ContentLength = 1 << 50
 	q.Header.Set("Authorization", "ip")
@@ -259,6 +259,11 @@ func TestRestoreRefused(t *testing.T) {
 			t.Errorf("%s: %s, want %d\n%s", auth, r.Status, status, b)
 		}
 	}
+
+	if r, b := command(t, s, http.MethodPost, "restore", bytes.NewReader(good), "digest root:pw"); r.StatusCode != http.StatusOK {
+		t.Fatalf("restore: %s\n%s", r.Status, b)
+	}
+	mustResume(t, s.ClientAddr, c).mustHold(t, "/a", "before")
 }
 
 // A snapshot that stays on the disk is the one that is named; a command that is off
