@@ -85,3 +85,21 @@ func BenchmarkMany(b *testing.B) {
 		}
 	}
 }
+
+// What a change costs the apply goroutine for each page that listens to a path above
+// it: shown on the page, or not.
+func BenchmarkNotify(b *testing.B) {
+	st := &stream{watched: map[string]bool{"/": true}, changes: make(map[string]told), wake: make(chan struct{}, 1)}
+	for i := range 60 {
+		st.watched[fmt.Sprintf("/app/%d", i)] = true
+	}
+	for name, path := range map[string]string{"shown": "/app/7/child", "below": "/app/7/child/other/deep"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			ev := &watch.Event{Type: protocol.EventNodeDataChanged, Path: path, Zxid: 1}
+			for b.Loop() {
+				st.Notify(ev)
+			}
+		})
+	}
+}
