@@ -13,6 +13,7 @@ import (
 
 const (
 	exitTimeout  = 20 * time.Second
+	stopTimeout  = 10 * time.Second
 	pollInterval = 50 * time.Millisecond
 	logTailBytes = 8 << 10
 )
@@ -166,7 +167,8 @@ func (e *Ensemble) Term(sid int) int {
 // Stop freezes a server by SIGSTOP: its connections stay open and nothing in it moves until Cont.
 func (e *Ensemble) Stop(sid int) {
 	e.t.Helper()
-	e.signal(sid, syscall.SIGSTOP)
+	p := e.signal(sid, syscall.SIGSTOP)
+	Eventually(e.t, stopTimeout, fmt.Sprintf("server %d stands still", sid), func() error { return stopped(p.cmd.Process.Pid) })
 }
 
 // Cont lets a frozen server go on.
