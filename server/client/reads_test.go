@@ -3,6 +3,7 @@ package client
 import (
 	"testing"
 
+	"zooraft/protocol"
 	"zooraft/zabcompat/metrics"
 )
 
@@ -20,5 +21,34 @@ func TestReadsAreCounted(t *testing.T) {
 		if f := s.cfg.Metrics.ReadPerNamespace.For("app").Figures(); f.Count != want || f.Sum != 10*want {
 			t.Fatalf("after %d at once: %d reads of %d bytes, want %d of %d", n, f.Count, f.Sum, want, 10*want)
 		}
+	}
+}
+
+// Bytes of replies are those of requests: pings have none, nor have the events
+// that come before a reply, and lengths of frames count nowhere.
+func TestReplyBytes(t *testing.T) {
+	m := new(metrics.Metrics)
+	f := start(t, func(c *Config) { c.Metrics = m })
+	p := f.connect()
+	const header = 16
+	p.mustCall(1, protocol.OpCreate, create("/a", "")) // answers the path
+	p.mustCall(protocol.XidPing, protocol.OpPing, nil)
+	want := int64(header + 4 + len("/a"))
+	if got := m.ResponseBytes.Value(); got != want {
+		t.Errorf("%d bytes of replies after a create and a ping, want %d", got, want)
+	}
+	p.send(2, protocol.OpSetWatches, &protocol.SetWatches{Data: []string{"/a", "/none"}})
+	for _, xid := range []int32{protocol.XidNotification, protocol.XidNotification, 2} {
+		if h, _ := p.reply(); h.Xid != xid {
+			t.Fatalf("reply %+v, want xid %d", h, xid)
+		}
+	}
+	want += header
+	events := int64(2*(header+4+4+4) + len("/a") + len("/none"))
+	if got := m.ResponseBytes.Value(); got != want {
+		t.Errorf("%d bytes of replies, want %d", got, want)
+	}
+	if got := m.WatchBytes.Value(); got != events {
+		t.Errorf("%d bytes of events, want %d", got, events)
 	}
 }

@@ -27,8 +27,9 @@ type scratch struct {
 	*buffer
 	reader fsm.Reader
 	events []byte // that the read under way has set off
-	told   int64  // events in the buffer
 	closes bool   // the last reply is the connection's last
+
+	told, toldBytes int64 // events in the buffer, and their bytes without lengths
 
 	made made // the replies in the buffer
 	// now is when the clock was read last, in ns on the server's clock, 0 for not yet,
@@ -84,8 +85,10 @@ func (s *Server) putScratch(sc *scratch) {
 
 // Notify takes an event that the client's own setWatches brings up.
 func (sc *scratch) Notify(ev *watch.Event) {
+	before := len(sc.events)
 	sc.events = appendEvent(sc.events, ev)
 	sc.told++
+	sc.toldBytes += int64(len(sc.events) - before - lengthBytes)
 }
 
 // replied counts the reply to it, which carries zxid and has size bytes.
@@ -104,7 +107,10 @@ func (c *conn) queue(sc *scratch) {
 	if sc.now == 0 {
 		sc.now = c.srv.now()
 	}
-	c.note(&sc.made, len(sc.b), sc.now)
+	if sc.told > 0 {
+		c.srv.cfg.Metrics.WatchBytes.Add(sc.toldBytes)
+	}
+	c.note(&sc.made, sc.now)
 	sc.timed = 0
 	taken, backlog := c.out.hand(sc.buffer)
 	if taken {

@@ -79,6 +79,7 @@ type made struct {
 	size int64 // bytes, without the frame's length, as the next two and all sizes shown
 
 	most, least int64 // bytes of the largest and the smallest of them
+	bytes       int64 // of all, without pings
 }
 
 // run is a number of replies of one kind to requests that came in together.
@@ -93,6 +94,9 @@ func (m *made) add(it *item, zxid int64, size int) {
 	m.most = max(m.most, m.size)
 	if m.least == 0 || m.size < m.least {
 		m.least = m.size
+	}
+	if it.op != protocol.OpPing {
+		m.bytes += m.size
 	}
 	write := it.kind == kindWrite
 	if m.now.at == it.at && m.now.write == write {
@@ -139,8 +143,8 @@ func (s *seen) reset() {
 const opNone = 1 << 30
 
 // note takes the replies in m into the figures of the connection and the server,
-// and empties m. bytes is their length, and now when they were made.
-func (c *conn) note(m *made, bytes int, now int64) {
+// and empties m. now is when they were made.
+func (c *conn) note(m *made, now int64) {
 	mx := c.srv.cfg.Metrics
 	n, sum, most, least := int64(0), int64(0), int64(0), int64(math.MaxInt64)
 	m.runs = append(m.runs, m.now)
@@ -156,7 +160,7 @@ func (c *conn) note(m *made, bytes int, now int64) {
 		}
 	}
 	c.srv.latencies.note(n, sum, most, least)
-	mx.ResponseBytes.Add(int64(bytes) - lengthBytes*n)
+	mx.ResponseBytes.Add(m.bytes)
 	c.srv.sizes.note(m.size, m.most, m.least)
 
 	c.seen.latencies.note(n, sum, most, least)
