@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"zooraft/fsm/acl"
 	"zooraft/protocol"
 	"zooraft/server/admin"
+	"zooraft/server/audit"
 	"zooraft/server/quorum"
 	"zooraft/zabcompat"
 )
@@ -35,25 +35,46 @@ const (
 
 // Authorize implements admin.Backups, as the admin server of ZooKeeper does it: by the
 // schemes of the clients, and the list of the root.
-func (a source) Authorize(scheme, credential string, from netip.Addr) (known, allowed bool) {
-	c := &a.s.cfg
-	var ids []protocol.ID
+func (a source) Authorize(c admin.Caller) (known, allowed bool) {
+	ids := a.s.identities(c)
+	if ids == nil {
+		return false, false
+	}
+	a.s.fsm.View(func(v fsm.View) {
+		allowed = v.HasAll("/", protocol.PermAll, ids, a.s.cfg.requestOptions())
+	})
+	return true, allowed
+}
+
+// identities are those of a caller of the admin server; none if it cannot be known.
+func (s *Server) identities(by admin.Caller) (ids []protocol.ID) {
+	c := &s.cfg
 	switch o := c.requestOptions(); {
-	case scheme == "ip":
-		ids = append(ids, protocol.ID{Scheme: "ip", ID: acl.IPText(from)})
-	case scheme == "digest" && !o.Has(fsm.NoDigest):
-		id := c.digest().ID([]byte(credential))
+	case by.Scheme == "ip":
+		ids = append(ids, protocol.ID{Scheme: "ip", ID: acl.IPText(by.From)})
+	case by.Scheme == "digest" && !o.Has(fsm.NoDigest):
+		id := c.digest().ID([]byte(by.Credential))
 		if id == c.SuperDigest {
 			ids = append(ids, protocol.ID{Scheme: "super"})
 		}
 		ids = append(ids, protocol.ID{Scheme: "digest", ID: id})
-	default:
-		return false, false
 	}
-	a.s.fsm.View(func(v fsm.View) {
-		allowed = v.HasAll("/", protocol.PermAll, ids, c.requestOptions())
-	})
-	return true, allowed
+	return ids
+}
+
+// Note implements admin.Backups.
+func (a source) Note(c admin.Caller, command string, o admin.Outcome) {
+	if a.s.audit == nil {
+		return
+	}
+	result := audit.Failure
+	switch o {
+	case admin.Done:
+		result = audit.Success
+	case admin.Unknown:
+		result = audit.Invoked
+	}
+	a.s.audit.Command(acl.IPText(c.From), a.s.identities(c), command, result)
 }
 
 // Snapshot implements admin.Backups: what was committed before the call is in it.

@@ -18,12 +18,21 @@ import (
 	"zooraft/zabcompat/metrics"
 )
 
+// Caller is who asks for a snapshot or a restore.
+type Caller struct {
+	Scheme, Credential string // what it has sent to be known by
+	From               netip.Addr
+}
+
 // Backups are what the commands snapshot and restore ask a server for. Its methods may
 // be called by many goroutines at once.
 type Backups interface {
 	// Authorize says whether a caller can be known by what it has sent with a scheme,
 	// and whether it has all permissions on the root.
-	Authorize(scheme, credential string, from netip.Addr) (known, allowed bool)
+	Authorize(c Caller) (known, allowed bool)
+	// Note hears of each command, snapshot or restore, that a caller who can be known
+	// has asked for, once it has ended.
+	Note(c Caller, command string, o Outcome)
 	// Snapshot writes a snapshot of all that was committed before the call, and opens
 	// it. It blocks until that is on the disk.
 	Snapshot(ctx context.Context) (Snapshot, error)
@@ -40,6 +49,16 @@ var (
 	ErrRestoring   = errors.New("another restore is under way")
 	ErrUnavailable = errors.New("it did not come through the log: is there a quorum?")
 	ErrUnknown     = errors.New("it was asked for, and whether it has been carried out is not known")
+)
+
+// Outcome is what came of a command.
+type Outcome int
+
+// The outcomes.
+const (
+	Failed  Outcome = iota // nothing has changed
+	Done                   // it was carried out
+	Unknown                // it was asked for; see ErrUnknown
 )
 
 // Snapshot is a snapshot, opened.
@@ -99,7 +118,19 @@ func (l *limiter) allow(interval time.Duration) bool {
 type answer struct {
 	status  int
 	problem string // "" for none
+	unknown bool   // whether it was carried out in spite of the problem
 	fields  object
+}
+
+// outcome is what it says; nil stands for a snapshot that was streamed.
+func (a *answer) outcome() Outcome {
+	switch {
+	case a == nil || a.problem == "":
+		return Done
+	case a.unknown:
+		return Unknown
+	}
+	return Failed
 }
 
 func refused(status int, problem string) *answer { return &answer{status: status, problem: problem} }
@@ -115,10 +146,15 @@ func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, m
 		// ZooKeeper's status is 200, and a script would keep the text for a snapshot.
 		a = refused(http.StatusServiceUnavailable, errNotServing.Error())
 	default:
-		if a = b.authorize(r); a == nil && name == "snapshot" {
+		var c Caller
+		var known bool
+		if c, known, a = b.authorize(r); a == nil && name == "snapshot" {
 			a = b.snapshot(w, r)
 		} else if a == nil {
 			a = b.restore(w, r)
+		}
+		if known {
+			b.do.Note(c, name, a.outcome())
 		}
 	}
 	switch {
@@ -136,24 +172,25 @@ func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, m
 
 // authorize asks for "Authorization: SCHEME [CREDENTIAL]", in plain text as ZooKeeper
 // does (Commands.authenticate, authorize).
-func (b *backups) authorize(r *http.Request) *answer {
+func (b *backups) authorize(r *http.Request) (c Caller, known bool, a *answer) {
 	header := strings.TrimSpace(r.Header.Get("Authorization"))
 	if header == "" {
-		return refused(http.StatusUnauthorized, "Auth info is missing for the command")
+		return c, false, refused(http.StatusUnauthorized, "Auth info is missing for the command")
 	}
 	scheme, credential, _ := strings.Cut(header, " ")
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return refused(http.StatusInternalServerError, "Error occurred during auth")
+		return c, false, refused(http.StatusInternalServerError, "Error occurred during auth")
 	}
-	known, allowed := b.do.Authorize(scheme, strings.TrimSpace(credential), from.Addr())
+	c = Caller{Scheme: scheme, Credential: strings.TrimSpace(credential), From: from.Addr()}
+	known, allowed := b.do.Authorize(c)
 	switch {
 	case !known:
-		return refused(http.StatusUnauthorized, "Not authenticated")
+		a = refused(http.StatusUnauthorized, "Not authenticated")
 	case !allowed:
-		return refused(http.StatusForbidden, "Not authorized")
+		a = refused(http.StatusForbidden, "Not authorized")
 	}
-	return nil
+	return c, known, a
 }
 
 // allowed is what keeps a command from being carried out by anybody now.
@@ -225,7 +262,7 @@ func (b *backups) restore(w http.ResponseWriter, r *http.Request) *answer {
 	if err != nil {
 		m.RestoreErrors.Inc()
 		b.log.Warn("nothing restored for the admin server", "client", r.RemoteAddr, "error", err)
-		return refused(restoreStatus(err), err.Error())
+		return &answer{status: restoreStatus(err), problem: err.Error(), unknown: errors.Is(err, ErrUnknown)}
 	}
 	m.RestoreTime.Time(time.Since(began))
 	return &answer{fields: object{

@@ -66,6 +66,19 @@ func TestNothingForgesALine(t *testing.T) {
 	}
 }
 
+// What the admin server is asked for has a caller, and no session.
+func TestCommandsAreNoted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := open(t, path)
+	l.now = func() time.Time { return time.Date(2026, 11, 22, 2, 29, 30, 0, time.UTC) }
+	l.Command("10.0.0.1", []protocol.ID{{Scheme: "super"}, {Scheme: "digest", ID: "ann\n:hash"}}, "restore", Failure)
+	l.Close()
+	want := "2026-11-22 02:29:30,000 ERROR o.a.z.a.Slf4jAuditLogger: user=ann\\n\tip=10.0.0.1\toperation=restore\tresult=failure\n"
+	if got := read(t, path); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // A reconfig is noted when it has ended, as its client's of then.
 func TestReconfigIsNotedAtItsEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")

@@ -1,7 +1,8 @@
 // Package audit writes who changed what into a log of its own, in ZooKeeper's format
 // (ZooKeeper Administrator's Guide, "Audit Logging"): one line for each write of a
-// client of this server, whatever came of it, and for each ephemeral znode that
-// went with its session, on every server; none for reads.
+// client of this server, whatever came of it, for each ephemeral znode that went with
+// its session, on every server, and for each snapshot and restore by the admin server;
+// none for reads.
 //
 // Invariants: a line is one line, whatever a path or a name holds. Whoever hands a
 // line in never waits for the disk. A line that is lost, because the disk takes none

@@ -34,9 +34,9 @@ const (
 
 // Results.
 const (
-	success = "success"
-	failure = "failure"
-	invoked = "invoked"
+	Success = "success"
+	Failure = "failure"
+	Invoked = "invoked" // whatever then comes of it
 )
 
 // event is what makes a line. Empty fields are left out, but for those that are
@@ -57,7 +57,7 @@ type event struct {
 // append writes the line. The class stands as ZooKeeper's logback.xml abbreviates it.
 func (e *event) append(b []byte, now time.Time) []byte {
 	level := "INFO"
-	if e.result == failure {
+	if e.result == Failure {
 		level = "ERROR"
 	}
 	b = now.AppendFormat(b, "2006-01-02 15:04:05")
@@ -153,9 +153,9 @@ func aclText(acls []protocol.ACL) string {
 // path that came out, by other than createTTL.
 func events(op protocol.OpCode, body []byte, r *fsm.Result, yield func(event)) {
 	d := protocol.NewDecoder(body)
-	e := event{result: success, hasZnode: true}
+	e := event{result: Success, hasZnode: true}
 	if r.Err != protocol.ErrOK {
-		e.result = failure
+		e.result = Failure
 	}
 	switch op {
 	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer, protocol.OpCreateTTL:
@@ -205,7 +205,7 @@ func multiEvents(ops []protocol.MultiOp, r *fsm.Result, yield func(event)) {
 		failed = failed || r.Multi[i].Op == protocol.OpError || r.Multi[i].Err != protocol.ErrOK
 	}
 	if failed {
-		yield(event{op: opMulti, result: failure})
+		yield(event{op: opMulti, result: Failure})
 		return
 	}
 	asked := make(map[string]string)
@@ -215,7 +215,7 @@ func multiEvents(ops []protocol.MultiOp, r *fsm.Result, yield func(event)) {
 		}
 	}
 	for i := range ops {
-		e := event{hasZnode: true, result: success}
+		e := event{hasZnode: true, result: Success}
 		switch op := &ops[i]; op.Type {
 		case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer, protocol.OpCreateTTL:
 			e.op, e.znode = opCreate, op.Create.Path

@@ -61,15 +61,15 @@ func Open(cfg Config) (*Log, error) {
 
 // Started notes that this server has started, or could not.
 func (l *Log) Started(ok bool) {
-	e := event{user: l.cfg.User, op: opStart, result: success}
+	e := event{user: l.cfg.User, op: opStart, result: Success}
 	if !ok {
-		e.result = failure
+		e.result = Failure
 	}
 	l.note(&e)
 }
 
 // Stopping notes that this server was told to stop.
-func (l *Log) Stopping() { l.note(&event{user: l.cfg.User, op: opStop, result: invoked}) }
+func (l *Log) Stopping() { l.note(&event{user: l.cfg.User, op: opStop, result: Invoked}) }
 
 // Request notes the outcome of a client's write. r.Request must be there.
 func (l *Log) Request(w Who, r *fsm.Result) {
@@ -97,10 +97,16 @@ func (l *Log) Reconfigured(r *fsm.Result) {
 	})
 }
 
+// Command notes what came of a command of the admin server, which is the operation of
+// that name. ZooKeeper's audit log has none of these.
+func (l *Log) Command(ip string, ids []protocol.ID, command, result string) {
+	l.note(&event{ip: ip, user: users(ids), op: command, result: result})
+}
+
 // Ephemerals notes the znodes that went with a session.
 func (l *Log) Ephemerals(session protocol.SessionID, paths []string) {
 	for _, path := range paths {
-		l.note(&event{session: session, user: l.cfg.User, op: opEphemeral, znode: path, hasZnode: true, result: success})
+		l.note(&event{session: session, user: l.cfg.User, op: opEphemeral, znode: path, hasZnode: true, result: Success})
 	}
 }
 
@@ -127,7 +133,7 @@ func (l *Log) gapLocked(now time.Time) {
 	if l.lost == 0 {
 		return
 	}
-	e := event{user: l.cfg.User, op: opLost, count: l.lost, result: failure}
+	e := event{user: l.cfg.User, op: opLost, count: l.lost, result: Failure}
 	l.waiting = e.append(l.waiting, now)
 	l.lost = 0
 }

@@ -194,7 +194,8 @@ func write(t *testing.T, addr, path string, stop <-chan struct{}) {
 // snapshot.
 func TestRestoreRefused(t *testing.T) {
 	skipShort(t)
-	e := backed(t, 1)
+	log := filepath.Join(t.TempDir(), "audit.log")
+	e := backed(t, 1, "audit.enable=true", "log.dir="+filepath.Dir(log), "auditlog.file="+filepath.Base(log))
 	s := e.Server(1)
 	c := mustConnect(t, s.ClientAddr)
 	must(t, "create", c.create("/a", "before"))
@@ -264,6 +265,25 @@ func TestRestoreRefused(t *testing.T) {
 		t.Fatalf("restore: %s\n%s", r.Status, b)
 	}
 	mustResume(t, s.ClientAddr, c).mustHold(t, "/a", "before")
+
+	// The audit log has who asked, and what came of it; nothing of those who are unknown.
+	harness.Eventually(t, 10*time.Second, "the audit log", func() error {
+		b, err := os.ReadFile(log)
+		for line, n := range map[string]int{
+			"user=127.0.0.1\tip=127.0.0.1\toperation=snapshot\tresult=success\n": 1,
+			"user=127.0.0.1\tip=127.0.0.1\toperation=snapshot\tresult=failure\n": 1,
+			"user=127.0.0.1\tip=127.0.0.1\toperation=restore\tresult=failure\n":  9,
+			"user=root\tip=127.0.0.1\toperation=snapshot\tresult=failure\n":      1,
+			"user=root\tip=127.0.0.1\toperation=snapshot\tresult=success\n":      1,
+			"user=root\tip=127.0.0.1\toperation=restore\tresult=success\n":       1,
+			"\toperation=snapshot\t": 4, "\toperation=restore\t": 10,
+		} {
+			if got := bytes.Count(b, []byte(line)); got != n {
+				err = errors.Join(err, fmt.Errorf("%d times, not %d: %q", got, n, line))
+			}
+		}
+		return err
+	})
 }
 
 // A snapshot that stays on the disk is the one that is named; a command that is off
