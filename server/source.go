@@ -118,7 +118,7 @@ func (a source) Settings() admin.Settings {
 		DataDir: filepath.Join(absolute(c.DataDir), "raft"), DataLogDir: filepath.Join(absolute(c.LogDir()), "raft"),
 		TickTime: c.TickTime, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,
-		ListenBacklog: -1, Properties: c.properties(), Initial: maskedText(c.ConfigText),
+		ListenBacklog: c.Limits.ListenBacklog, Properties: c.properties(), Initial: maskedText(c.ConfigText),
 	}
 	if c.Standalone() {
 		return set
