@@ -22,19 +22,19 @@ var keys = map[string]func(*loader, setting){
 	"dataLogDir":        func(l *loader, s setting) { l.directory(s, &l.cfg.DataLogDir) },
 	"clientPort":        func(l *loader, s setting) { l.number(s, "a port", "2181", &l.cfg.ClientPort) },
 	"clientPortAddress": func(l *loader, s setting) { l.cfg.ClientPortAddress = s.value },
-	"maxClientCnxns":    func(l *loader, s setting) { l.limit(s, "60", &l.cfg.MaxClientCnxns) },
-	"maxCnxns":          func(l *loader, s setting) { l.limit(s, "1000", &l.cfg.MaxCnxns) },
+	"maxClientCnxns":    func(l *loader, s setting) { l.limit(s, l.number, "60", &l.cfg.MaxClientCnxns) },
+	"maxCnxns":          func(l *loader, s setting) { l.limit(s, l.count, "1000", &l.cfg.MaxCnxns) },
 	"minSessionTimeout": func(l *loader, s setting) { l.sessionTimeout(s, &l.cfg.MinSessionTimeout) },
 	"maxSessionTimeout": func(l *loader, s setting) { l.sessionTimeout(s, &l.cfg.MaxSessionTimeout) },
 	"globalOutstandingLimit": func(l *loader, s setting) {
-		l.number(s, "the number of requests", "1000", &l.cfg.GlobalOutstandingLimit)
+		l.count(s, "the number of requests", "1000", &l.cfg.GlobalOutstandingLimit)
 	},
 	"jute.maxbuffer":                  func(l *loader, s setting) { l.bytes(s, &l.cfg.JuteMaxBuffer) },
-	"znode.container.checkIntervalMs": func(l *loader, s setting) { l.millis(s, "60000", &l.cfg.ContainerCheckInterval) },
+	"znode.container.checkIntervalMs": func(l *loader, s setting) { l.ms(s, "60000", &l.cfg.ContainerCheckInterval) },
 	"znode.container.maxPerMinute": func(l *loader, s setting) {
-		l.number(s, "the number of containers", "10000", &l.cfg.ContainerMaxPerMinute)
+		l.count(s, "the number of containers", "10000", &l.cfg.ContainerMaxPerMinute)
 	},
-	"znode.container.maxNeverUsedIntervalMs": func(l *loader, s setting) { l.millis(s, "300000", &l.cfg.ContainerMaxNeverUsed) },
+	"znode.container.maxNeverUsedIntervalMs": func(l *loader, s setting) { l.ms(s, "300000", &l.cfg.ContainerMaxNeverUsed) },
 	"extendedTypesEnabled":                   func(l *loader, s setting) { l.boolean(s, &l.cfg.ExtendedTypes) },
 	"emulate353TTLNodes":                     emulate353TTLNodes,
 	"enforceQuota":                           func(l *loader, s setting) { l.boolean(s, &l.cfg.EnforceQuota) },
@@ -49,7 +49,7 @@ var keys = map[string]func(*loader, setting){
 	"standaloneEnabled":         func(l *loader, s setting) { l.boolean(s, &l.cfg.StandaloneEnabled) },
 	"reconfigEnabled":           func(l *loader, s setting) { l.boolean(s, &l.cfg.ReconfigEnabled) },
 	"electionPortBindRetry": func(l *loader, s setting) {
-		l.number(s, "the number of tries, 0 for no end", "3", &l.cfg.ElectionPortBindRetry)
+		l.count(s, "the number of tries, 0 for no end", "3", &l.cfg.ElectionPortBindRetry)
 	},
 	"quorumListenOnAllIPs":   func(l *loader, s setting) { l.boolean(s, &l.cfg.QuorumListenOnAllIPs) },
 	"peerType":               peerType,
@@ -63,10 +63,10 @@ var keys = map[string]func(*loader, setting){
 	"admin.enableServer":  func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminEnabled) },
 	"admin.serverAddress": func(l *loader, s setting) { l.cfg.AdminAddress = s.value },
 	"admin.serverPort": func(l *loader, s setting) {
-		l.cfg.AdminPortSet = l.number(s, "a port", "8080", &l.cfg.AdminPort)
+		l.cfg.AdminPortSet = l.count(s, "a port", "8080", &l.cfg.AdminPort)
 	},
 	"admin.commandURL":              func(l *loader, s setting) { l.cfg.AdminCommandURL = s.value },
-	"admin.idleTimeout":             func(l *loader, s setting) { l.millis(s, "30000", &l.cfg.AdminIdleTimeout) },
+	"admin.idleTimeout":             func(l *loader, s setting) { l.ms(s, "30000", &l.cfg.AdminIdleTimeout) },
 	"admin.ui":                      func(l *loader, s setting) { l.cfg.AdminUI = s.value },
 	"admin.uiWrite":                 func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminUIWrite) },
 	"admin.uiTokenFile":             func(l *loader, s setting) { l.cfg.AdminUITokenFile = s.value },
@@ -135,7 +135,9 @@ func refuseTrue(why string) func(*loader, setting) {
 	}
 }
 
-// number reads a 32-bit decimal number, as Integer.parseInt does.
+// number reads a 32-bit decimal number, as Integer.parseInt does, with which ZooKeeper
+// reads what its parser of zoo.cfg knows. Properties it reads with Integer.getInteger;
+// see count.
 func (l *loader) number(s setting, what, example string, to *int) bool {
 	n, err := strconv.ParseInt(s.value, 10, 32)
 	if err != nil {
@@ -147,8 +149,8 @@ func (l *loader) number(s setting, what, example string, to *int) bool {
 }
 
 // limit reads a number whose negative values mean no limit, as 0 does.
-func (l *loader) limit(s setting, example string, to *int) {
-	if l.number(s, "the number of connections, 0 for no limit", example, to) {
+func (l *loader) limit(s setting, read func(_ setting, what, example string, to *int) bool, example string, to *int) {
+	if read(s, "the number of connections, 0 for no limit", example, to) {
 		*to = max(*to, 0)
 	}
 }
@@ -203,7 +205,7 @@ func (l *loader) directory(s setting, to *string) {
 }
 
 func snapCount(l *loader, s setting) {
-	if l.number(s, "the number of transactions", "100000", &l.cfg.SnapCount) && l.cfg.SnapCount < 2 {
+	if l.count(s, "the number of transactions", "100000", &l.cfg.SnapCount) && l.cfg.SnapCount < 2 {
 		l.warn("%s: snapCount: %d is too small, taking 2", s.where, l.cfg.SnapCount)
 		l.cfg.SnapCount = 2
 	}

@@ -139,3 +139,24 @@ func TestInteger(t *testing.T) {
 		}
 	}
 }
+
+// What ZooKeeper reads with Integer.getInteger may be hexadecimal or octal; what its
+// parser of zoo.cfg knows may not.
+func TestBasesOfNumbers(t *testing.T) {
+	cfg, warnings, err := load("/zoo.cfg", nil, files{"/zoo.cfg": `dataDir=/d
+clientPort=2181
+maxCnxns=0x10
+snapCount=0x800
+globalOutstandingLimit=010
+admin.serverPort=#1f90
+`}.read)
+	if err != nil || len(warnings) != 0 {
+		t.Fatalf("%q, %v", warnings, err)
+	}
+	if cfg.MaxCnxns != 16 || cfg.SnapCount != 2048 || cfg.GlobalOutstandingLimit != 8 || cfg.AdminPort != 8080 {
+		t.Errorf("%d connections, a snapshot each %d, %d outstanding, port %d", cfg.MaxCnxns, cfg.SnapCount, cfg.GlobalOutstandingLimit, cfg.AdminPort)
+	}
+	if _, _, err := load("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\nmaxClientCnxns=0x10\n"}.read); err == nil {
+		t.Error("maxClientCnxns=0x10 is taken")
+	}
+}
