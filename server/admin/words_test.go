@@ -210,10 +210,8 @@ func TestConnections(t *testing.T) {
 }
 
 func TestDump(t *testing.T) {
-	local := time.Local
-	time.Local = time.UTC
-	defer func() { time.Local = local }()
-	at := time.Date(2026, 11, 22, 2, 24, 58, 0, time.UTC)
+	at := time.Date(2026, 11, 22, 2, 24, 58, 0, time.Local)
+	first, later := "Sun Nov 22 02:24:58 "+at.Format("MST")+" 2026", "Sun Nov 22 02:25:00 "+at.Format("MST")+" 2026"
 	src := sample(StateStandalone)
 	src.conns = []ConnInfo{
 		{Remote: "/127.0.0.1:57518", HasSession: true, Session: 0x10000108ba70000, Expires: at},
@@ -225,10 +223,10 @@ func TestDump(t *testing.T) {
 		Ephemerals: []Ephemerals{{0x10000108ba70000, []string{"/a/e"}}},
 	}
 	rest := "ephemeral nodes dump:\nSessions with Ephemerals (1):\n0x10000108ba70000:\n\t/a/e\n" +
-		"Connections dump:\nConnections Sets (2)/(2):\n1 expire at Sun Nov 22 02:24:58 UTC 2026:\n" +
+		"Connections dump:\nConnections Sets (2)/(2):\n1 expire at " + first + ":\n" +
 		"\tip: /127.0.0.1:57518 sessionId: 0x10000108ba70000\n" +
-		"1 expire at Sun Nov 22 02:25:00 UTC 2026:\n\tip: /127.0.0.1:57522 sessionId: 0x0\n"
-	want := "SessionTracker dump:\nSession Sets (1)/(2):\n2 expire at Sun Nov 22 02:24:58 UTC 2026:\n" +
+		"1 expire at " + later + ":\n\tip: /127.0.0.1:57522 sessionId: 0x0\n"
+	want := "SessionTracker dump:\nSession Sets (1)/(2):\n2 expire at " + first + ":\n" +
 		"\t0x10000108ba70000\n\t0x10000108ba70001\n" + rest
 	if got := dump(src); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
