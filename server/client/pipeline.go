@@ -102,8 +102,9 @@ func (c *conn) ordered(it item) bool {
 	sc := c.srv.getScratch()
 	goOn := true
 	answered := 0 // since the clock was read
+	n := 1
 	v := c.srv.state.RLock()
-	for n := 1; ; n++ {
+	for ; ; n++ {
 		if c.isDead() {
 			goOn = false
 			break
@@ -129,9 +130,10 @@ func (c *conn) ordered(it item) bool {
 			break
 		}
 		it = next
+		it.at = c.filledAt
 		c.in.skip(frame)
-		c.arrived(&it)
 	}
+	c.counts.received.Add(int64(n - 1)) // the first has arrived by itself
 	c.queue(sc)
 	if answered > 0 {
 		c.look(v, &it, answered, sc)

@@ -7,19 +7,31 @@ import (
 	"zooraft/zabcompat/metrics"
 )
 
-// However many reads come at once, all of them are counted.
+// However many reads come at once, all of them are counted that succeed.
 func TestReadsAreCounted(t *testing.T) {
-	s := New(Config{Metrics: new(metrics.Metrics)}, Deps{}, nil)
+	m := new(metrics.Metrics)
+	f := start(t, func(c *Config) { c.Metrics = m })
+	p := f.connect()
+	p.mustCall(1, protocol.OpCreate, create("/app", "data"))
 	want := int64(0)
-	for n := range 40 {
-		sc := s.getScratch()
-		for range n {
-			sc.NoteRead("/app/x", 4)
+	for n := range int32(70) {
+		var at []byte
+		for i := range n {
+			at = append(at, request(10+2*i, protocol.OpGetData, get("/app"))...)
+			at = append(at, request(11+2*i, protocol.OpGetData, get("/none"))...)
 		}
-		s.putScratch(sc)
+		if _, err := p.nc.Write(at); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 * n {
+			if h, _ := p.reply(); h.Xid != 10+i {
+				t.Fatalf("reply %+v, want xid %d", h, 10+i)
+			}
+		}
 		want += int64(n)
-		if f := s.cfg.Metrics.ReadPerNamespace.For("app").Figures(); f.Count != want || f.Sum != 10*want {
-			t.Fatalf("after %d at once: %d reads of %d bytes, want %d of %d", n, f.Count, f.Sum, want, 10*want)
+		f := m.ReadPerNamespace.For("app").Figures()
+		if f.Count != want || f.Sum != int64(len("/app")+4)*want {
+			t.Fatalf("after %d at once: %d reads of %d bytes, want %d", n, f.Count, f.Sum, want)
 		}
 	}
 }

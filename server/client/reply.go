@@ -38,24 +38,23 @@ type scratch struct {
 	timed int
 	reads metrics.Spaces // what they told of znodes, and not been recorded
 	keyed *metrics.Keyed[metrics.Summary]
-	alike int64 // reads since the last that went into reads
+	alike int64 // reads since one that went into reads, and that one; 0 for none
 }
 
 // readsAlike is of how many reads that a client has sent at once only the first is
 // looked at, and the others count as the like: more would cost a hundredth of all
 // the server's time at full load.
-const readsAlike = 8 // one in seven
+const readsAlike = 16
+
+// like says whether a read by op counts as the like of one before it.
+func (sc *scratch) like(op protocol.OpCode) bool {
+	return sc.alike > 0 && sc.alike < readsAlike &&
+		(op == protocol.OpGetData || op == protocol.OpExists || op == protocol.OpGetChildren || op == protocol.OpGetChildren2)
+}
 
 // NoteRead implements fsm.Tally.
 func (sc *scratch) NoteRead(path string, bytes int) {
-	if sc.alike++; sc.alike < readsAlike && sc.alike > 1 {
-		return
-	}
-	sc.noteRead(path, bytes)
-}
-
-func (sc *scratch) noteRead(path string, bytes int) {
-	sc.reads.More(sc.alike - 2) // this one and that before are counted by themselves
+	sc.reads.More(sc.alike - 1)
 	sc.alike = 1
 	sc.reads.Note(sc.keyed, path, bytes)
 }
@@ -147,9 +146,16 @@ func (c *conn) answer(v fsm.View, it *item, sc *scratch) {
 		if ids == nil {
 			ids = c.identities()
 		}
-		sc.reader = fsm.Reader{Session: c.session, IDs: ids, Options: c.srv.cfg.Options, Watcher: c.watcher, Sink: sc, Tally: sc}
+		sc.reader = fsm.Reader{Session: c.session, IDs: ids, Options: c.srv.cfg.Options, Watcher: c.watcher, Sink: sc}
+		like := sc.like(it.op)
+		if !like {
+			sc.reader.Tally = sc
+		}
 		var code protocol.ErrCode
 		b, code = v.Read(b, it.op, it.body, &sc.reader)
+		if like && code == protocol.ErrOK {
+			sc.alike++
+		}
 		if code != protocol.ErrOK {
 			binary.BigEndian.PutUint32(b[mark+errOffset:], uint32(code))
 		}
