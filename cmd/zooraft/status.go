@@ -145,31 +145,36 @@ func printMembers(w io.Writer, members []member) error {
 		if st == nil {
 			continue
 		}
-		votes = append(votes, st.Vote)
+		if st.State != zabcompat.Observing {
+			votes = append(votes, st.Vote)
+		}
 		if st.State == zabcompat.Leading {
 			leader = fmt.Sprintf("server %d leads epoch 0x%x (raft term %d) since %s", m.SID, st.Zxid.Epoch(), st.RaftTerm, st.Since.Local().Format(time.DateTime))
 		}
 	}
 	fmt.Fprintf(w, "ensemble of %d: %s\n\n", len(members), leader)
 
+	// Addresses come last, for they may be long, and each line has all columns, or
+	// those below it would not stand under the heading.
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SID\tADDRESS\tSTATE\tLEADER\tZXID\tRAFT APPLIED/LAST\tCONNECTIONS\tVOTE (EPOCH, ZXID, SID)")
+	fmt.Fprintln(t, "SID\tSTATE\tLEADER\tZXID\tAPPLIED/LAST\tCLIENTS\tADDRESS")
 	for _, m := range members {
 		st := m.Status
 		if st == nil {
-			fmt.Fprintf(t, "%d\t%s\tno answer: %s\n", m.SID, m.Addr, m.Error)
+			fmt.Fprintf(t, "%d\tno answer\t-\t-\t-\t-\t%s\n", m.SID, m.Addr)
 			continue
 		}
 		state := st.State.String()
-		if !st.Serving {
+		if !st.Serving && st.State != zabcompat.Looking {
 			state += " (not serving)"
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%v\t%d/%d\t%d\t0x%x, %v, %d\n", m.SID, m.Addr, state, sidOrNone(st.LeaderSID), st.Zxid,
-			st.RaftAppliedIndex, st.RaftLastIndex, st.Connections, st.Vote.Epoch, st.Vote.Zxid, st.Vote.SID)
+		fmt.Fprintf(t, "%d\t%s\t%s\t%v\t%d/%d\t%d\t%s\n", m.SID, state, sidOrNone(st.LeaderSID), st.Zxid,
+			st.RaftAppliedIndex, st.RaftLastIndex, st.Connections, m.Addr)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	printErrors(w, members)
 	slices.SortFunc(votes, func(a, b zabcompat.Vote) int {
 		if a.Beats(b) {
 			return -1
@@ -183,10 +188,27 @@ func printMembers(w io.Writer, members []member) error {
 		}
 		fmt.Fprintf(w, " %d", v.SID)
 	}
-	if _, err := fmt.Fprintln(w); err != nil {
+	fmt.Fprint(w, "\n\n")
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "VOTE OF\tEPOCH\tZXID")
+	for _, v := range votes {
+		fmt.Fprintf(t, "%d\t0x%x\t%v\n", v.SID, v.Epoch, v.Zxid)
+	}
+	if err := t.Flush(); err != nil {
 		return err
 	}
 	return printElections(w, members)
+}
+
+// printErrors says why servers did not answer.
+func printErrors(w io.Writer, members []member) {
+	before := "\n"
+	for _, m := range members {
+		if m.Status == nil {
+			fmt.Fprintf(w, "%sserver %d: %s\n", before, m.SID, m.Error)
+			before = ""
+		}
+	}
 }
 
 // printElections shows the last elections as the leader saw them, or without one as

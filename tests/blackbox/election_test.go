@@ -157,7 +157,7 @@ func checkStatus(t *testing.T, e *harness.Ensemble, leader int, order string) {
 		if f[0] == fmt.Sprint(leader) {
 			want = "LEADING"
 		}
-		if f[2] != want || f[3] != fmt.Sprint(leader) {
+		if f[1] != want || f[2] != fmt.Sprint(leader) {
 			t.Errorf("status, want state %s and leader %d in %q", want, leader, line)
 		}
 	}
