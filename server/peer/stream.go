@@ -146,6 +146,7 @@ func (s *stream) run() {
 		}
 		if wasUp {
 			wasUp = false
+			s.mesh.log.Warn(fmt.Sprintf("Connection broken for id %d, my id = %d", s.member.SID, s.mesh.handler.Identity().SID), "error", err)
 			s.mesh.handler.Down(s.member.SID, errors.Is(err, syscall.ECONNREFUSED))
 		}
 		if errors.Is(err, ErrRefused) {

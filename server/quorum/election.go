@@ -280,7 +280,6 @@ func (e *election) peerDown(sid int64, gone bool) {
 		delete(e.peers, sid)
 	}
 	if gone && sid == e.leader && !e.looking {
-		e.n.log.Warn(fmt.Sprintf("Connection broken for id %d, my id = %d", sid, e.n.cfg.SID), "leader-sid", sid)
 		e.lost = sid
 		e.lookLocked(0)
 		e.considerLocked()

@@ -1,11 +1,37 @@
 package quorum
 
-import "github.com/hashicorp/go-hclog"
+import (
+	"fmt"
+
+	"github.com/hashicorp/go-hclog"
+)
 
 // raftLog is the logger given to Raft. A member that is down is reported by the
 // peer streams, once; Raft would report it several times a second as an error,
 // though nothing is wrong with this server and nobody has to act.
+//
+// Raft hands itself to the log, and members, which JSON has no text of: they are
+// spelled out here.
 type raftLog struct{ hclog.Logger }
+
+// spelled returns the values with those as text that have one.
+func spelled(args []any) []any {
+	out := make([]any, len(args))
+	for i, a := range args {
+		switch v := a.(type) {
+		case error:
+			out[i] = v
+		case fmt.Stringer:
+			out[i] = v.String()
+		default:
+			out[i] = v
+		}
+	}
+	return out
+}
+
+// Info implements hclog.Logger.
+func (l raftLog) Info(msg string, args ...any) { l.Logger.Info(msg, spelled(args)...) }
 
 // Error implements hclog.Logger.
 func (l raftLog) Error(msg string, args ...any) {
