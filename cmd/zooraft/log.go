@@ -95,13 +95,14 @@ func value(v any) string {
 	return text
 }
 
-// caller is where the line comes from: the first frame that is none of hclog's.
+// caller is where the line comes from: the first frame that is none of hclog's, nor of
+// what stands between it and Raft.
 func caller() string {
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if f.Function != "" && !strings.Contains(f.Function, "hashicorp/go-hclog.") {
+		if f.Function != "" && !strings.Contains(f.Function, "hashicorp/go-hclog.") && !strings.Contains(f.Function, "quorum.raftLog.") {
 			return filepath.Base(f.File) + "@" + strconv.Itoa(f.Line)
 		}
 		if !more {
