@@ -69,7 +69,7 @@ func (l *warnings) members(e *console.Ensemble) {
 			l.add(console.Info, "Stranger", name, "ensemble", "it runs, and is no member of the ensemble")
 			continue
 		case !m.Connected:
-			l.add(console.Warn, "MemberGone", name, "ensemble", "the asked server has no connection to it")
+			l.add(console.Warn, "MemberGone", name, "ensemble", "no connection to it from %s", serverName(e.SID))
 			continue
 		case m.Problem != "":
 			l.add(console.Warn, "MemberSilent", name, "ensemble", "it does not say how it is: %s", m.Problem)
