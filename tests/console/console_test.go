@@ -23,9 +23,9 @@ const token = "a-token-that-only-these-tests-know"
 // superDigest is super:test.
 const superDigest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU="
 
-// start starts servers with a console that may write. It returns the addresses of
-// their consoles, by sid.
-func start(t testing.TB, size int) (*harness.Ensemble, map[int]string) {
+// start starts servers with a console that may write, and with more lines in their
+// zoo.cfg. It returns the addresses of their consoles, by sid.
+func start(t testing.TB, size int, lines ...string) (*harness.Ensemble, map[int]string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
@@ -41,7 +41,7 @@ func start(t testing.TB, size int) (*harness.Ensemble, map[int]string) {
 			t.Fatal(err)
 		}
 		_, err = fmt.Fprintf(f, "admin.enableServer=true\nadmin.serverAddress=127.0.0.1\nadmin.serverPort=%d\nadmin.uiWrite=true\nadmin.uiTokenFile=%s\n"+
-			"DigestAuthenticationProvider.superDigest=%s\n", port, file, superDigest)
+			"DigestAuthenticationProvider.superDigest=%s\n%s\n", port, file, superDigest, strings.Join(lines, "\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -459,12 +459,55 @@ func TestLostLeader(t *testing.T) {
 	p.shows("pre.data", "after")
 }
 
+// A write that waits for followers is in the list of slow requests, with that.
+func TestSlow(t *testing.T) {
+	e, bases := start(t, 3, "slowRequest.thresholdMs=100")
+	leader := e.Leader()
+	c, _, err := zk.Connect([]string{e.ClientAddrs()[leader-1]}, 20*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	create(t, c, "/slow one", "")
+	p := in(t, bases[leader], "/ui/requests", options{})
+	p.shows(".page", "No request has taken 100 ms or more lately")
+	slow := func() bool {
+		var followers []int
+		for sid := 1; sid <= 3; sid++ {
+			if sid != leader {
+				followers = append(followers, sid)
+				e.Stop(sid)
+			}
+		}
+		going := make(chan struct{})
+		go func() {
+			defer close(going)
+			time.Sleep(300 * time.Millisecond) // slow, and too short for an election
+			for _, sid := range followers {
+				e.Cont(sid)
+			}
+		}()
+		defer func() { <-going }()
+		began := time.Now()
+		set(t, c, "/slow one", "written")
+		return time.Since(began) > 200*time.Millisecond
+	}
+	for !slow() {
+	}
+	p.shows("table.slow td", "setData")
+	p.shows("table.slow .split", "replicate")
+	p.shows("table.slow td[data-name=zxid]", "0x")
+	p.click("table.slow a", "/slow one")
+	p.shows("pre.data", "written")
+}
+
 // Both themes, wide and narrow: nothing sticks out, and texts can be read.
 func TestLooks(t *testing.T) {
 	e, bases := start(t, 1)
 	c := connect(t, e)
 	create(t, c, "/app", `{"a":[1,"x",true]}`)
 	create(t, c, "/app/"+strings.Repeat("w", 400), "")
+	create(t, c, "/large", strings.Repeat("x", 900_000)) // something to warn of
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {
 			t.Run(fmt.Sprintf("%s %d", scheme, width), func(t *testing.T) {
@@ -475,6 +518,10 @@ func TestLooks(t *testing.T) {
 					p.await("what it shows", `document.querySelector(".spinner") === null && document.querySelector("main").textContent.length > 0`)
 					if over := eval[int](p, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 						t.Errorf("%s: %d px wider than the screen", address, over)
+					}
+					p.shows("nav.views .badge", "1")
+					if over := eval[float64](p, `document.querySelector("nav.views .badge").getBoundingClientRect().right - innerWidth`); over > 0 {
+						t.Errorf("%s: the number of warnings is %v px out of sight", address, over)
 					}
 					for _, low := range eval[[]string](p, lowContrast) {
 						t.Errorf("%s: %s", address, low)

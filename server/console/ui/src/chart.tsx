@@ -14,6 +14,7 @@ interface Props {
   title: string;
   lines: Line[];
   text: (n: number) => string;
+  binary?: boolean | undefined; // its axis goes in powers of two
   history: History;
 }
 
@@ -21,6 +22,8 @@ const height = 150; // px
 const gap = 5; // s without a sample, over which no line is drawn
 const most = 600; // s that it shows, and at least
 const least = 60;
+
+const powers = Array.from({ length: 41 }, (_, i) => 2 ** i);
 
 const sync = uPlot.sync("requests");
 
@@ -48,7 +51,9 @@ function timeOf(t: number, all: number[]): string {
   return all.length > 1 && all[1]! - all[0]! < 60 ? text : text.slice(0, 5);
 }
 
-export function Chart({ title, lines, text, history }: Props) {
+const told = (n: number | null | undefined, text: (n: number) => string) => (n === null || n === undefined ? "–" : text(n));
+
+export function Chart({ title, lines, text, binary, history }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>();
   const isDark = dark.value;
@@ -63,7 +68,7 @@ export function Chart({ title, lines, text, history }: Props) {
       {
         width: el.clientWidth,
         height,
-        padding: [8, 8, 0, 0],
+        padding: [8, 16, 0, 0],
         legend: { live: true, markers: { width: 0 } },
         cursor: { sync: { key: sync.key }, drag: { x: false, y: false }, points: { size: 6 } },
         scales: {
@@ -72,16 +77,17 @@ export function Chart({ title, lines, text, history }: Props) {
         },
         axes: [
           { stroke: faint, grid: { show: false }, ticks: { show: false }, font, size: 22, space: 90, values: (_, all) => all.map((t) => timeOf(t, all)) },
-          { stroke: faint, grid, ticks: { show: false }, font, size: 62, space: 32, values: (_, all) => all.map(text) },
+          { stroke: faint, grid, ticks: { show: false }, font, size: 62, space: 32, ...(binary && { incrs: powers }), values: (_, all) => all.map(text) },
         ],
         series: [
-          { label: "At", value: (_, t) => (t === null ? "–" : clock(new Date(t * 1000))) },
-          ...lines.map((l) => ({
+          { label: "At", value: (u, t) => told(t ?? u.data[0].at(-1), (n) => clock(new Date(n * 1000))) },
+          ...lines.map((l, i) => ({
             label: l.name,
             stroke: colour(l.colour),
             width: 1.5,
             points: { show: false },
-            value: (_: uPlot, n: number | null) => (n === null ? "–" : text(n)),
+            // Where nothing is pointed at, what is now.
+            value: (u: uPlot, n: number | null, _: number, at: number | null) => told(at === null ? u.data[i + 1]!.at(-1) : n, text),
           })),
         ],
       },

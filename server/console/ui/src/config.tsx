@@ -44,7 +44,7 @@ export function ConfigView() {
                     <th>Key</th>
                     <th>Value</th>
                     <th>From</th>
-                    <th>Here it is</th>
+                    <th>Effect here</th>
                   </tr>
                 </thead>
                 <tbody>
@@ -57,7 +57,7 @@ export function ConfigView() {
                         {s.value ? <Name text={s.value} /> : <span class="faint">–</span>}
                       </td>
                       <td data-name="From">{s.origin}</td>
-                      <td data-name="Here it is">
+                      <td data-name="Effect here">
                         <div>
                           {s.effect}
                           {s.note && <small class="reason">{s.note}</small>}

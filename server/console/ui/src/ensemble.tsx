@@ -1,7 +1,6 @@
-import type { ComponentChildren } from "preact";
 import { Elections } from "./elections";
 import { count, duration, many } from "./format";
-import { Bar, Empty, Loading, Problem, useAnswer, useTitle, Zxid } from "./parts";
+import { Bar, Cell, Empty, Loading, Problem, useAnswer, useTitle, Zxid } from "./parts";
 import type { Ensemble, Member } from "./types";
 
 const every = 2000; // ms
@@ -20,7 +19,7 @@ export function EnsembleView() {
           <Members e={answer} />
           <h2>Elections</h2>
           {answer.elections?.length ? (
-            <Elections elections={answer.elections} />
+            <Elections elections={answer.elections} leader={answer.leader} since={answer.since} />
           ) : (
             <Empty>{answer.standalone ? "This server stands alone: there are no elections." : "None since this server started."}</Empty>
           )}
@@ -59,13 +58,13 @@ function Members({ e }: { e: Ensemble }) {
             <th class="num">Clients</th>
             <th class="num">Waiting</th>
             <th class="num">Latency</th>
-            <th class="num">Up for</th>
+            <th class="num">Serving for</th>
             <th>Addresses</th>
           </tr>
         </thead>
         <tbody>
           {e.members.map((m) => (
-            <MemberRow key={m.sid} m={m} most={most} standalone={e.standalone} />
+            <MemberRow key={m.sid} m={m} most={most} led={e.leader > 0 || e.standalone} standalone={e.standalone} />
           ))}
         </tbody>
       </table>
@@ -73,15 +72,8 @@ function Members({ e }: { e: Ensemble }) {
   );
 }
 
-function Cell({ name, num, children }: { name: string; num?: boolean; children: ComponentChildren }) {
-  return (
-    <td data-name={name} class={num ? "num" : ""}>
-      <div>{children ?? <span class="faint">–</span>}</div>
-    </td>
-  );
-}
-
-function MemberRow({ m, most, standalone }: { m: Member; most: number; standalone: boolean }) {
+// MemberRow is one member. What it lags behind is the leader, if there is one.
+function MemberRow({ m, most, led, standalone }: { m: Member; most: number; led: boolean; standalone: boolean }) {
   const down = !m.self && !m.connected;
   const tone = down || m.state === "LOOKING" ? "bad" : m.serving === false || m.problem ? "warn" : "good";
   return (
@@ -100,7 +92,7 @@ function MemberRow({ m, most, standalone }: { m: Member; most: number; standalon
         {m.problem && <small class="reason">{m.problem}</small>}
       </Cell>
       <Cell name="Lag">
-        {m.lag === null ? null : (
+        {m.lag === null || !led ? null : (
           <span class="lag">
             <Bar part={m.lag / most} tone={m.lag > 1000 ? "bad" : m.lag > 100 ? "warn" : undefined} label={many(m.lag, "entry", "entries")} />
             {m.lag === 0 ? "none" : many(m.lag, "entry", "entries")}
@@ -122,10 +114,10 @@ function MemberRow({ m, most, standalone }: { m: Member; most: number; standalon
         {m.outstanding === null ? null : count(m.outstanding)}
       </Cell>
       <Cell name="Latency" num>
-        {m.zxid === null ? null : <span title="average, longest">{`${m.latencyAvgMs.toFixed(1)} / ${count(m.latencyMaxMs)} ms`}</span>}
+        {m.zxid === null ? null : `${m.latencyAvgMs.toFixed(1)}, max ${count(m.latencyMaxMs)} ms`}
       </Cell>
-      <Cell name="Up for" num>
-        {m.uptimeMs === null ? null : duration(m.uptimeMs)}
+      <Cell name="Serving for" num>
+        {m.uptimeMs ? duration(m.uptimeMs) : null}
       </Cell>
       <Cell name="Addresses">
         <span class="mono addresses">

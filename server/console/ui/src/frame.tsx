@@ -7,12 +7,14 @@ import { link, lostReason, lostSince, status } from "./live";
 import { theme, type Theme } from "./theme";
 import { serious } from "./warnings";
 
+// views are the parts of the console. What stands after a | is left out on a narrow
+// screen.
 const views: [path: string, name: string][] = [
   ["/tree", "Tree"],
   ["/ensemble", "Ensemble"],
   ["/sessions", "Sessions"],
   ["/requests", "Requests"],
-  ["/config", "Configuration"],
+  ["/config", "Config|uration"],
   ["/warnings", "Warnings"],
 ];
 
@@ -40,10 +42,12 @@ export function Frame({ children }: { children: ComponentChildren }) {
       </header>
       <nav class="views" aria-label="Views" ref={strip}>
         {views.map(([path, name]) => {
+          const [short, rest] = name.split("|");
           const current = here === path || here.startsWith(`${path}/`);
           return (
-            <Link key={path} href={path} aria-current={current ? "page" : undefined}>
-              {name}
+            <Link key={path} href={path} aria-current={current ? "page" : undefined} aria-label={rest && short + rest}>
+              {short}
+              {rest && <span class="rest">{rest}</span>}
               {path === "/warnings" && warnings > 0 && (
                 <span class="badge" aria-label={`${warnings} open`}>
                   {warnings}
@@ -110,7 +114,7 @@ function Account() {
   const who = me.value;
   return (
     <div class="account">
-      <label class="theme">
+      <label class="theme" title="Theme: light, dark, or as the system has it">
         <span class="hidden">Theme</span>
         <select value={theme.value} onChange={(e) => (theme.value = e.currentTarget.value as Theme)}>
           {themes.map(([value, name]) => (

@@ -99,6 +99,17 @@ export function SessionLink({ id }: { id: string }) {
   );
 }
 
+// Cell is a cell of a table that becomes cards on narrow screens: there its name
+// stands before it, and it is left out if there is nothing in it.
+export function Cell({ name, num, none = "–", class: more = "", children }: { name: string; num?: boolean; none?: string; class?: string; children?: ComponentChildren }) {
+  const nothing = children === null || children === undefined || children === false || children === "";
+  return (
+    <td data-name={name} class={`${num ? "num" : ""} ${nothing ? "nothing" : ""} ${more}`}>
+      <div>{nothing ? <span class="faint">{none}</span> : children}</div>
+    </td>
+  );
+}
+
 // useAnswer asks the API, again when events may have been missed and, with every,
 // at intervals in ms. The last answer stays while the next is awaited or fails.
 export function useAnswer<T>(name: string, every = 0): { answer?: T; failure?: Failure; again: () => void } {

@@ -6,15 +6,15 @@ import { Chart, type Line } from "./chart";
 import { bytes, count, duration, moment } from "./format";
 import { fresh, status } from "./live";
 import { linkTo, Name } from "./names";
-import { Empty, Loading, Problem, SessionLink, useAnswer, useTitle } from "./parts";
-import type { History, SlowRequests } from "./types";
+import { Cell, Empty, Loading, Problem, SessionLink, useAnswer, useTitle, Zxid } from "./parts";
+import type { History, SlowRequest, SlowRequests } from "./types";
 
 const kept = 600; // samples, one a second
 
 const rate = (n: number) => (n < 10 && n % 1 ? n.toFixed(1) : count(Math.round(n)));
 const ms = (n: number) => `${n === 0 ? 0 : n < 1 ? n.toFixed(2) : n < 10 ? n.toFixed(1) : Math.round(n)} ms`;
 
-const charts: { title: string; text: (n: number) => string; lines: Line[] }[] = [
+const charts: { title: string; text: (n: number) => string; binary?: boolean; lines: Line[] }[] = [
   {
     title: "Requests per second",
     text: rate,
@@ -61,7 +61,7 @@ const charts: { title: string; text: (n: number) => string; lines: Line[] }[] = 
     ],
   },
   { title: "Znodes", text: rate, lines: [{ key: "znodes", name: "znodes", colour: "chart-1" }] },
-  { title: "Size of paths and data", text: bytes, lines: [{ key: "dataBytes", name: "bytes", colour: "chart-1" }] },
+  { title: "Size of paths and data", text: bytes, binary: true, lines: [{ key: "dataBytes", name: "bytes", colour: "chart-1" }] },
 ];
 
 // useHistory reads the last ten minutes and then follows the stream.
@@ -111,12 +111,38 @@ export function RequestsView() {
       {history && history.atMs.length > 0 && (
         <div class="charts">
           {charts.map((c) => (
-            <Chart key={c.title} title={c.title} lines={c.lines} text={c.text} history={history} />
+            <Chart key={c.title} title={c.title} lines={c.lines} text={c.text} binary={c.binary} history={history} />
           ))}
         </div>
       )}
       <Slow />
     </div>
+  );
+}
+
+// parts are what a request goes through, in this order, and what each means.
+const parts: [key: string, what: string][] = [
+  ["queue", "waiting to be taken up, behind others"],
+  ["fsync", "writing the log to this server's disk"],
+  ["replicate", "waiting for a majority to have it"],
+  ["sync", "a read's wait for what was written before it"],
+  ["apply", "changing the tree"],
+];
+
+// Split is where a request's time went: in words what was worth a fiftieth of it, and
+// all in the title.
+function Split({ r }: { r: SlowRequest }) {
+  const all = parts.map(([key, what], i) => ({ key, what, i, took: r.partsMs?.[key] ?? 0 })).filter((p) => p.took > 0);
+  const worth = all.filter((p) => p.took >= r.tookMs / 50);
+  return (
+    <span class="split" title={all.map((p) => `${p.key} ${ms(p.took)}: ${p.what}`).join("\n")}>
+      <span class="bar" aria-hidden="true">
+        {worth.map((p) => (
+          <span key={p.key} class={`part-${p.i + 1}`} style={{ width: `${Math.min(1, p.took / r.tookMs) * 100}%` }} />
+        ))}
+      </span>
+      {worth.map((p) => `${p.key} ${duration(p.took)}`).join(", ") || "not known"}
+    </span>
   );
 }
 
@@ -126,46 +152,57 @@ function Slow() {
   return (
     <>
       <h2>Slow requests</h2>
+      {slow.length > 0 && (
+        <p class="lead">
+          The last that took {duration(answer!.thresholdMs)} or more (slowRequest.thresholdMs), newest first, and where their time went.
+        </p>
+      )}
       {failure && !answer && <Problem failure={failure} again={again} />}
       {answer && slow.length === 0 && (
-        <Empty>{answer.thresholdMs > 0 ? `No request has taken ${duration(answer.thresholdMs)} or more lately.` : "Slow requests are not kept by this server."}</Empty>
+        <Empty>{answer.thresholdMs > 0 ? `No request has taken ${duration(answer.thresholdMs)} or more lately.` : "Slow requests are not kept: slowRequest.thresholdMs is 0."}</Empty>
       )}
       {slow.length > 0 && (
         <div class="scroll">
-          <table>
+          <table class="cards slow">
             <thead>
               <tr>
                 <th>At</th>
                 <th class="num">Took</th>
+                <th>Of which</th>
                 <th>Request</th>
                 <th>Path</th>
+                <th>zxid</th>
                 <th>Session</th>
                 <th>Client</th>
-                <th>Of which</th>
               </tr>
             </thead>
             <tbody>
               {slow.map((r, i) => (
                 <tr key={`${r.at} ${i}`}>
-                  <td>{moment(Date.parse(r.at))}</td>
-                  <td class="num">{duration(r.tookMs)}</td>
-                  <td>{r.op}</td>
-                  <td>
+                  <Cell name="At">{moment(Date.parse(r.at))}</Cell>
+                  <Cell name="Took" num>
+                    <strong>{duration(r.tookMs)}</strong>
+                  </Cell>
+                  <Cell name="Of which">
+                    <Split r={r} />
+                  </Cell>
+                  <Cell name="Request">{r.op}</Cell>
+                  <Cell name="Path" class="wrap">
                     {r.path && (
                       <Link href={linkTo(r.path)}>
                         <Name text={r.path} />
                       </Link>
                     )}
-                  </td>
-                  <td>
+                  </Cell>
+                  <Cell name="zxid">
+                    <Zxid zxid={r.zxid} />
+                  </Cell>
+                  <Cell name="Session">
                     <SessionLink id={r.session} />
-                  </td>
-                  <td class="mono">{r.client}</td>
-                  <td>
-                    {Object.entries(r.partsMs ?? {})
-                      .map(([part, took]) => `${part} ${duration(took)}`)
-                      .join(", ")}
-                  </td>
+                  </Cell>
+                  <Cell name="Client" class="mono">
+                    {r.client}
+                  </Cell>
                 </tr>
               ))}
             </tbody>

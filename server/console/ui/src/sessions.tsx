@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { count, duration, many } from "./format";
 import { linkTo, Name } from "./names";
-import { Empty, Loading, Problem, SessionLink, Time, useAnswer, useTitle, Zxid } from "./parts";
+import { Cell, Empty, Loading, Problem, SessionLink, Time, useAnswer, useTitle, Zxid } from "./parts";
 import type { Connection, Session, SessionDetail } from "./types";
 
 const every = 3000; // ms
@@ -26,9 +26,9 @@ function AllSessions() {
       {s.answer?.total === 0 && <Empty>No client has a session.</Empty>}
       {s.answer && s.answer.total > 0 && (
         <>
-          <p class="lead">{many(s.answer.total, "session")} that this server knows, of the whole ensemble.</p>
+          <p class="lead">{many(s.answer.total, "session")} that this server knows, of the whole ensemble. When one expires only the leader knows, its client and watches only the server that it is connected to.</p>
           <div class="scroll">
-            <table>
+            <table class="cards">
               <thead>
                 <tr>
                   <th>Session</th>
@@ -43,16 +43,28 @@ function AllSessions() {
               <tbody>
                 {s.answer.sessions.map((x) => (
                   <tr key={x.id}>
-                    <td>
+                    <Cell name="Session">
                       <SessionLink id={x.id} />
                       {x.local && <span class="tag">local</span>}
-                    </td>
-                    <td class="num">{duration(x.timeoutMs)}</td>
-                    <td class="num">{x.expiresMs === null ? <span class="faint" title="only the leader knows">–</span> : duration(Math.max(0, x.expiresMs))}</td>
-                    <td class="num">{x.server || <span class="faint">–</span>}</td>
-                    <td class="mono">{x.client || <span class="faint">–</span>}</td>
-                    <td class="num">{count(x.ephemerals)}</td>
-                    <td class="num">{x.watches === null ? <span class="faint">–</span> : count(x.watches)}</td>
+                    </Cell>
+                    <Cell name="Timeout" num>
+                      {duration(x.timeoutMs)}
+                    </Cell>
+                    <Cell name="Expires in" num>
+                      {x.expiresMs === null ? null : duration(Math.max(0, x.expiresMs))}
+                    </Cell>
+                    <Cell name="Server" num>
+                      {x.server || null}
+                    </Cell>
+                    <Cell name="Client" class="mono">
+                      {x.client}
+                    </Cell>
+                    <Cell name="Ephemerals" num>
+                      {count(x.ephemerals)}
+                    </Cell>
+                    <Cell name="Watches" num>
+                      {x.watches === null ? null : count(x.watches)}
+                    </Cell>
                   </tr>
                 ))}
               </tbody>
@@ -68,7 +80,7 @@ function AllSessions() {
       {c.answer && c.answer.total > 0 && (
         <>
           <div class="scroll">
-            <table>
+            <table class="cards">
               <thead>
                 <tr>
                   <th>Client</th>
@@ -77,37 +89,44 @@ function AllSessions() {
                   <th class="num">Waiting</th>
                   <th class="num">Received</th>
                   <th class="num">Sent</th>
-                  <th>Last</th>
-                  <th class="num" title="average, longest">
-                    Latency
-                  </th>
+                  <th>Last request</th>
+                  <th class="num">Latency</th>
                 </tr>
               </thead>
               <tbody>
                 {c.answer.connections.map((x) => (
                   <tr key={x.client}>
-                    <td class="mono">{x.client}</td>
-                    <td>{x.session ? <SessionLink id={x.session} /> : <span class="faint">–</span>}</td>
-                    <td>
+                    <Cell name="Client" class="mono">
+                      {x.client}
+                    </Cell>
+                    <Cell name="Session">{x.session && <SessionLink id={x.session} />}</Cell>
+                    <Cell name="Since">
                       <Time ms={Date.parse(x.established)} />
-                    </td>
-                    <td class="num">{count(x.queued)}</td>
-                    <td class="num">{count(x.received)}</td>
-                    <td class="num">{count(x.sent)}</td>
-                    <td>
-                      {x.lastOp || "–"}
-                      {x.lastReply && (
+                    </Cell>
+                    <Cell name="Waiting" num>
+                      {count(x.queued)}
+                    </Cell>
+                    <Cell name="Received" num>
+                      {count(x.received)}
+                    </Cell>
+                    <Cell name="Sent" num>
+                      {count(x.sent)}
+                    </Cell>
+                    <Cell name="Last request">
+                      {x.lastOp && (
                         <>
-                          {" "}
-                          <span class="faint">
-                            <Time ms={Date.parse(x.lastReply)} />
-                          </span>
+                          {x.lastOp}{" "}
+                          {x.lastReply && (
+                            <span class="faint">
+                              <Time ms={Date.parse(x.lastReply)} />
+                            </span>
+                          )}
                         </>
                       )}
-                    </td>
-                    <td class="num">
-                      {x.latencyAvgMs.toFixed(1)} / {count(x.latencyMaxMs)} ms
-                    </td>
+                    </Cell>
+                    <Cell name="Latency" num>
+                      {x.latencyAvgMs.toFixed(1)}, max {count(x.latencyMaxMs)} ms
+                    </Cell>
                   </tr>
                 ))}
               </tbody>
@@ -194,7 +213,7 @@ function OneSession({ id }: { id: string }) {
           <Paths paths={s.ephemeralPaths ?? []} total={s.ephemerals} none="It has none." />
           <h2>Watches{s.watches !== null && ` (${count(s.watches)})`}</h2>
           {s.watchPaths === null ? (
-            <Empty>The server that it is connected to knows.</Empty>
+            <Empty>Not known here: {s.server ? `ask server ${s.server}, which it is connected to.` : "only the server that it is connected to knows."}</Empty>
           ) : (
             <Paths paths={s.watchPaths.map((w) => w.path)} kinds={s.watchPaths.map((w) => w.kind)} total={s.watches ?? s.watchPaths.length} none="It has none." />
           )}

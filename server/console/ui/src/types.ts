@@ -216,6 +216,7 @@ export interface SlowRequest {
   path: string;
   session: string;
   client: string;
+  zxid: string;
   tookMs: number;
   partsMs?: Record<string, number>;
 }

@@ -68,7 +68,7 @@ export function WarningsView() {
                   {!w.subject && href && (
                     <>
                       {" "}
-                      <Link href={href}>More</Link>
+                      <Link href={href}>Look at it</Link>
                     </>
                   )}
                 </p>

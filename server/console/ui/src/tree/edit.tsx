@@ -55,7 +55,7 @@ export function EditDialog({ znode, gone, close, done }: Props) {
   if (conflict) {
     const now = znode.stat.mzxid !== base.stat.mzxid && BigInt(znode.stat.mzxid) > BigInt(conflict.stat.mzxid) ? znode : conflict;
     return (
-      <Dialog title={title} close={close} dirty wide onSubmit={() => {}}>
+      <Dialog key="conflict" title={title} close={close} dirty wide onSubmit={() => {}}>
         <div class="note warn" role="alert" data-test="conflict">
           <strong>Somebody else has changed this znode</strong> <Time ms={now.stat.mtime} />: you edited version {base.stat.version}, the server has version{" "}
           {now.stat.version}. Nothing of yours has been written.
@@ -83,7 +83,7 @@ export function EditDialog({ znode, gone, close, done }: Props) {
     );
   }
   return (
-    <Dialog title={title} close={close} dirty={dirty} wide onSubmit={() => (newer && !gone ? setConflict(znode) : void save(base))}>
+    <Dialog key="edit" title={title} close={close} dirty={dirty} wide onSubmit={() => (newer && !gone ? setConflict(znode) : void save(base))}>
       {gone && <p class="note bad">The znode has been deleted meanwhile. Copy what you have written if you need it.</p>}
       {!gone && newer && (
         <p class="note warn" role="status" data-test="newer">
@@ -93,7 +93,7 @@ export function EditDialog({ znode, gone, close, done }: Props) {
           </button>
         </p>
       )}
-      <Editor draft={draft} set={setDraft} max={znode.maxBuffer} />
+      <Editor draft={draft} set={setDraft} max={znode.maxBuffer} first />
       {failure && <Problem failure={failure} />}
       <div class="buttons">
         <span class="faint grow">Replaces version {base.stat.version}</span>

@@ -16,8 +16,9 @@ export function draftOf(data: Uint8Array): Draft {
 // bytesOf is what a draft stands for; undefined if it is no hex.
 export const bytesOf = (d: Draft) => (d.hex ? fromHex(d.text) : fromText(d.text));
 
-// Editor edits bytes as text or hex.
-export function Editor({ draft, set, max }: { draft: Draft; set: (d: Draft) => void; max: number }) {
+// Editor edits bytes as text or hex. With first it has the keyboard when its dialog
+// opens.
+export function Editor({ draft, set, max, first = false }: { draft: Draft; set: (d: Draft) => void; max: number; first?: boolean }) {
   const [wasJSON] = useState(() => !draft.hex && /^\s*[{[]/.test(draft.text) && isJSON(draft.text));
   const data = bytesOf(draft);
   const toggle = (hex: boolean) => {
@@ -50,6 +51,7 @@ export function Editor({ draft, set, max }: { draft: Draft; set: (d: Draft) => v
         aria-label="Data"
         class="data"
         rows={12}
+        autofocus={first}
         value={draft.text}
         spellcheck={false}
         autocapitalize="off"

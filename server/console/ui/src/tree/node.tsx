@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { asFailure, get, me, type Failure } from "../api";
 import { bytes, count, duration, many, moment, now } from "../format";
-import { fresh, onNode, status } from "../live";
+import { fresh, link, onNode, status } from "../live";
 import { ancestors, linkTo, Name, nameOf } from "../names";
 import { Bar, Copy, Empty, Loading, Problem, SessionLink, Time, Zxid } from "../parts";
 import type { ACLEntry, Quota, Znode } from "../types";
@@ -76,7 +76,7 @@ export function NodePane({ path, model }: { path: string; model: Model }) {
   const [dialog, setDialog] = useState<Dialog>();
   const who = me.value;
   const close = () => setDialog(undefined);
-  const problem = !who?.writable ? "Read-only: admin.uiWrite is off" : status.value && !status.value.serving ? "The server takes no writes now" : "";
+  const problem = link.value === "lost" ? "The server cannot be reached" : !who?.writable ? "Read-only: admin.uiWrite is not set" : status.value && !status.value.serving ? "The server takes no writes now" : "";
   const changed = changedAt > 0 && now.value - changedAt < changeShown;
   return (
     <section class={`node ${gone ? "gone" : ""}`} aria-label="Znode">
@@ -109,6 +109,7 @@ export function NodePane({ path, model }: { path: string; model: Model }) {
             <button type="button" class="danger" onClick={() => setDialog("delete")} disabled={!!problem || gone || path === "/"} title={problem}>
               Delete
             </button>
+            {who && !who.writable && <span class="why">Read-only: admin.uiWrite is not set</span>}
             <span class={`changed ${changed ? "on" : ""}`} role="status" data-test="changed">
               {changed ? "Changed just now" : ""}
             </span>
@@ -189,7 +190,7 @@ function StatTable({ znode, changed }: { znode: Znode; changed: boolean }) {
           <>
             {" "}
             <Bar part={used} tone={used > 0.9 ? "bad" : used > 0.7 ? "warn" : undefined} label={`${Math.round(used * 100)} % of jute.maxbuffer (${bytes(znode.maxBuffer)})`} />{" "}
-            {Math.round(used * 100)} % of jute.maxbuffer
+            {Math.floor(used * 100)} % of jute.maxbuffer
           </>
         )}
       </dd>
