@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -291,47 +289,5 @@ func TestSurfacesAgree(t *testing.T) {
 	}
 	if got := value(scrape(t, e.Server(follower))["zooraft_serving"]); got != 0 {
 		t.Errorf("zooraft_serving without a quorum: %v", got)
-	}
-}
-
-// Monitoring plugins of the old world: telegraf refuses a whole answer for one line
-// that it cannot read, others take what one read of 2 KiB brings.
-func TestOldConsumers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a server")
-	}
-	e := surfaces(t, 1)
-	addr := e.Server(1).ClientAddr
-	telegraf := regexp.MustCompile(`^zk_(\w+)\s+([\w\.\-]+)`)
-	seen := make(map[string]bool)
-	for line := range strings.SplitSeq(strings.TrimSuffix(e.FourLetter(1, "mntr"), "\n"), "\n") {
-		m := telegraf.FindStringSubmatch(line)
-		if m == nil {
-			t.Fatalf("telegraf cannot read %q", line)
-		}
-		seen[m[1]] = true
-	}
-	if len(seen) < 400 {
-		t.Errorf("mntr has only %d figures: %v", len(seen), slices.Sorted(maps.Keys(seen)))
-	}
-
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "mntr\n"); err != nil {
-		t.Fatal(err)
-	}
-	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-	buf := make([]byte, 2048)
-	n, err := conn.Read(buf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range []string{"zk_version", "zk_server_state", "zk_avg_latency", "zk_num_alive_connections", "zk_outstanding_requests", "zk_znode_count", "zk_open_file_descriptor_count"} {
-		if !strings.Contains(string(buf[:n]), key+"\t") {
-			t.Errorf("%s is not in what one read of 2 KiB brings", key)
-		}
 	}
 }
