@@ -27,7 +27,7 @@ type mark struct {
 func (w *Sliding) Quantiles(s *Summary, now time.Time, quantiles ...float64) ([]float64, int64) {
 	out := make([]float64, len(quantiles))
 	low, high := max(s.low.Load()-1, 0), s.high.Load()
-	if s.count.Load() == 0 {
+	if s.buckets.Load() == nil {
 		w.past = nil // also after a reset
 		return out, 0
 	}

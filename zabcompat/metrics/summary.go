@@ -12,10 +12,10 @@ import (
 // use it. ZooKeeper's counterparts are AvgMinMaxCounter and
 // AvgMinMaxPercentileCounter.
 type Summary struct {
-	count, sum atomic.Int64
-	low        atomic.Int64 // the minimum, plus one; 0 before any
-	high       atomic.Int64
-	buckets    atomic.Pointer[buckets]
+	sum     atomic.Int64
+	low     atomic.Int64 // the minimum, plus one; 0 before any
+	high    atomic.Int64
+	buckets atomic.Pointer[buckets] // nil before any; what they count together is the count
 }
 
 // scale is what a unit is divided into, so that milliseconds keep their
@@ -47,7 +47,6 @@ func (s *Summary) TimeN(d time.Duration, n int64) {
 }
 
 func (s *Summary) observe(v, n int64) {
-	s.count.Add(n)
 	s.sum.Add(v * n)
 	for {
 		if high := s.high.Load(); v <= high || s.high.CompareAndSwap(high, v) {
@@ -101,14 +100,14 @@ type Figures struct {
 func (s *Summary) Figures(quantiles ...float64) Figures {
 	f := Figures{Quantiles: make([]float64, len(quantiles))}
 	sum, high := s.sum.Load(), s.high.Load()
-	f.Count = s.count.Load()
+	counts := s.counts()
+	f.Count = counts.total()
 	if f.Count == 0 {
 		return f
 	}
 	low := max(s.low.Load()-1, 0)
 	f.Sum, f.Min, f.Max = sum/scale, low/scale, high/scale
 	f.Avg = float64(sum) / scale / float64(f.Count)
-	counts := s.counts()
 	for i, q := range quantiles {
 		f.Quantiles[i] = float64(min(max(counts.quantile(q), low), high)) / scale
 	}
@@ -148,7 +147,6 @@ func (h *histogram) quantile(q float64) int64 {
 
 // reset begins anew, as the word srst does with ZooKeeper's.
 func (s *Summary) reset() {
-	s.count.Store(0)
 	s.sum.Store(0)
 	s.low.Store(0)
 	s.high.Store(0)
