@@ -167,7 +167,7 @@ func alertExprs(t *testing.T, path string) (exprs []string) {
 }
 
 var (
-	notNames = regexp.MustCompile(`"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(by|without) \([^)]*\)`)
+	notNames = regexp.MustCompile(`"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(by|without) \([^)]*\)|\b(or|and|unless)\b`)
 	nameLike = regexp.MustCompile(`[a-zA-Z_:][a-zA-Z0-9_:]*\s*\(?`)
 )
 
