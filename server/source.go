@@ -111,6 +111,34 @@ func (a source) WatchSummary() admin.WatchSummary {
 	return admin.WatchSummary{Connections: t.NumWatchers(), Paths: t.NumPaths(), Watches: t.NumDataWatches()}
 }
 
+// maxQuotas bounds how many znodes of quotas are looked at for a scrape.
+const maxQuotas = 2000
+
+func (a source) Quotas() []admin.Quota {
+	var all []fsm.Quota
+	a.s.fsm.View(func(v fsm.View) { all = v.Quotas(maxQuotas) })
+	sums := make(map[string]admin.Quota)
+	for _, q := range all {
+		name := metrics.Namespace(q.Path)
+		s := sums[name]
+		s.Namespace = name
+		s.CountLimit += limit(q.CountHard, q.CountLimit)
+		s.BytesLimit += limit(q.BytesHard, q.BytesLimit)
+		s.Count += max(q.Count, 0)
+		s.Bytes += max(q.Bytes, 0)
+		sums[name] = s
+	}
+	return slices.SortedFunc(maps.Values(sums), func(x, y admin.Quota) int { return cmp.Compare(x.Namespace, y.Namespace) })
+}
+
+// limit is the hard limit, or else the soft one (QuotaMetricsUtils).
+func limit(hard, soft int64) int64 {
+	if hard > -1 {
+		return hard
+	}
+	return soft
+}
+
 func (a source) Settings() admin.Settings {
 	c := &a.s.cfg
 	set := admin.Settings{

@@ -64,7 +64,7 @@ var commands = []command{
 		}
 		st := src.Status()
 		var o object
-		for key, value := range monitor(&st, src.Metrics()) {
+		for key, value := range monitor(&st, src.Quotas(), src.Metrics()) {
 			o = append(o, field{key, value})
 		}
 		return o, nil

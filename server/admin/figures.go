@@ -59,7 +59,7 @@ func appendServer(b *strings.Builder, st *Status) {
 func mntr(src Source) string {
 	st := src.Status()
 	var b strings.Builder
-	for key, value := range monitor(&st, src.Metrics()) {
+	for key, value := range monitor(&st, src.Quotas(), src.Metrics()) {
 		if v, ok := value.(float64); ok {
 			value = javaDouble(v)
 		}
@@ -81,7 +81,7 @@ func wordOnly(key string) string {
 
 // monitor ranges over all figures under their names in mntr without the prefix.
 // Values are strings, int64 or float64.
-func monitor(st *Status, m *metrics.Metrics) iter.Seq2[string, any] {
+func monitor(st *Status, quotas []Quota, m *metrics.Metrics) iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) {
 		if !yield("version", st.Version) || !yield("server_state", st.ServerState) {
 			return
@@ -94,6 +94,11 @@ func monitor(st *Status, m *metrics.Metrics) iter.Seq2[string, any] {
 		}
 		for name, value := range gauges(st) {
 			if !yield(name, value) {
+				return
+			}
+		}
+		for id, v := range quotaGauges(quotas) {
+			if !yield(keyed(id.Key, id.Name), v) {
 				return
 			}
 		}
@@ -193,6 +198,20 @@ func gauges(st *Status) iter.Seq2[string, any] {
 			yield("non_mtls_local_conn_count", st.LocalNonMTLS) &&
 			yield("outstanding_tls_handshake", int64(0)) &&
 			yield("uptime", st.UptimeMillis)
+	}
+}
+
+// quotaGauges ranges over the figures of quotas.
+func quotaGauges(quotas []Quota) iter.Seq2[metrics.ID, int64] {
+	return func(yield func(metrics.ID, int64) bool) {
+		for _, q := range quotas {
+			if !yield(metrics.ID{Name: "quota_count_limit_per_namespace", Key: q.Namespace}, q.CountLimit) ||
+				!yield(metrics.ID{Name: "quota_bytes_limit_per_namespace", Key: q.Namespace}, q.BytesLimit) ||
+				!yield(metrics.ID{Name: "quota_count_usage_per_namespace", Key: q.Namespace}, q.Count) ||
+				!yield(metrics.ID{Name: "quota_bytes_usage_per_namespace", Key: q.Namespace}, q.Bytes) {
+				return
+			}
+		}
 	}
 }
 

@@ -57,6 +57,9 @@ func (e *exporter) Collect(to chan<- prometheus.Metric) {
 		}
 		to <- prometheus.MustNewConstMetric(desc(name, ""), prometheus.GaugeValue, v)
 	}
+	for id, v := range quotaGauges(e.src.Quotas()) {
+		to <- prometheus.MustNewConstMetric(desc(id.Name, id.Key), prometheus.GaugeValue, float64(v), labels(id.Key)...)
+	}
 	ownFigures(&st, to)
 	m := e.src.Metrics()
 	for id, n := range m.Counters() {

@@ -22,6 +22,8 @@ type Source interface {
 	Watches() []Watch
 	// WatchSummary counts them without copying.
 	WatchSummary() WatchSummary
+	// Quotas sums quotas up by namespace, in order.
+	Quotas() []Quota
 	// Settings are the configuration in effect.
 	Settings() Settings
 	// DirSizes are the bytes of the snapshots and of the log, files walked.
@@ -127,6 +129,13 @@ type Ephemerals struct {
 type Watch struct {
 	Session int64
 	Path    string
+}
+
+// Quota is what the quotas on a top-level znode and below it add up to: hard
+// limits, or soft ones where there is none, -1 for no limit, and what is used.
+type Quota struct {
+	Namespace                            string
+	CountLimit, BytesLimit, Count, Bytes int64
 }
 
 // WatchSummary counts data watches.

@@ -33,6 +33,9 @@ func (s *source) Watches() []Watch        { return s.watches }
 func (s *source) WatchSummary() WatchSummary {
 	return WatchSummary{Connections: 2, Paths: 2, Watches: 3}
 }
+func (s *source) Quotas() []Quota {
+	return []Quota{{Namespace: "app", CountLimit: 5, BytesLimit: -1, Count: 3, Bytes: 40}}
+}
 func (s *source) Settings() Settings               { return s.settings }
 func (s *source) DirSizes() (int64, int64)         { return 67109416, 67108880 }
 func (s *source) Digest() (int64, uint64)          { return 0x100000080, 282795745659 }
@@ -177,7 +180,8 @@ func TestMntr(t *testing.T) {
 			t.Errorf("%s: the figures that scrapers look for end at byte %d", tt.state, at)
 		}
 		for key, value := range map[string]string{
-			"app_1____quota_exceeded_error_per_namespace": "1", "avg_fsynctime": "1.5", "max_fsynctime": "1", "cnt_fsynctime": "1",
+			"app_1____quota_exceeded_error_per_namespace": "1",
+			"app_quota_count_limit_per_namespace":         "5", "app_quota_bytes_limit_per_namespace": "-1", "app_quota_count_usage_per_namespace": "3", "app_quota_bytes_usage_per_namespace": "40", "avg_fsynctime": "1.5", "max_fsynctime": "1", "cnt_fsynctime": "1",
 			"p99_2_ack_latency": "1", "looking_count": "0", "response_packet_cache_hits": "0", "p50_readlatency": "0",
 		} {
 			if seen[key] != value {
