@@ -12,6 +12,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.recipes.barriers.DistributedBarrier;
 import org.apache.curator.framework.recipes.barriers.DistributedDoubleBarrier;
+import org.apache.zookeeper.KeeperException;
 
 /** Barriers. Those who wait run in threads of their own, within one step. */
 final class Barriers {
@@ -141,7 +142,8 @@ final class Barriers {
                     if (e.getCause() instanceof AssertionError wrong) {
                         throw wrong;
                     }
-                    if (clients.lost() == lost) {
+                    // The one who lost it may hear of it before the listener that counts.
+                    if (clients.lost() == lost && !(e.getCause() instanceof KeeperException.ConnectionLossException)) {
                         throw e;
                     }
                     return false;
