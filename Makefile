@@ -76,8 +76,8 @@ endif
 interop: export ZOORAFT_INTEROP := $(INTEROP)
 interop:
 	bash tests/interop/setup.sh
-	$(GO) test -v -count=1 -timeout 30m -tags interop ./tests/interop/...
-	$(GO) test -v -count=1 -timeout 10m -tags interop ./tests/console
+	$(GO) test -count=1 -timeout 30m -tags interop ./tests/interop/...
+	$(GO) test -count=1 -timeout 10m -tags interop ./tests/console
 
 # None of the packages needs its install script.
 console:

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -96,7 +97,7 @@ func (p *player) connect(c *command) ([]record, error) {
 		}
 		w = append(w, b...)
 	}
-	nc, err := net.DialTimeout("tcp", p.target.Addr(serverOf(c.args)), patience)
+	nc, err := dial(p.target.Addr(serverOf(c.args)))
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +150,18 @@ func (p *player) connectQueued(l *link) ([]record, error) {
 	l.queue = nil
 	out := p.connected(l)
 	return append(out, p.receive(l, func() bool { return len(l.pending) == 0 })...), nil
+}
+
+// dial connects. A server that accepts and closes at once may have done so before the dialer asks how its connect ended:
+// that is a connection that was closed, too.
+func dial(addr string) (net.Conn, error) {
+	nc, err := net.DialTimeout("tcp", addr, patience)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		ours, theirs := net.Pipe()
+		theirs.Close()
+		return ours, nil
+	}
+	return nc, err
 }
 
 func serverOf(args []arg) string {
