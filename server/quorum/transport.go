@@ -36,6 +36,7 @@ type transport struct {
 	hasRoom   func() bool
 	awaitRoom func(done <-chan struct{}) bool
 
+	logged atomic.Uint64 // the last entry that this leader has logged
 	mu        sync.Mutex                  // of who changes appenders
 	appenders atomic.Pointer[[]*appender] // that are open; the slice is never changed
 }
@@ -176,10 +177,16 @@ func broken(err error) bool {
 
 // AppendEntries implements raft.Transport. Of many entries it sends as many as
 // are right for one message, and cuts args down to them; Raft, which looks
-// there for what it has sent, sends the rest next.
+// there for what it has sent, sends the rest next. It is how a follower catches
+// up, and returns after a rest if that gives way to others' writes.
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	args.Entries = args.Entries[:fitting(args.Entries)]
-	return t.NetworkTransport.AppendEntries(id, target, args, resp)
+	start, logged := time.Now(), t.logged.Load()
+	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
+	if err == nil && resp.Success {
+		t.giveWay(time.Since(start), uint64(len(args.Entries)), t.logged.Load()-logged)
+	}
+	return err
 }
 
 // AppendEntriesPipeline implements raft.Transport.
@@ -227,6 +234,7 @@ func (t *transport) forget(p *appender) {
 // sendEarly sends entries that the leader is about to store to the followers
 // that keep up. It does not block.
 func (t *transport) sendEarly(entries []*raft.Log, commit uint64) {
+	t.logged.Store(entries[len(entries)-1].Index)
 	var shared earlyFrame
 	for _, p := range *t.appenders.Load() {
 		p.sendEarly(entries, commit, &shared)
