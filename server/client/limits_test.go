@@ -30,16 +30,21 @@ func (p *peer) silent() {
 }
 
 func TestSessionlessTimeout(t *testing.T) {
-	f := limited(t, func(l *Limits) { l.SessionlessTimeout = 100 * time.Millisecond })
+	const timeout = 500 * time.Millisecond // enough for a handshake on a busy machine
+	f := limited(t, func(l *Limits) { l.SessionlessTimeout = timeout })
 	whole := append(frameOf((&protocol.ConnectRequest{Timeout: 10000, Passwd: make([]byte, 16)}).Append(nil)), 0)
+	var all []*peer
 	for _, sent := range []string{"", "ru", "\x00\x00\x00\x2d", string(whole[:20])} {
 		p := f.dial()
 		p.write([]byte(sent))
+		all = append(all, p)
+	}
+	for _, p := range all {
 		p.closed()
 	}
 	f.logs(causeHandshake.text)
-	p := f.connect() // with a session it is another timeout that counts
-	time.Sleep(150 * time.Millisecond)
+	p := f.connect()            // with a session it is another timeout that counts
+	time.Sleep(timeout * 3 / 2) // what is awaited is that time passes
 	p.mustCall(1, protocol.OpExists, get("/"))
 }
 

@@ -130,7 +130,7 @@ func TestFullDisk(t *testing.T) {
 	f.checkSurvivors(h, from, to, []int{1, 2, 3})
 	p := history.LongestPause(h, from-ackSpacing, to, []int{1, 2, 3})
 	t.Logf("leader's disk nearly full: handed-over-after=%v pause=%v", (handed - from).Round(time.Millisecond), p.Gap.Round(time.Millisecond))
-	f.checkPause("longest pause", p.Gap, time.Second)
+	f.checkPause("longest pause", p.Gap, scaled(3*time.Second, time.Second))
 	disks[leader].empty()
 
 	follower := others(e.Leader())[0]

@@ -84,7 +84,7 @@ func followerAway(t *testing.T, store string) {
 		t.Errorf("server %d came back without a snapshot from the leader, or its log does not say so: nothing was tested",
 			follower)
 	}
-	f.checkPause("longest pause", p.Gap, scaled(2*time.Second, time.Second))
+	f.checkPause("longest pause", p.Gap, scaled(3*time.Second, time.Second))
 	f.verify(loadExpiry)
 }
 

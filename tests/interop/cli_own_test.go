@@ -250,16 +250,20 @@ func TestCLIPrompt(t *testing.T) {
 
 // TestCLIStartsQuickly holds a command to far less than a JVM takes.
 func TestCLIStartsQuickly(t *testing.T) {
+	const limit = 250 * time.Millisecond
 	e := start(t, 1)
 	best := time.Hour
-	for range 5 {
+	for range 20 { // the machine may be busy
+		if best <= limit {
+			break
+		}
 		began := time.Now()
 		if out, err := zooraftCLI(t, e.Connect(), "ls", "/").CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		best = min(best, time.Since(began))
 	}
-	if limit := 250 * time.Millisecond; best > limit {
+	if best > limit {
 		t.Errorf("ls / takes %v, want less than %v", best, limit)
 	}
 }

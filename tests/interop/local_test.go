@@ -48,7 +48,8 @@ func TestLocalSessions(t *testing.T) {
 	onEach(t, []string{"localSessionsEnabled=true"}, func(t *testing.T, e *harness.Ensemble, sid int, addr, other string) {
 		root := fmt.Sprintf("/local%d", sid)
 		w := open(t, addr, true)
-		w.call(protocol.OpExists, get("/")) // for the zxid
+		w.call(protocol.OpSync, &protocol.SyncRequest{Path: "/"}) // that the server has seen what was done through another
+		w.call(protocol.OpExists, get("/"))                       // for the zxid
 		if w.ReadOnly || !w.HasReadOnly {
 			t.Errorf("response %+v", w.ConnectResponse)
 		}
@@ -142,6 +143,7 @@ func TestLocalSessionUpgrade(t *testing.T) {
 		root := fmt.Sprintf("/up%d", sid)
 		fresh := func() *wire {
 			w := open(t, addr, false)
+			w.call(protocol.OpSync, &protocol.SyncRequest{Path: "/"})
 			w.call(protocol.OpExists, get("/"))
 			return w
 		}

@@ -4,8 +4,10 @@ package interop
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,17 +41,24 @@ func (w *wire) resume(readOnly bool) *protocol.ConnectRequest {
 	}
 }
 
-// shake sends a ConnectRequest to a server; it returns nil if that closes the connection without a byte.
+// shake sends a ConnectRequest to a server; it returns nil if that closes the connection without a byte, which the client
+// may learn from its connect or its write.
 func shake(t *testing.T, addr string, q *protocol.ConnectRequest) *wire {
 	t.Helper()
 	nc, err := net.DialTimeout("tcp", addr, wireTimeout)
+	if cutOff(err) {
+		return nil
+	}
 	must(t, "dial", err)
 	t.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(wireTimeout))
 	w := &wire{t: t, nc: nc, zxid: q.LastZxidSeen}
-	w.write(q.Append(nil))
-	b, err := w.frame()
-	if err == io.EOF {
+	b := q.Append(nil)
+	if _, err := nc.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)); err != nil && !cutOff(err) {
+		must(t, "write", err)
+	}
+	b, err = w.frame()
+	if cutOff(err) {
 		return nil
 	}
 	must(t, "handshake", err)
@@ -58,6 +67,11 @@ func shake(t *testing.T, addr string, q *protocol.ConnectRequest) *wire {
 	must(t, "decode ConnectResponse", d.Err())
 	w.Passwd = append([]byte(nil), w.Passwd...)
 	return w
+}
+
+// cutOff says whether an error is that of a connection that the other end has closed.
+func cutOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // open opens a session, which must succeed.
