@@ -17,7 +17,7 @@ func (s *Server) startAdmin() error {
 		s.startConsole()
 		h := admin.NewHTTP(admin.HTTPConfig{
 			Addr:        net.JoinHostPort(s.cfg.AdminAddress, strconv.Itoa(s.cfg.AdminPort)),
-			Names:       s.cfg.ownNames(),
+			Hosts:       admin.NewHosts(s.cfg.ownNames()),
 			CommandURL:  s.cfg.AdminCommandURL,
 			IdleTimeout: s.cfg.AdminIdleTimeout,
 			Profiling:   s.cfg.AdminProfiling,

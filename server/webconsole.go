@@ -33,7 +33,7 @@ func (s *Server) startConsole() {
 	}
 	s.console = console.New(console.Config{
 		LoopbackOnly: c.AdminUI == UILoopback,
-		Hosts:        c.ownNames(),
+		Knows:        admin.NewHosts(c.ownNames()).Knows,
 		Write:        c.AdminUIWrite,
 		SuperDigest:  super,
 		Digest:       c.digest(),

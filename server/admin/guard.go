@@ -4,9 +4,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,42 +128,15 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ownName refuses requests that call a page on this host alone by a name that is
-// not this server's: a site may make its name mean this address, and its scripts
-// then ask as if they came from here.
-func ownName(next http.Handler, names []string) http.Handler {
-	own := map[string]bool{"": true, "localhost": true} // HTTP/1.0 has no name
-	if host, err := os.Hostname(); err == nil {
-		own[plainHost(host)] = true
-	}
-	for _, name := range names {
-		own[plainHost(name)] = true
-	}
+// ownName refuses requests that call a page by a name that is not this server's.
+func ownName(next http.Handler, hosts Hosts) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := plainHost(r.Host)
-		_, err := netip.ParseAddr(name)
-		if err != nil && !own[name] && !own["*"] && !strings.HasSuffix(name, ".localhost") {
+		if !hosts.Knows(r.Host) {
 			http.Error(w, "this server is not known by this name: use localhost or its address", http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// plainHost is a host, perhaps with a port, as it is compared.
-func plainHost(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	return strings.ToLower(strings.TrimSuffix(host, "."))
-}
-
-// loopback says whether an address to listen on is for this host alone.
-func loopback(addr string) bool {
-	host := plainHost(addr)
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // noTrace refuses TRACE, which would send a caller's credentials back, and keeps

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -111,42 +110,4 @@ func TestPageConnections(t *testing.T) {
 	// Full, it can be closed.
 	all[0] = dialPage(t, p)
 	p.Close()
-}
-
-// A site whose name has been made to mean this host is refused, where the admin
-// server is for this host alone.
-func TestNamesOfThisHost(t *testing.T) {
-	ask := func(listen, host string, names ...string) int {
-		h := NewHTTP(HTTPConfig{Addr: listen, Names: names, CommandURL: "/commands"}, sample(StateStandalone), hclog.NewNullLogger()).srv.Handler
-		r := httptest.NewRequest("GET", "/commands/ruok", nil)
-		r.Host = host
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if w.Header().Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s: browsers may guess what the answer is", host)
-		}
-		return w.Code
-	}
-	own, _ := os.Hostname()
-	for _, host := range []string{"localhost", "localhost:8080", "LOCALHOST.", "127.0.0.1:8080", "[::1]:8080", "10.0.0.7", "zk.localhost", "", own} {
-		if code := ask("127.0.0.1:8080", host); code != 200 {
-			t.Errorf("%q: %d", host, code)
-		}
-	}
-	for _, host := range []string{"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example"} {
-		for _, listen := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080"} {
-			if code := ask(listen, host); code != http.StatusMisdirectedRequest {
-				t.Errorf("%q on %s: %d", host, listen, code)
-			}
-		}
-		if code := ask("0.0.0.0:8080", host); code != 200 {
-			t.Errorf("%q where the network may ask: %d", host, code)
-		}
-	}
-	if code := ask("127.0.0.1:8080", "zk.example", "zk.example"); code != 200 {
-		t.Errorf("a name that was given: %d", code)
-	}
-	if code := ask("127.0.0.1:8080", "zk.example", "*"); code != 200 {
-		t.Errorf("any name: %d", code)
-	}
 }

@@ -19,9 +19,8 @@ import (
 type HTTPConfig struct {
 	// Addr is host:port to listen on (serverAddress, serverPort).
 	Addr string
-	// Names are what the server may be called by, besides addresses and what the host
-	// calls itself, if it listens for this host alone; "*" for anything.
-	Names []string
+	// Hosts are what the server may be called by if it listens for this host alone.
+	Hosts Hosts
 	// CommandURL is the path below which the commands stand (commandURL).
 	CommandURL string
 	// IdleTimeout ends connections that are silent for so long (idleTimeout).
@@ -105,7 +104,7 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 	started := "Started AdminServer on address %s, port %s and command URL " + strings.ReplaceAll(cfg.CommandURL, "%", "%%")
 	var all http.Handler = mux
 	if loopback(cfg.Addr) {
-		all = ownName(mux, cfg.Names)
+		all = ownName(mux, cfg.Hosts)
 	}
 	return newPage(cfg.Addr, started, all, cfg.IdleTimeout, log)
 }

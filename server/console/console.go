@@ -22,10 +22,11 @@ const Base = "/ui/"
 type Config struct {
 	// LoopbackOnly refuses all peers but those of this host (admin.ui=loopback).
 	LoopbackOnly bool
-	// Hosts are the names, besides localhost and addresses, that a browser may
-	// call this server by; "*" allows any (admin.uiHosts, and what the server calls
-	// itself).
-	Hosts []string
+	// Knows says whether the Host of a request is a way to name this server
+	// (admin.uiHosts, and what the server calls itself). Who makes a name of its own
+	// mean this server's address would pass for the same origin. It is called by many
+	// at a time.
+	Knows func(host string) bool
 	// Write lets those who are signed in change znodes (admin.uiWrite).
 	Write bool
 	// SuperDigest is the digest id of the super user, "" for none
@@ -50,7 +51,6 @@ type Console struct {
 
 	mux      *http.ServeMux
 	origins  *http.CrossOriginProtection
-	hosts    map[string]bool
 	assets   map[string]asset
 	sessions sessions
 	guesses  guesses
@@ -77,17 +77,11 @@ func New(cfg Config, state State, src Source, log hclog.Logger) *Console {
 	c := &Console{
 		cfg: cfg, state: state, src: src, log: log,
 		origins: http.NewCrossOriginProtection(),
-		hosts:   make(map[string]bool),
 		assets:  loadAssets(),
 		writes:  make(chan struct{}, maxWrites), searches: make(chan struct{}, maxSearches),
 	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.stop = c.life.Done()
-	for _, h := range cfg.Hosts {
-		if h != "" {
-			c.hosts[hostKey(h)] = true
-		}
-	}
 	c.sessions.init(time.Now)
 	c.guesses.init(time.Now)
 	c.lists.init(state, time.Now)

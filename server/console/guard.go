@@ -1,10 +1,8 @@
 package console
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 )
 
 // policy lets the page run and load what this server gives it, and nothing else.
@@ -30,7 +28,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) bool {
 		fail(w, http.StatusForbidden, "NotLoopback", "the console is for this host alone: come through a tunnel to it, or set admin.ui=on")
 		return false
 	}
-	if !c.knows(r.Host) {
+	if !c.cfg.Knows(r.Host) {
 		fail(w, http.StatusMisdirectedRequest, "UnknownHost", "this server is not known by this name: use its address, or name it in admin.uiHosts")
 		return false
 	}
@@ -45,24 +43,4 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) bool {
 func peer(r *http.Request) netip.Addr {
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return addr.Addr().Unmap().WithZone("")
-}
-
-// knows says whether the host of a request is a way to name this server. A site
-// that makes its own name resolve to this server's address would pass for the
-// same origin; an address is nobody's to give away, and no more is localhost.
-func (c *Console) knows(host string) bool {
-	name := hostKey(host)
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
-	return name == "localhost" || strings.HasSuffix(name, ".localhost") || c.hosts[name] || c.hosts["*"]
-}
-
-// hostKey is a host, perhaps with a port, as it is compared.
-func hostKey(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	return strings.ToLower(strings.TrimSuffix(host, "."))
 }

@@ -1,0 +1,73 @@
+package admin
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+func TestHosts(t *testing.T) {
+	some := NewHosts([]string{"", "zk1.example", "Box.", "zk2.example:8080", "2001:db8::1"})
+	for _, tt := range []struct {
+		hosts Hosts
+		host  string
+		want  bool
+	}{
+		{Hosts{}, "", true}, // HTTP/1.0
+		{Hosts{}, "localhost", true},
+		{Hosts{}, "localhost:8080", true},
+		{Hosts{}, "LOCALHOST.", true},
+		{Hosts{}, "zk.localhost", true},
+		{Hosts{}, "zk1.localhost:8080", true},
+		{Hosts{}, "127.0.0.1:8080", true},
+		{Hosts{}, "10.0.0.7", true},
+		{Hosts{}, "[::1]:8080", true},
+		{Hosts{}, "[fe80::1%25eth0]", true},
+		{Hosts{}, "evil.example", false},
+		{Hosts{}, "evil.example:8080", false},
+		{Hosts{}, "evil-localhost:8080", false},
+		{Hosts{}, "localhost.evil.example", false},
+		{Hosts{}, "127.0.0.1.evil.example", false},
+		{Hosts{}, "*", false},
+		{some, "zk1.example", true},
+		{some, "ZK1.example.:8080", true},
+		{some, "box", true},
+		{some, "zk2.example", true},
+		{some, "zk3.example", false},
+		{some, "example", false},
+		{some, "evil.zk1.example", false},
+		{NewHosts([]string{"*"}), "whatever", true},
+	} {
+		if got := tt.hosts.Knows(tt.host); got != tt.want {
+			t.Errorf("%q, with names %v: %v", tt.host, tt.hosts.names, got)
+		}
+	}
+}
+
+// A site whose name has been made to mean this host is refused, where the admin
+// server is for this host alone.
+func TestNamesOfThisHost(t *testing.T) {
+	ask := func(listen, host string) int {
+		cfg := HTTPConfig{Addr: listen, Hosts: NewHosts([]string{"zk.example"}), CommandURL: "/commands"}
+		r := httptest.NewRequest("GET", "/commands/ruok", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		NewHTTP(cfg, sample(StateStandalone), hclog.NewNullLogger()).srv.Handler.ServeHTTP(w, r)
+		if w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: browsers may guess what the answer is", host)
+		}
+		return w.Code
+	}
+	for _, listen := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080"} {
+		for host, want := range map[string]int{"localhost:8080": 200, "zk.example": 200, "evil.example": http.StatusMisdirectedRequest} {
+			if code := ask(listen, host); code != want {
+				t.Errorf("%q on %s: %d, want %d", host, listen, code, want)
+			}
+		}
+	}
+	if code := ask("0.0.0.0:8080", "evil.example"); code != 200 {
+		t.Errorf("any name where the network may ask: %d", code)
+	}
+}
