@@ -42,15 +42,7 @@ func (c *Console) delete(w http.ResponseWriter, r *http.Request, s *session) {
 		deleted = n
 	}
 	body := (&protocol.DeleteRequest{Path: q.Path, Version: *q.Version}).Append(nil)
-	if !c.fits(w, body) {
-		return
-	}
-	o, err := c.propose(r, s, protocol.OpDelete, body)
-	if err != nil || o.code != protocol.ErrOK {
-		c.refused(w, o, err, q.Path)
-		return
-	}
-	c.wrote(w, r, s, "delete", written{Path: q.Path, Zxid: Hex(o.zxid), Deleted: deleted + 1})
+	c.write(w, r, s, "delete", protocol.OpDelete, body, written{Path: q.Path, Deleted: deleted + 1})
 }
 
 // deleteBelow deletes all below a znode, deepest first, in some requests: others

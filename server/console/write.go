@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -110,16 +111,6 @@ func (c *Console) readWrite(w http.ResponseWriter, r *http.Request, v any) bool 
 	return c.mayWrite(w) && decode(w, r, c.cfg.MaxBuffer/3*4+64<<10, v)
 }
 
-// fits answers a request that is larger than a client's may be: what it makes could
-// not be read by one.
-func (c *Console) fits(w http.ResponseWriter, body []byte) bool {
-	if len(body) <= c.cfg.MaxBuffer {
-		return true
-	}
-	fail(w, http.StatusRequestEntityTooLarge, "TooLarge", fmt.Sprintf("the request has %d bytes, and jute.maxbuffer is %d", len(body), c.cfg.MaxBuffer))
-	return false
-}
-
 // statuses are those of outcomes, 400 but for these.
 var statuses = map[protocol.ErrCode]int{
 	protocol.ErrNoNode: http.StatusNotFound, protocol.ErrNodeExists: http.StatusConflict, protocol.ErrBadVersion: http.StatusConflict,
@@ -226,20 +217,28 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request, s *session) {
 		fail(w, http.StatusBadRequest, "BadArguments", err.Error())
 		return
 	}
-	if !c.fits(w, body) {
+	c.write(w, r, s, "create", op, body, written{})
+}
+
+// write has a request committed and answers what became of it. A request larger
+// than a client's may be is refused: what it makes could not be read by one. What
+// has taken effect stands in the log with who did it. what says what is known before:
+// the path, unless the znode is yet to get one, and how much a deletion takes.
+func (c *Console) write(w http.ResponseWriter, r *http.Request, s *session, act string, op protocol.OpCode, body []byte, what written) {
+	if len(body) > c.cfg.MaxBuffer {
+		fail(w, http.StatusRequestEntityTooLarge, "TooLarge", fmt.Sprintf("the request has %d bytes, and jute.maxbuffer is %d", len(body), c.cfg.MaxBuffer))
 		return
 	}
 	o, err := c.propose(r, s, op, body)
 	if err != nil || o.code != protocol.ErrOK {
-		c.refused(w, o, err, "")
+		c.refused(w, o, err, what.Path)
 		return
 	}
-	st := statOf(&o.stat)
-	c.wrote(w, r, s, "create", written{Path: o.path, Zxid: Hex(o.zxid), Stat: &st})
-}
-
-// wrote answers a write that has taken effect, and says in the log who did it.
-func (c *Console) wrote(w http.ResponseWriter, r *http.Request, s *session, act string, what written) {
+	what.Path, what.Zxid = cmp.Or(what.Path, o.path), Hex(o.zxid)
+	if op != protocol.OpDelete {
+		st := statOf(&o.stat)
+		what.Stat = &st
+	}
 	c.log.Info("console: write", "act", act, "path", printable(what.Path), "user", s.user, "client", r.RemoteAddr, "zxid", zabcompat.Zxid(what.Zxid))
 	answer(w, what)
 }
@@ -270,16 +269,7 @@ func (c *Console) set(w http.ResponseWriter, r *http.Request, s *session) {
 		return
 	}
 	body := (&protocol.SetDataRequest{Path: q.Path, Data: q.Data, Version: *q.Version}).Append(nil)
-	if !c.fits(w, body) {
-		return
-	}
-	o, err := c.propose(r, s, protocol.OpSetData, body)
-	if err != nil || o.code != protocol.ErrOK {
-		c.refused(w, o, err, q.Path)
-		return
-	}
-	st := statOf(&o.stat)
-	c.wrote(w, r, s, "set", written{Path: q.Path, Zxid: Hex(o.zxid), Stat: &st})
+	c.write(w, r, s, "set", protocol.OpSetData, body, written{Path: q.Path})
 }
 
 // aclSetting asks for a new ACL, with the version of the old one.
@@ -303,16 +293,7 @@ func (c *Console) setACL(w http.ResponseWriter, r *http.Request, s *session) {
 		return
 	}
 	body := (&protocol.SetACLRequest{Path: q.Path, ACL: list, Version: *q.Aversion}).Append(nil)
-	if !c.fits(w, body) {
-		return
-	}
-	o, err := c.propose(r, s, protocol.OpSetACL, body)
-	if err != nil || o.code != protocol.ErrOK {
-		c.refused(w, o, err, q.Path)
-		return
-	}
-	st := statOf(&o.stat)
-	c.wrote(w, r, s, "setAcl", written{Path: q.Path, Zxid: Hex(o.zxid), Stat: &st})
+	c.write(w, r, s, "setAcl", protocol.OpSetACL, body, written{Path: q.Path})
 }
 
 // parseACL reads an ACL; letters of permissions may come in any order.
