@@ -93,7 +93,7 @@ func (a source) Snapshot(ctx context.Context) (admin.Snapshot, error) {
 	if err != nil {
 		return admin.Snapshot{}, errors.Join(err, f.Close())
 	}
-	return admin.Snapshot{ReadCloser: f.File, Zxid: int64(zxid), Bytes: f.Bytes, File: absolute(f.Name())}, nil
+	return admin.Snapshot{ReadCloser: f.File, Zxid: int64(zxid), Bytes: f.Bytes, File: Absolute(f.Name())}, nil
 }
 
 // synced waits until this server has applied what was committed before.

@@ -419,3 +419,13 @@ func (c *Config) LogDir() string {
 	}
 	return filepath.Clean(c.DataLogDir)
 }
+
+// Absolute is a path of a configuration as it is shown: one that does not depend on
+// the working directory. "" stays "".
+func Absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if path == "" || err != nil {
+		return path
+	}
+	return abs
+}

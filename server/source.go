@@ -143,7 +143,7 @@ func (a source) Settings() admin.Settings {
 	c := &a.s.cfg
 	set := admin.Settings{
 		ClientPort: a.s.clientPort(), SecureClientPort: -1,
-		DataDir: filepath.Join(absolute(c.DataDir), "raft"), DataLogDir: filepath.Join(absolute(c.LogDir()), "raft"),
+		DataDir: filepath.Join(Absolute(c.DataDir), "raft"), DataLogDir: filepath.Join(Absolute(c.LogDir()), "raft"),
 		TickTime: c.TickTime, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,
 		ListenBacklog: c.Limits.ListenBacklog, Properties: c.properties(), Initial: maskedText(c.ConfigText),
@@ -226,13 +226,6 @@ func maskedText(text string) string {
 		kept = append(kept, line)
 	}
 	return strings.Join(kept, "\n")
-}
-
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
 }
 
 func (a source) DirSizes() (data, log int64) { return a.s.node.DirSizes() }

@@ -418,7 +418,7 @@ func (l *loader) myid() {
 		l.fault(s, "serverid %q is not a number; the first line must be this server's id, for example 1", first)
 		return
 	}
-	l.cfg.SID, l.idFrom = id, absolute(path)
+	l.cfg.SID, l.idFrom = id, server.Absolute(path)
 	l.compareEnvironmentID(path)
 }
 

@@ -2,7 +2,6 @@ package zoocfg
 
 import (
 	"cmp"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +14,8 @@ import (
 // other list of defaults than server.DefaultConfig. A test gives each value back
 // to its key.
 var values = map[string]func(*loader) string{
-	"dataDir":           func(l *loader) string { return absolute(l.cfg.DataDir) },
-	"dataLogDir":        func(l *loader) string { return absolute(cmp.Or(l.cfg.DataLogDir, l.cfg.DataDir)) },
+	"dataDir":           func(l *loader) string { return server.Absolute(l.cfg.DataDir) },
+	"dataLogDir":        func(l *loader) string { return server.Absolute(cmp.Or(l.cfg.DataLogDir, l.cfg.DataDir)) },
 	"clientPort":        func(l *loader) string { return strconv.Itoa(l.cfg.ClientPort) },
 	"clientPortAddress": func(l *loader) string { return l.cfg.ClientPortAddress },
 	"tickTime":          func(l *loader) string { return millis(l.cfg.TickTime) },
@@ -169,15 +168,6 @@ func yesNo(on bool) string {
 	return "no"
 }
 
-// absolute makes a path one that does not depend on the working directory.
-func absolute(path string) string {
-	abs, err := filepath.Abs(path)
-	if path == "" || err != nil {
-		return path
-	}
-	return abs
-}
-
 // effective lists the settings of a configuration that was loaded: myid, every key
 // that is known in the order of the table, with its value in effect, and then what
 // was set and is unknown. A group of keys whose names begin alike is there by its
@@ -232,7 +222,7 @@ func (l *loader) inEffect(k Key) Setting {
 		}
 	}
 	if k.Name == "dynamicConfigFile" {
-		s.Value = absolute(s.Value)
+		s.Value = server.Absolute(s.Value)
 	}
 	if set && s.Value != given.value {
 		s.Given = given.value
