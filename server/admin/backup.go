@@ -160,9 +160,6 @@ func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, m
 	switch {
 	case a == nil: // it has been streamed
 	case a.problem != "":
-		if method == http.MethodPost {
-			w.Header().Set("Connection", "close") // rather than to wait for the rest of the body
-		}
 		refuse(w, a.status, asked, a.problem)
 	default:
 		w.Header().Set("Content-Type", "application/json")

@@ -98,11 +98,14 @@ func (c *patient) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// paced ends requests whose body stops coming for a limit of time.
+// paced ends requests whose body stops coming for a limit of time. The answer of a
+// handler that has not read the body to its end goes out at once and ends the
+// connection; net/http would first wait for some of the rest.
 func paced(next http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
-			b := &body{r.Body, http.NewResponseController(w), limit}
+			w.Header().Set("Connection", "close")
+			b := &body{r.Body, w, http.NewResponseController(w), limit}
 			b.extend()
 			r.Body = b
 		}
@@ -112,6 +115,7 @@ func paced(next http.Handler, limit time.Duration) http.Handler {
 
 type body struct {
 	io.ReadCloser
+	w     http.ResponseWriter
 	rc    *http.ResponseController
 	limit time.Duration
 }
@@ -124,6 +128,9 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		_ = b.rc.SetReadDeadline(time.Time{}) // the answer may take longer
+	}
+	if err == io.EOF {
+		b.w.Header().Del("Connection")
 	}
 	return n, err
 }

@@ -80,6 +80,46 @@ func TestStandingStill(t *testing.T) {
 	}
 }
 
+// Who is refused hears so at once, however slowly the body comes that nobody wants;
+// a body that was read to its end does not end the connection.
+func TestRefusedAtOnce(t *testing.T) {
+	page := NewHTTP(HTTPConfig{Addr: "127.0.0.1:0", CommandURL: "/commands", IdleTimeout: time.Minute, UI: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, err)
+	})}, sample(StateStandalone), hclog.NewNullLogger())
+	if err := page.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(page.Close)
+	for name, head := range map[string]string{
+		"large":   "Content-Length: 100000000",
+		"small":   "Content-Length: 1000",
+		"chunked": "Transfer-Encoding: chunked",
+	} {
+		c := dialPage(t, page)
+		fmt.Fprintf(c, "POST /commands/ruok HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n3\r\n", head)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusMethodNotAllowed || !resp.Close {
+			t.Errorf("%s: %s, %q, %v; the connection ends: %v", name, resp.Status, b, err, resp.Close)
+		}
+	}
+	c := dialPage(t, page)
+	for range 2 {
+		io.WriteString(c, "POST /ui/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "3 <nil>" || resp.Close {
+			t.Errorf("a body that was read: %q, %v; the connection ends: %v", b, err, resp.Close)
+		}
+	}
+}
+
 // slowly reads a little less at a time than is there.
 type slowly struct{ r io.Reader }
 
