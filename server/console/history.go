@@ -59,6 +59,7 @@ type status struct {
 	State       string  `json:"state"`
 	Serving     bool    `json:"serving"`
 	Leader      int64   `json:"leader"`
+	Since       int64   `json:"sinceMs"` // see Sample; 0 for never
 	Term        uint64  `json:"term"`
 	Zxid        Hex     `json:"zxid"`
 	Reads       float64 `json:"reads"`
@@ -81,8 +82,12 @@ type status struct {
 }
 
 func statusOf(at time.Time, s *Sample) status {
+	since := int64(0)
+	if !s.Since.IsZero() {
+		since = s.Since.UnixMilli()
+	}
 	return status{
-		At: at.UnixMilli(), State: s.State, Serving: s.Serving, Leader: s.LeaderSID, Term: s.Term, Zxid: Hex(s.Zxid),
+		At: at.UnixMilli(), Since: since, State: s.State, Serving: s.Serving, Leader: s.LeaderSID, Term: s.Term, Zxid: Hex(s.Zxid),
 		Reads: s.Reads, Writes: s.Writes, ReadP50: s.ReadP50, ReadP99: s.ReadP99, ReadMax: s.ReadMax,
 		WriteP50: s.WriteP50, WriteP99: s.WriteP99, WriteMax: s.WriteMax,
 		Syncs: s.Syncs, SyncAvg: s.SyncAvg, SyncMax: s.SyncMax, Outstanding: s.Outstanding, Connections: s.Connections,

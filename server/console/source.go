@@ -87,6 +87,7 @@ type Sample struct {
 	Serving   bool
 	LeaderSID int64 // 0: none
 	Term      uint64
+	Since     time.Time // the leader was known, or one was looked for; zero for neither
 }
 
 // Vote is a member's standing in an election.

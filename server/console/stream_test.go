@@ -241,11 +241,12 @@ func TestHistory(t *testing.T) {
 	l := f.listen()
 	f.b.mu.Lock()
 	f.b.sampled = Sample{Reads: 5, WriteP99: 1.5, Zxid: 0x500000001, State: "leader", LeaderSID: 3}
+	f.b.sampled.Since = time.UnixMilli(1_600_000_000_000)
 	f.b.mu.Unlock()
 	at := time.UnixMilli(1_700_000_000_000)
 	f.c.sample(at)
 	name, data := l.next()
-	if name != "status" || !strings.Contains(data, `"zxid":"0x500000001"`) || !strings.Contains(data, `"reads":5`) || !strings.Contains(data, `"leader":3`) {
+	if name != "status" || !strings.Contains(data, `"zxid":"0x500000001"`) || !strings.Contains(data, `"reads":5`) || !strings.Contains(data, `"leader":3`) || !strings.Contains(data, `"sinceMs":1600000000000`) {
 		t.Errorf("%s %s", name, data)
 	}
 	for i := range keptSamples + 10 {

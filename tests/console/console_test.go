@@ -439,6 +439,9 @@ func TestLostLeader(t *testing.T) {
 	third := 6 - leader - here
 	e.Kill(third)
 	p.shows("[data-test=banner]", "no leader")
+	// Who opens a page now is told since when, too.
+	late := in(t, bases[here], "/ui/ensemble", options{})
+	late.await("how long there has been no leader", `/no leader .*for \d.* s, since \d\d:\d\d:\d\d/.test(document.querySelector("[data-test=banner]")?.textContent)`)
 	e.Start(third)
 	e.Start(leader)
 	e.WaitServing(1, 2, 3)
@@ -509,7 +512,7 @@ func TestLooks(t *testing.T) {
 	create(t, c, "/app/"+strings.Repeat("w", 400), "")
 	create(t, c, "/large", strings.Repeat("x", 900_000)) // something to warn of
 	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{1280, 390} {
+		for _, width := range []int64{1280, 390, 360, 320} {
 			t.Run(fmt.Sprintf("%s %d", scheme, width), func(t *testing.T) {
 				p := in(t, bases[1], "/ui/", options{width: width, height: 844, scheme: scheme})
 				for _, address := range []string{"tree", "tree?path=/app", "tree?path=/app/" + strings.Repeat("w", 400), "ensemble", "sessions", "requests", "config", "warnings"} {
@@ -522,6 +525,9 @@ func TestLooks(t *testing.T) {
 					p.shows("nav.views .badge", "1")
 					if over := eval[float64](p, `document.querySelector("nav.views .badge").getBoundingClientRect().right - innerWidth`); over > 0 {
 						t.Errorf("%s: the number of warnings is %v px out of sight", address, over)
+					}
+					if lines := eval[int](p, `new Set([...document.querySelectorAll("nav.views a")].map(a => a.getBoundingClientRect().top)).size`); lines != 1 {
+						t.Errorf("%s: the views stand in %d lines", address, lines)
 					}
 					for _, low := range eval[[]string](p, lowContrast) {
 						t.Errorf("%s: %s", address, low)

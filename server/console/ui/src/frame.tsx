@@ -156,7 +156,14 @@ function Banner() {
     return (
       <div class="banner warn" role="alert" data-test="banner">
         <strong>The ensemble has no leader that this server follows</strong>
-        <span>so it takes no clients and no writes. An election is under way, or too few members can be reached.</span>
+        <span>
+          {s.leader === 0 && s.sinceMs > 0 && (
+            <>
+              for {duration(Math.max(0, Math.round((s.atMs - s.sinceMs) / 1000) * 1000))}, since {clock(new Date(s.sinceMs))},{" "}
+            </>
+          )}
+          so it takes no clients and no writes. An election is under way, or too few members can be reached.
+        </span>
       </div>
     );
   }

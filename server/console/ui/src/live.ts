@@ -10,6 +10,7 @@ export interface Status extends Record<string, unknown> {
   state: string; // in ZooKeeper's words, "" while it looks for a leader for the first time
   serving: boolean;
   leader: number; // 0: none
+  sinceMs: number; // when the leader was known, or one was looked for; 0 for neither
   zxid: string;
 }
 
