@@ -104,6 +104,7 @@ func newConn(s *Server, nc net.Conn, remote netip.AddrPort, number uint64) *conn
 		resume: make(chan struct{}, 1), raw: rawConn(nc),
 	}
 	c.in.init(nc, c.raw, s.cfg.JuteMaxBuffer)
+	c.in.thorough = s.sleepers == nil // else armRead has it read again soon
 	c.filledAt = s.now()
 	c.lastIO.Store(c.filledAt)
 	c.seen.reset()
@@ -261,47 +262,66 @@ func (c *conn) name() string { return addrText(c.remote) }
 // will be none. It blocks.
 func (c *conn) nextFrame() ([]byte, bool) {
 	for {
-		frame, ok, err := c.in.next()
-		if err != nil {
-			c.srv.logLength(c)
-			c.kill(causeMalformed)
-			return nil, false
+		if frame, ok := c.frame(); ok {
+			return frame, true
 		}
-		if ok {
-			return frame, c.affords(len(frame))
-		}
-		if n, known, _ := c.in.length(); known && !c.affords(n) || !c.fill() {
+		if !c.fill() {
 			return nil, false
 		}
 	}
 }
 
+// frame returns the next frame if all of it has come. It ends the connection if
+// that cannot be a frame, or is more than it may send.
+func (c *conn) frame() ([]byte, bool) {
+	frame, ok, err := c.in.next()
+	switch {
+	case err != nil:
+		c.srv.logLength(c)
+		c.kill(causeMalformed)
+		return nil, false
+	case ok:
+		return frame, c.affords(len(frame))
+	}
+	if n, known, _ := c.in.length(); known {
+		c.affords(n)
+	}
+	return nil, false
+}
+
 // fill reads once from the socket, after it has sent what the requests before
-// have been answered. The deadline is moved when it is hit, not with every
-// frame.
+// have been answered. It is how a connection without a session reads.
 func (c *conn) fill() bool {
 	c.flush()
 	for !c.isDead() {
 		n, err := c.in.fill()
-		c.filledAt = c.srv.now()
-		if n > 0 {
-			c.srv.cfg.Metrics.BytesReceived.Add(int64(n))
-			c.lastIO.Store(c.filledAt)
+		if err == nil {
+			c.came(n)
 			return true
 		}
-		switch {
-		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded) && c.timeout > 0:
-			if c.armRead(); c.drowsy {
-				return false
-			}
-		case errors.Is(err, io.EOF):
-			c.kill(causeEOF)
-		default:
-			c.kill(causeIO)
-		}
+		c.unread(err)
 	}
 	return false
+}
+
+// came notes that n bytes have come in.
+func (c *conn) came(n int) {
+	c.filledAt = c.srv.now()
+	c.srv.cfg.Metrics.BytesReceived.Add(int64(n))
+	c.lastIO.Store(c.filledAt)
+}
+
+// unread deals with an error of a reading: it ends the connection, or moves its
+// deadline, which is not moved with every frame but when it has passed.
+func (c *conn) unread(err error) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.timeout > 0:
+		c.armRead()
+	case errors.Is(err, io.EOF):
+		c.kill(causeEOF)
+	default:
+		c.kill(causeIO)
+	}
 }
 
 // quietTime is how long a connection with nothing to read keeps its goroutine.
@@ -344,29 +364,51 @@ func (c *conn) stayAwake() {
 
 // serve handles requests until the connection ends, which it sees to, or sleeps.
 func (c *conn) serve() {
-	for {
-		frame, ok := c.nextFrame()
-		if !ok && c.drowsy {
+	for goOn := c.requests(); goOn; goOn = !c.isDead() {
+		err := c.in.follow(c.serveBytes)
+		if err == nil {
+			break
+		}
+		if c.unread(err); c.drowsy {
 			if c.srv.sleepers.add(c) {
 				return // awake goes on, perhaps already
 			}
 			c.stayAwake()
-			continue
 		}
-		if !ok || !c.request(frame) {
+	}
+	c.end()
+}
+
+// serveBytes handles what has come with n bytes more, and reports whether to read
+// on. It may block, within a reading of the socket.
+func (c *conn) serveBytes(n int) bool {
+	c.came(n)
+	return c.requests()
+}
+
+// requests handles those that have come in, and sends what can be answered. It
+// reports whether to go on reading.
+func (c *conn) requests() bool {
+	for {
+		frame, ok := c.frame()
+		if !ok {
 			break
+		}
+		if !c.request(frame) {
+			return false
 		}
 		if c.out.size.Load() >= keepBuffer {
 			c.flush()
 		}
 		if !c.hasRoom() {
 			if !c.wait(c.hasRoom) {
-				break
+				return false
 			}
 			c.filledAt = c.srv.now() // what waited behind arrives only now
 		}
 	}
-	c.end()
+	c.flush()
+	return !c.isDead()
 }
 
 // Notify implements watch.Sink. The receiver's right to know is checked here.

@@ -43,9 +43,13 @@ type frameReader struct {
 	full  bool               // the last fill took all there was room for
 	burst bool               // lately more came at once than a small buffer takes
 
-	// The outcome of try.
-	n   int
-	err error
+	// thorough has a reading end only when nothing is left, not when less came than
+	// there was room for: see follow.
+	thorough bool
+
+	// What try is to do, and its outcome.
+	handle func(n int) bool
+	err    error
 }
 
 func (f *frameReader) init(nc net.Conn, raw syscall.RawConn, limit int) {
@@ -103,32 +107,65 @@ func (f *frameReader) skip(frame []byte) { f.r += 4 + len(frame) }
 
 // fill reads once, making room first. It blocks as the connection does.
 func (f *frameReader) fill() (int, error) {
-	if f.raw == nil {
-		f.makeRoom()
-		n, err := f.nc.Read(f.buf[f.w:])
-		f.took(n)
-		return n, err
-	}
-	f.n, f.err = 0, nil
-	if err := f.raw.Read(f.try); err != nil {
-		return 0, err
-	}
-	return f.n, f.err
+	held := f.w - f.r
+	err := f.follow(once)
+	return f.w - f.r - held, err
 }
 
-// tryRead reads what is there, and lets go of the buffer while nothing is.
-func (f *frameReader) tryRead(fd uintptr) bool {
-	f.makeRoom()
-	n, ok, err := readFD(fd, f.buf[f.w:])
-	if !ok {
+func once(int) bool { return false }
+
+// follow reads whatever comes and has handle take what next gives each time, until
+// that returns false. An error is why nothing more can be read; one that is a passed
+// deadline leaves all as it was.
+//
+// All of it is one call of RawConn.Read, for that forgets, when it begins, what the
+// poller has told before; so only within one may a reader wait for more without a
+// reading that finds nothing. It may after one that took less than it had room for:
+// bytes that come later are told anew. But the end of the stream may have come with
+// the bytes before it, and then is not told again. It is found by the first reading
+// after an error of a deadline, which somebody must see to, or else have the reader
+// thorough.
+func (f *frameReader) follow(handle func(n int) bool) error {
+	if f.raw == nil {
+		for {
+			f.makeRoom()
+			n, err := f.nc.Read(f.buf[f.w:])
+			f.took(n)
+			if (n > 0 || err == nil) && !handle(n) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	f.handle, f.err = handle, nil
+	if err := f.raw.Read(f.try); err != nil {
+		return err
+	}
+	return f.err
+}
+
+// tryRead reads and has handled what is there. It lets go of the buffer while
+// nothing is.
+func (f *frameReader) tryRead(fd uintptr) (done bool) {
+	for {
+		f.makeRoom()
+		n, ok, err := readFD(fd, f.buf[f.w:])
+		if ok {
+			f.took(n)
+			if f.err = err; err != nil || !f.handle(n) {
+				return true
+			}
+			if f.full || f.thorough {
+				continue
+			}
+		}
 		if f.r == f.w {
 			f.release()
 		}
 		return false
 	}
-	f.took(n)
-	f.n, f.err = n, err
-	return true
 }
 
 func (f *frameReader) took(n int) {
