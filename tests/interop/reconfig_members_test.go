@@ -63,6 +63,7 @@ func newReconfigured(t *testing.T, e *harness.Ensemble) *reconfigured {
 // change asks for one and says all that came of it, without what differs between ensembles.
 func (e *reconfigured) change(r *reconfigRequest) string {
 	e.t.Helper()
+	e.e.WaitServing() // who is to get a vote must have caught up; a ZooKeeper does not wait for it
 	e.watcher.call(protocol.OpGetData, &protocol.PathWatchRequest{Path: "/zookeeper/config", Watch: true})
 	h, body := e.asker.call(protocol.OpReconfig, r.of(e.named))
 	if h.Err != 0 {
