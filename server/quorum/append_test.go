@@ -197,6 +197,46 @@ func TestEarlyOnlyWhatFollows(t *testing.T) {
 	answerNext(t, b, true, 4)
 }
 
+// TestQueueTime: what is told of the wait for a follower is the entry's, from when
+// it was logged, but not from before there was a stream to wait for.
+func TestQueueTime(t *testing.T) {
+	a, b, p := appendPair(t) // whose entry is years old
+	check := func(count int64, least, most time.Duration) {
+		t.Helper()
+		if got := p.queue.Figures(); got.Count != count || got.Max < least.Milliseconds() || got.Max > most.Milliseconds()+1 {
+			t.Errorf("got %+v, want %d with a maximum of %v to %v", got, count, least, most)
+		}
+	}
+	check(1, 0, time.Since(p.opened))
+	fresh := func(index uint64) []*raft.Log {
+		logs := logsFrom(index, 1, 1)
+		logs[0].AppendedAt = time.Now()
+		return logs
+	}
+	a.trans.sendEarly(fresh(2), 0)
+	a.trans.sendEarly(fresh(3), 0)
+	entries := fresh(4)
+	a.trans.sendEarly(entries, 0) // one too many under way
+	check(3, 0, time.Since(p.opened))
+
+	const wait = 300 * time.Millisecond
+	answers := time.AfterFunc(wait, func() {
+		for range 3 {
+			select {
+			case rpc := <-b.trans.Consumer():
+				rpc.Respond(&raft.AppendEntriesResponse{Term: 1, Success: true}, nil)
+			case <-t.Context().Done():
+			}
+		}
+	})
+	defer answers.Stop()
+	ask(t, a, p, 3, entries)
+	check(4, wait, time.Since(entries[0].AppendedAt))
+	if got := await(t, p.Consumer(), "answer"); !got.Response().Success {
+		t.Errorf("got %+v", got.Response())
+	}
+}
+
 // TestAppendRefusal: a refusal is the answer to all that follows it.
 func TestAppendRefusal(t *testing.T) {
 	a, b, p := appendPair(t)

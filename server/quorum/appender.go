@@ -48,12 +48,15 @@ type appender struct {
 	sid   int64                  // the same as a number
 	out   *peer.Outlet           // set by begin
 	under *metrics.Summary       // how many messages were under way as each was sent
+	queue *metrics.Summary       // how long the first entry of each had waited for that
 	acks  *metrics.Summary       // how long the follower takes to have a message on its disk
 	done  chan raft.AppendFuture // to Raft, in the order of its requests
 
 	room   chan struct{} // one slot: an answer has come
 	closed chan struct{}
 	once   sync.Once
+
+	opened time.Time
 
 	mu       sync.Mutex
 	head     raft.AppendEntriesRequest // the fields that are the same in every message
@@ -101,6 +104,7 @@ func (r *appendRequest) Response() *raft.AppendEntriesResponse { return r.resp }
 func newAppender(t *transport, id raft.ServerID) *appender {
 	return &appender{
 		t: t, id: id, sid: sidOf(id), acks: t.metrics.AckLatency.For(string(id)), under: t.metrics.LearnerQueue.For(string(id)),
+		queue: t.metrics.LearnerQueueTime.For(string(id)), opened: time.Now(),
 		done: make(chan raft.AppendFuture, maxRequests), room: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
@@ -213,11 +217,13 @@ func (p *appender) sendLocked(frame []byte, commit uint64, entries []*raft.Log) 
 	p.messages++
 	p.under.Observe(int64(p.messages - p.answered))
 	p.told = max(p.told, commit)
+	now := time.Now()
 	if n := len(entries); n > 0 {
 		p.sent, p.sentTerm = entries[n-1].Index, entries[n-1].Term
+		p.queue.Time(min(now.Sub(entries[0].AppendedAt), now.Sub(p.opened))) // who catches up had no stream to wait for
 	}
 	p.unheard = append(p.unheard, p.sent)
-	p.times = append(p.times, time.Now())
+	p.times = append(p.times, now)
 	return nil
 }
 

@@ -64,8 +64,9 @@ type Metrics struct {
 	UnavailableTime     Summary        `zk:"unavailable_time"`        // without a leader to serving
 	LeaderUnavailable   Summary        `zk:"leader_unavailable_time"` // the same, of one that then leads
 	QuorumAckLatency    Summary        `zk:"quorum_ack_latency,percentiles"`
-	AckLatency          Keyed[Summary] `zk:"ack_latency,percentiles"` // by server id
-	LearnerQueue        Keyed[Summary] `zk:"learner_handler_qp_size"` // messages under way to a server, by its id, as each is sent
+	AckLatency          Keyed[Summary] `zk:"ack_latency,percentiles"`                // by server id
+	LearnerQueue        Keyed[Summary] `zk:"learner_handler_qp_size"`                // messages under way to a server, by its id, as each is sent
+	LearnerQueueTime    Keyed[Summary] `zk:"learner_handler_qp_time_ms,percentiles"` // logged to on its way to that server
 	PrepQueued          Counter        `zk:"prep_processor_request_queued"`
 	PrepQueueTime       Summary        `zk:"prep_processor_queue_time_ms,percentiles"` // waiting to be proposed
 	BatchSize           Summary        `zk:"sync_processor_batch_size"`                // requests in one entry
