@@ -36,7 +36,7 @@ type transport struct {
 	hasRoom   func() bool
 	awaitRoom func(done <-chan struct{}) bool
 
-	logged atomic.Uint64 // the last entry that this leader has logged
+	logged    atomic.Uint64               // the last entry that this leader has logged
 	mu        sync.Mutex                  // of who changes appenders
 	appenders atomic.Pointer[[]*appender] // that are open; the slice is never changed
 }
