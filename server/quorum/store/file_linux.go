@@ -39,3 +39,8 @@ func readAhead(f *os.File, on bool) {
 		_ = c.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, advice) })
 	}
 }
+
+// openDirect opens the file at path for direct writes.
+func openDirect(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|unix.O_DIRECT, 0)
+}

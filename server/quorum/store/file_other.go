@@ -2,10 +2,16 @@
 
 package store
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
 // dataSync makes the data of a file durable.
 func dataSync(f *os.File) error { return f.Sync() }
 
 // readAhead does nothing here.
 func readAhead(*os.File, bool) {}
+
+// openDirect says that there is no such thing here.
+func openDirect(string) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	walfs "github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
@@ -18,10 +19,13 @@ import (
 type segmentFS struct {
 	*walfs.FS
 	spare   *spare // hears of each write; may be nil
+	direct  *direct
 	metrics *metrics.Metrics
 }
 
-func newSegmentFS(s *spare, m *metrics.Metrics) segmentFS { return segmentFS{walfs.New(), s, m} }
+func newSegmentFS(s *spare, m *metrics.Metrics, log hclog.Logger) segmentFS {
+	return segmentFS{walfs.New(), s, &direct{log: log}, m}
+}
 
 // Create implements types.VFS. It opens what the table made.
 func (v segmentFS) Create(dir, name string, _ uint64) (types.WritableFile, error) {
@@ -34,22 +38,26 @@ func (v segmentFS) OpenWriter(dir, name string) (types.WritableFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &segmentFile{File: f, spare: v.spare, metrics: v.metrics}, nil
+	return &segmentFile{directFile: v.direct.open(f), appended: appended{end: -1}, spare: v.spare, metrics: v.metrics}, nil
 }
 
 // segmentFile is a segment that is written to. Its name and its size are
-// durable since it was made. Only one goroutine at a time may write and sync.
+// durable since it was made. Only one goroutine at a time may write to and sync
+// any of a file system: raft-wal writes to its tail alone, under a lock.
 type segmentFile struct {
-	*os.File
-	spare   *spare
-	metrics *metrics.Metrics
+	*directFile
+	appended appended
+	spare    *spare
+	metrics  *metrics.Metrics
 	// written is how much came since the last sync, and end where it ends.
 	written, end int64
 }
 
-// WriteAt implements types.WritableFile.
+// WriteAt implements types.WritableFile. raft-wal appends: a write begins where
+// the one before ended, or, in a segment that was opened again, where the last
+// commit ends, behind which verifyLog has left only zeros.
 func (f *segmentFile) WriteAt(b []byte, offset int64) (int, error) {
-	n, err := f.File.WriteAt(b, offset)
+	n, err := f.appended.write(f.directFile, b, offset)
 	f.written += int64(n)
 	f.end = offset + int64(n)
 	return n, err

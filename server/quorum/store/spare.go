@@ -38,10 +38,11 @@ const (
 // is removed. It is not written over, for if a crash tore the rename apart, the
 // file has the name of a segment too.
 type spare struct {
-	dir  string
-	size int64 // of a segment
-	log  hclog.Logger
-	free func() (uint64, error) // bytes on the file system
+	dir    string
+	size   int64 // of a segment
+	log    hclog.Logger
+	free   func() (uint64, error) // bytes on the file system
+	direct direct
 	// ended is called, if set, when one is ready or could not be made.
 	ended func(error)
 
@@ -62,7 +63,7 @@ type spare struct {
 
 func newSpare(dir string, cfg Config) *spare {
 	return &spare{
-		dir: dir, size: int64(cfg.segmentBytes), log: cfg.Log, ended: cfg.spareEnded,
+		dir: dir, size: int64(cfg.segmentBytes), log: cfg.Log, ended: cfg.spareEnded, direct: direct{log: cfg.Log},
 		free: func() (uint64, error) { sp, err := space(dir); return sp.Free, err },
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
@@ -218,26 +219,30 @@ func (s *spare) make() (err error) {
 	if err != nil {
 		return err
 	}
+	df := s.direct.open(f)
 	defer func() {
-		if err = errors.Join(err, f.Close()); err != nil {
+		if err = errors.Join(err, df.Close()); err != nil {
 			err = errors.Join(err, os.Remove(s.path()))
 		}
 	}()
+	blank := alignedBytes(spareChunk)
 	for at := int64(0); at < s.size; {
 		n := s.await()
 		if n == 0 {
 			return ErrClosed
 		}
-		for end := at + n; at < end; {
-			w, err := f.Write(zeros[:min(int64(len(zeros)), end-at)])
-			if err != nil {
-				return err
-			}
-			at += int64(w)
+		if n%directBlock == 0 {
+			err = df.writeBlocks(blank[:n], at)
+		} else { // the end of a segment of an odd size
+			_, err = f.WriteAt(blank[:n], at)
 		}
-		if err := dataSync(f); err != nil {
+		if err == nil {
+			err = dataSync(f)
+		}
+		if err != nil {
 			return err
 		}
+		at += n
 		s.mu.Lock()
 		s.made = at
 		s.mu.Unlock()

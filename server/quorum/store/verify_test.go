@@ -29,7 +29,7 @@ func buildSegment(t testing.TB, batches ...[]int) ([]byte, []int, types.SegmentI
 	dir := t.TempDir()
 	info := types.SegmentInfo{ID: 3, BaseIndex: 10, MinIndex: 10, Codec: entryCodecID, SizeLimit: 16 << 10, CreateTime: time.Unix(1, 0)}
 	must(t, makeSegment(dir, info, nil))
-	w, err := segment.NewFiler(dir, newSegmentFS(nil, new(metrics.Metrics))).Create(info)
+	w, err := segment.NewFiler(dir, newSegmentFS(nil, new(metrics.Metrics), hclog.NewNullLogger())).Create(info)
 	must(t, err)
 	defer w.Close()
 	var ends []int

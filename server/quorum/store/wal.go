@@ -40,7 +40,7 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 		return nil, err
 	}
 	spare := newSpare(dir, cfg)
-	filer := &segmentFiler{dir: dir, Filer: segment.NewFiler(dir, newSegmentFS(spare, cfg.Metrics))}
+	filer := &segmentFiler{dir: dir, Filer: segment.NewFiler(dir, newSegmentFS(spare, cfg.Metrics, cfg.Log))}
 	if filer.offsets, err = verifyLog(dir, table, cfg.Log); err != nil {
 		return nil, err
 	}
