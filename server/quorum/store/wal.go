@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
@@ -29,6 +30,9 @@ type walLog struct {
 	*wal.WAL
 	filer *segmentFiler
 	spare *spare
+
+	writing sync.Mutex // guards codec in a write
+	codec   *scratchCodec
 }
 
 func openWAL(dir string, cfg Config) (*walLog, error) {
@@ -45,14 +49,28 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 		return nil, err
 	}
 	table.committed, table.spare = filer.rotated, spare
-	opened, err := wal.Open(dir, wal.WithCodec(entryCodec{}), wal.WithMetaStore(table), wal.WithSegmentFiler(filer),
+	codec := new(scratchCodec)
+	opened, err := wal.Open(dir, wal.WithCodec(codec), wal.WithMetaStore(table), wal.WithSegmentFiler(filer),
 		wal.WithLogger(cfg.Log), wal.WithSegmentSize(cfg.segmentBytes))
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
 	filer.opened, filer.log = true, cfg.Log
 	spare.start()
-	return &walLog{WAL: opened, filer: filer, spare: spare}, nil
+	return &walLog{WAL: opened, filer: filer, spare: spare, codec: codec}, nil
+}
+
+// StoreLogs implements raft.LogStore.
+func (l *walLog) StoreLogs(logs []*raft.Log) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	n := 0
+	for _, e := range logs {
+		n += entryLen(e)
+	}
+	l.codec.begin(n)
+	defer l.codec.end()
+	return l.WAL.StoreLogs(logs)
 }
 
 // Close closes the log and waits for the files that are being deleted or made.
