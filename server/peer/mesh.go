@@ -245,7 +245,8 @@ func (m *Mesh) Send(to int64, kind byte, body ...[]byte) bool {
 }
 
 // SendNow is Send for a frame that is not expected to have company: it leaves
-// before SendNow returns, unless the socket is full.
+// before SendNow returns, unless the socket is full. What the parts hold is not to
+// be changed afterwards.
 func (m *Mesh) SendNow(to int64, kind byte, body ...[]byte) bool {
 	s := m.stream(to)
 	return s != nil && s.send(true, kind, body...)

@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"bufio"
+	"cmp"
 	"errors"
 	"net"
 	"runtime"
@@ -15,28 +17,50 @@ var ErrOutletFull = errors.New("the peer does not read")
 // Outlet sends on a connection without ever blocking who sends: it gives the
 // socket what that takes at once, and leaves the rest to a goroutine. On a quiet
 // connection a frame leaves without a change of goroutines.
+//
+// Whose a buffer is: what Send is given belongs to nobody any more, and is written
+// from where it is; what Queue is given is copied into a chunk. Chunks are the
+// outlet's own. One is being filled or waits in queue; once the goroutine has
+// written it, and only then, it may be filled again.
 type Outlet struct {
 	conn  net.Conn
 	raw   syscall.RawConn // nil if conn cannot be written to directly, as under TLS
 	limit int
+	// joined, where there is no raw, makes few records of TLS of many parts. Only the
+	// goroutine uses it.
+	joined *bufio.Writer
 
-	mu    sync.Mutex
-	wake  sync.Cond // on mu
-	queue [][]byte  // what the socket has not taken
-	tail  bool      // the last of queue is ours to append to
-	spare []byte    // a chunk to gather in
-	bytes int       // in queue
-	busy  bool      // the goroutine writes what it took from queue
-	err   error     // why nothing is sent any more
-	done  chan struct{}
+	mu     sync.Mutex
+	wake   sync.Cond // on mu
+	queue  [][]byte  // what the socket has not taken
+	chunks [][]byte  // those in queue that are the outlet's
+	chunk  []byte    // the one being filled, behind queue; nil for none
+	spares [][]byte  // those that are free
+	bytes  int       // in queue and chunk
+	busy   bool      // the goroutine writes what it took from queue
+	err    error     // why nothing is sent any more
+	done   chan struct{}
 
 	// Arguments and results of try, which is made once to spare an allocation for
 	// each frame.
 	try  func(fd uintptr) bool
-	part []byte
+	part [][]byte
 	n    int
 	fail error
 }
+
+const (
+	// outletChunk is what is gathered into one buffer.
+	outletChunk = 256 << 10
+	// firstChunk is how large a buffer is that may stay the only one.
+	firstChunk = 4 << 10
+	// maxSpares bounds the buffers kept for later.
+	maxSpares = 4
+)
+
+// scribble has what is free overwritten: in tests, so that whoever still reads it
+// is found out.
+var scribble bool
 
 // NewOutlet makes an outlet for conn, which nobody else may write to. More than
 // limit bytes waiting end it.
@@ -46,37 +70,51 @@ func NewOutlet(conn net.Conn, limit int) *Outlet {
 	if c, ok := conn.(syscall.Conn); ok {
 		o.raw, _ = c.SyscallConn()
 	}
+	if o.raw == nil {
+		o.joined = bufio.NewWriterSize(conn, 16<<10)
+	}
 	o.try = func(fd uintptr) bool {
-		o.n, o.fail = syscall.Write(int(fd), o.part)
+		o.n, o.fail = writev(int(fd), o.part)
 		return true // never wait
 	}
 	go o.run()
 	return o
 }
 
-// Send sends b, or queues what the socket does not take. It does not block. b is
-// not to be changed afterwards. An error is for good, and closes the connection.
-func (o *Outlet) Send(b []byte) error {
+// Send sends the parts, one behind the other, or queues what the socket does not
+// take. It does not block. What the parts hold is not to be changed afterwards. An
+// error is for good, and closes the connection.
+func (o *Outlet) Send(parts ...[]byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil {
 		return o.err
 	}
-	if o.raw != nil && !o.busy && len(o.queue) == 0 {
-		n, err := o.tryLocked(b)
-		if err != nil {
+	sent := 0
+	if o.raw != nil && !o.busy && len(o.queue) == 0 && len(o.chunk) == 0 {
+		var err error
+		if sent, err = o.tryLocked(parts); err != nil {
 			return o.failLocked(err)
 		}
-		b = b[n:]
 	}
-	if len(b) == 0 {
+	rest := -sent
+	for _, p := range parts {
+		rest += len(p)
+	}
+	if rest == 0 {
 		return nil
 	}
-	if o.bytes+len(b) > o.limit && o.bytes > 0 {
+	if o.bytes+rest > o.limit && o.bytes > 0 {
 		return o.failLocked(ErrOutletFull)
 	}
-	o.queue, o.tail = append(o.queue, b), false
-	o.bytes += len(b)
+	o.closeChunkLocked()
+	for _, p := range parts {
+		if sent < len(p) {
+			o.queue = append(o.queue, p[sent:])
+		}
+		sent = max(sent-len(p), 0)
+	}
+	o.bytes += rest
 	o.wake.Signal()
 	return nil
 }
@@ -97,28 +135,60 @@ func (o *Outlet) Queue(parts ...[]byte) error {
 	if o.bytes+n > o.limit && o.bytes > 0 {
 		return o.failLocked(ErrOutletFull)
 	}
-	if !o.tail || len(o.queue[len(o.queue)-1])+n > outletChunk {
-		chunk := o.spare
-		if o.spare = nil; cap(chunk) < n {
-			chunk = make([]byte, 0, max(n, 4096))
-		}
-		o.queue, o.tail = append(o.queue, chunk[:0]), true
+	if len(o.chunk)+n > outletChunk {
+		o.closeChunkLocked()
 	}
-	last := &o.queue[len(o.queue)-1]
+	if o.chunk == nil {
+		o.chunk = o.newChunkLocked(n)
+	}
 	for _, p := range parts {
-		*last = append(*last, p...)
+		o.chunk = append(o.chunk, p...)
 	}
 	o.bytes += n
 	o.wake.Signal()
 	return nil
 }
 
-// outletChunk is what is gathered into one buffer.
-const outletChunk = 256 << 10
+// newChunkLocked is an empty buffer for n bytes, and more if more have come than
+// one buffer holds.
+func (o *Outlet) newChunkLocked(n int) []byte {
+	if last := len(o.spares) - 1; last >= 0 && cap(o.spares[last]) >= n {
+		c := o.spares[last]
+		o.spares[last] = nil
+		o.spares = o.spares[:last]
+		return c
+	}
+	if len(o.queue) > 0 {
+		n = max(n, outletChunk)
+	}
+	return make([]byte, 0, max(n, firstChunk))
+}
+
+// closeChunkLocked puts what has been gathered into the queue.
+func (o *Outlet) closeChunkLocked() {
+	if len(o.chunk) > 0 {
+		o.queue, o.chunks = append(o.queue, o.chunk), append(o.chunks, o.chunk)
+	}
+	o.chunk = nil
+}
+
+// freeLocked takes back buffers that have been written.
+func (o *Outlet) freeLocked(chunks [][]byte) {
+	for _, c := range chunks {
+		if scribble {
+			for i := range c {
+				c[i] = 0xdb
+			}
+		}
+		if cap(c) <= outletChunk && len(o.spares) < maxSpares {
+			o.spares = append(o.spares, c[:0])
+		}
+	}
+}
 
 // tryLocked writes what the socket takes without waiting.
-func (o *Outlet) tryLocked(b []byte) (int, error) {
-	o.part, o.n, o.fail = b, 0, nil
+func (o *Outlet) tryLocked(parts [][]byte) (int, error) {
+	o.part, o.n, o.fail = parts, 0, nil
 	err := o.raw.Write(o.try)
 	o.part = nil
 	switch {
@@ -135,7 +205,7 @@ func (o *Outlet) tryLocked(b []byte) (int, error) {
 func (o *Outlet) failLocked(err error) error {
 	if o.err == nil {
 		o.err = err
-		o.queue, o.tail, o.bytes = nil, false, 0
+		o.queue, o.chunks, o.chunk, o.spares, o.bytes = nil, nil, nil, nil, 0
 		o.conn.Close()
 		o.wake.Signal()
 	}
@@ -148,7 +218,7 @@ func (o *Outlet) run() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for {
-		for len(o.queue) == 0 && o.err == nil {
+		for len(o.queue) == 0 && len(o.chunk) == 0 && o.err == nil {
 			o.wake.Wait()
 		}
 		if o.err != nil {
@@ -158,23 +228,57 @@ func (o *Outlet) run() {
 		o.mu.Unlock()
 		runtime.Gosched() // who is ready to queue more does so first
 		o.mu.Lock()
-		batch, ours := net.Buffers(o.queue), o.tail
-		o.queue, o.tail, o.bytes = nil, false, 0
+		o.closeChunkLocked()
+		batch, chunks := o.queue, o.chunks
+		o.queue, o.chunks, o.bytes = nil, nil, 0
 		if len(batch) == 0 {
 			continue // it failed meanwhile
 		}
-		last := batch[len(batch)-1]
 		o.mu.Unlock()
 		o.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-		_, err := batch.WriteTo(o.conn)
+		err := o.write(batch)
 		o.mu.Lock()
-		if o.busy = false; ours && cap(last) <= outletChunk {
-			o.spare = last
-		}
+		o.busy = false
+		o.freeLocked(chunks)
 		if err != nil {
 			o.failLocked(err)
 		}
 	}
+}
+
+// write writes all of batch, and waits for the peer. It changes batch.
+func (o *Outlet) write(batch [][]byte) error {
+	if o.raw == nil {
+		for _, b := range batch {
+			if _, err := o.joined.Write(b); err != nil {
+				return err
+			}
+		}
+		return o.joined.Flush()
+	}
+	var fail error
+	err := o.raw.Write(func(fd uintptr) bool {
+		for len(batch) > 0 {
+			n, err := writev(int(fd), batch)
+			if err == syscall.EINTR {
+				continue
+			}
+			if err != nil {
+				fail = err
+				return err != syscall.EAGAIN // wait until it takes more
+			}
+			for n > 0 || len(batch) > 0 && len(batch[0]) == 0 {
+				k := min(n, len(batch[0]))
+				n -= k
+				if batch[0] = batch[0][k:]; len(batch[0]) == 0 {
+					batch[0], batch = nil, batch[1:]
+				}
+			}
+		}
+		fail = nil
+		return true
+	})
+	return cmp.Or(err, fail)
 }
 
 // Close closes the connection, waits for the goroutine to end and returns what

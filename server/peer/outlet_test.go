@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -27,10 +29,12 @@ func tcpPair(t *testing.T) (near, far net.Conn) {
 	return near, far
 }
 
+// hidden is a connection that cannot be written to directly, as under TLS.
+func hidden(c net.Conn) net.Conn { return struct{ net.Conn }{c} }
+
 // TestOutlet: whatever the socket takes at once, all arrives, in order, and Send
 // does not wait for the reader.
 func TestOutlet(t *testing.T) {
-	hidden := func(c net.Conn) net.Conn { return struct{ net.Conn }{c} } // as under TLS
 	for name, wrap := range map[string]func(net.Conn) net.Conn{"direct": func(c net.Conn) net.Conn { return c }, "wrapped": hidden} {
 		t.Run(name, func(t *testing.T) {
 			near, far := tcpPair(t)
@@ -51,6 +55,78 @@ func TestOutlet(t *testing.T) {
 			}
 			if !bytes.Equal(got, want) {
 				t.Error("what arrived is not what was sent")
+			}
+		})
+	}
+}
+
+// TestOutletReuse: chunks are filled again only when what was in them has been
+// written, in whatever order parts are sent and queued, and to whomever the same
+// parts go.
+func TestOutletReuse(t *testing.T) {
+	scribble = true
+	defer func() { scribble = false }()
+	for name, wrap := range map[string]func(net.Conn) net.Conn{"direct": func(c net.Conn) net.Conn { return c }, "wrapped": hidden} {
+		t.Run(name, func(t *testing.T) {
+			var outs []*Outlet
+			var ends []net.Conn
+			for range 2 {
+				near, far := tcpPair(t)
+				o := NewOutlet(wrap(near), 256<<20)
+				defer o.Close()
+				outs, ends = append(outs, o), append(ends, far)
+			}
+			frames := make([][][]byte, 6000)
+			for i := range frames {
+				frames[i] = [][]byte{{byte(i)}, bytes.Repeat([]byte{byte(i), byte(i >> 8)}, i*7%1500), nil, []byte("end")}
+				if i%500 == 499 {
+					frames[i][1] = bytes.Repeat([]byte{byte(i)}, outletChunk+i)
+				}
+			}
+			var readers sync.WaitGroup
+			for i, far := range ends {
+				readers.Go(func() {
+					far.SetReadDeadline(time.Now().Add(30 * time.Second))
+					for n, parts := range frames {
+						want := slices.Concat(parts...)
+						got := make([]byte, len(want))
+						if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, want) {
+							t.Errorf("peer %d, frame %d: not what was sent (%v)", i, n, err)
+							return
+						}
+						if n%1000 == 0 {
+							time.Sleep(5 * time.Millisecond) // what comes meanwhile fills the socket
+						}
+					}
+				})
+			}
+			for n, parts := range frames {
+				for _, o := range outs {
+					var err error
+					if n%3 == 0 {
+						err = o.Send(parts...)
+					} else {
+						copied := make([][]byte, len(parts))
+						for i, p := range parts {
+							copied[i] = bytes.Clone(p)
+						}
+						err = o.Queue(copied...)
+						for _, p := range copied {
+							clear(p) // it was copied
+						}
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			readers.Wait()
+			for _, o := range outs {
+				o.mu.Lock()
+				if len(o.spares) > maxSpares || slices.ContainsFunc(o.spares, func(c []byte) bool { return cap(c) > outletChunk }) {
+					t.Errorf("keeps %d buffers", len(o.spares))
+				}
+				o.mu.Unlock()
 			}
 		})
 	}

@@ -107,19 +107,26 @@ func (s *stream) send(now bool, kind byte, body ...[]byte) bool {
 	for _, p := range body {
 		n += len(p)
 	}
+	var lead [5]byte
+	binary.BigEndian.PutUint32(lead[:], uint32(n))
+	lead[4] = kind
 	if now {
-		b := binary.BigEndian.AppendUint32(make([]byte, 0, 4+n), uint32(n))
-		b = append(b, kind)
-		for _, p := range body {
+		// What is short is copied: it would cost more as a part of its own.
+		b := append(make([]byte, 0, len(lead)+min(n, 128)), lead[:]...)
+		for i, p := range body {
+			if len(p) > shortPart {
+				return out.Send(append([][]byte{b}, body[i:]...)...) == nil
+			}
 			b = append(b, p...)
 		}
 		return out.Send(b) == nil
 	}
-	var lead [5]byte
-	binary.BigEndian.PutUint32(lead[:], uint32(n))
-	lead[4] = kind
 	return out.Queue(append([][]byte{lead[:]}, body...)...) == nil
 }
+
+// shortPart is up to what length a part of a frame is rather copied than sent from
+// where it is.
+const shortPart = 512
 
 // run dials the member, again and again, and keeps the stream.
 func (s *stream) run() {
