@@ -56,14 +56,23 @@ func fitting(entries []*raft.Log) int {
 	return n
 }
 
-// encodeAppend makes the frame of a request. entries may differ from the
-// request's own.
-func encodeAppend(kind byte, q *raft.AppendEntriesRequest, prev, prevTerm uint64, entries []*raft.Log) []byte {
-	size := 4 + 1 + 6*binary.MaxVarintLen64 + len(q.ID) + len(q.Addr)
+// encodeAppend makes the frame of a request, in parts that follow each other.
+// entries may differ from the request's own. What is long in them is not copied:
+// the parts alias it. That is safe because nobody changes an entry's data once
+// Raft has it, nor takes its memory for anything else: it is the collector's.
+func encodeAppend(kind byte, q *raft.AppendEntriesRequest, prev, prevTerm uint64, entries []*raft.Log) [][]byte {
+	size, long := 4+1+6*binary.MaxVarintLen64+len(q.ID)+len(q.Addr), 0
 	for _, l := range entries {
-		size += entryOverhead + len(l.Extensions) + len(l.Data)
+		size += entryOverhead + len(l.Extensions)
+		if len(l.Data) > shortData {
+			long++
+		} else {
+			size += len(l.Data)
+		}
 	}
+	parts := make([][]byte, 0, 2*long+1)
 	b := make([]byte, 4, size)
+	lead, length := b, 0
 	b = append(b, kind)
 	b = binary.AppendUvarint(b, uint64(q.ProtocolVersion))
 	for _, v := range [...]uint64{q.Term, prev, prevTerm, q.LeaderCommitIndex} {
@@ -78,11 +87,26 @@ func encodeAppend(kind byte, q *raft.AppendEntriesRequest, prev, prevTerm uint64
 		b = binary.AppendVarint(b, l.AppendedAt.Unix())
 		b = binary.AppendUvarint(b, uint64(l.AppendedAt.Nanosecond()))
 		b = appendSized(b, l.Extensions)
-		b = appendSized(b, l.Data)
+		if len(l.Data) <= shortData {
+			b = appendSized(b, l.Data)
+			continue
+		}
+		b = binary.AppendUvarint(b, uint64(len(l.Data)))
+		parts = append(parts, b, l.Data)
+		length += len(b) + len(l.Data)
+		b = b[len(b):]
 	}
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	return b
+	if len(b) > 0 {
+		parts = append(parts, b)
+		length += len(b)
+	}
+	binary.BigEndian.PutUint32(lead, uint32(length-4))
+	return parts
 }
+
+// shortData is up to what length an entry's data is rather copied than made a
+// part of a frame.
+const shortData = 512
 
 func appendSized(b, v []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(v))), v...)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,6 +21,15 @@ func logsFrom(first, n, term uint64) []*raft.Log {
 			Index: first + i, Term: term, Type: raft.LogCommand, Data: fmt.Appendf(nil, "entry %d", first+i),
 			AppendedAt: time.Unix(1700000000, int64(i)).UTC(),
 		})
+	}
+	return logs
+}
+
+// longLogs are entries whose data is not copied into a frame.
+func longLogs(first, n uint64) []*raft.Log {
+	logs := logsFrom(first, n, 9)
+	for i, l := range logs {
+		l.Data = bytes.Repeat(l.Data, shortData+i)
 	}
 	return logs
 }
@@ -39,10 +49,15 @@ func TestAppendCodec(t *testing.T) {
 				Index: 45, Term: 9, Type: raft.LogNoop, Extensions: []byte("x"), AppendedAt: time.Time{}.UTC(),
 			}),
 		}},
+		{"long entries", appendEntries, raft.AppendEntriesRequest{
+			RPCHeader: raft.RPCHeader{ProtocolVersion: 3, ID: []byte("2"), Addr: []byte("2")},
+			Term:      9, PrevLogEntry: 41, PrevLogTerm: 8, LeaderCommitIndex: 40,
+			Entries: slices.Concat(longLogs(42, 2), logsFrom(44, 2, 9), longLogs(46, 1)),
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := encodeAppend(tt.kind, &tt.q, tt.q.PrevLogEntry, tt.q.PrevLogTerm, tt.q.Entries)
+			b := slices.Concat(encodeAppend(tt.kind, &tt.q, tt.q.PrevLogEntry, tt.q.PrevLogTerm, tt.q.Entries)...)
 			frame, err := readFrame(bufio.NewReader(bytes.NewReader(b)), nil, maxAppendFrame)
 			if err != nil {
 				t.Fatal(err)
@@ -69,8 +84,8 @@ func TestAppendCodec(t *testing.T) {
 // understood the same when it is sent on.
 func FuzzAppendFrame(f *testing.F) {
 	q := raft.AppendEntriesRequest{Term: 2, PrevLogEntry: 5, PrevLogTerm: 1, Entries: logsFrom(6, 2, 2)}
-	f.Add(encodeAppend(appendEntries, &q, 5, 1, q.Entries)[4:])
-	f.Add(encodeAppend(appendNotice, &q, 5, 1, nil)[4:])
+	f.Add(slices.Concat(encodeAppend(appendEntries, &q, 5, 1, q.Entries)...)[4:])
+	f.Add(slices.Concat(encodeAppend(appendNotice, &q, 5, 1, nil)...)[4:])
 	f.Add(encodeAnswer(nil, &raft.AppendEntriesResponse{Term: 1, Success: true}, nil)[4:])
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		decodeAnswer(frame)
@@ -78,7 +93,7 @@ func FuzzAppendFrame(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, same, err := decodeAppend(encodeAppend(kind, q, q.PrevLogEntry, q.PrevLogTerm, q.Entries)[4:])
+		again, same, err := decodeAppend(slices.Concat(encodeAppend(kind, q, q.PrevLogEntry, q.PrevLogTerm, q.Entries)...)[4:])
 		if err != nil || again != kind || !reflect.DeepEqual(q, same) {
 			t.Fatalf("%+v became %+v, %v", q, same, err)
 		}

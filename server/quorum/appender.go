@@ -207,8 +207,8 @@ func (p *appender) waitLocked() error {
 	return err
 }
 
-func (p *appender) sendLocked(frame []byte, commit uint64, entries []*raft.Log) error {
-	if err := p.out.Send(frame); err != nil {
+func (p *appender) sendLocked(frame [][]byte, commit uint64, entries []*raft.Log) error {
+	if err := p.out.Send(frame...); err != nil {
 		return err
 	}
 	if p.messages == p.answered {
@@ -251,7 +251,7 @@ func (p *appender) sendEarly(entries []*raft.Log, commit uint64, shared *earlyFr
 // earlyFrame is what several followers are sent alike.
 type earlyFrame struct {
 	prevTerm uint64
-	frame    []byte
+	frame    [][]byte
 }
 
 // notice tells the follower of a commit, if it has been sent the entry and told
@@ -265,7 +265,7 @@ func (p *appender) notice(index, term uint64) {
 	}
 	q := p.head
 	q.LeaderCommitIndex = index
-	if p.out.Send(encodeAppend(appendNotice, &q, index, term, nil)) == nil {
+	if p.out.Send(encodeAppend(appendNotice, &q, index, term, nil)...) == nil {
 		p.told = index
 	}
 }

@@ -3,6 +3,7 @@ package quorum
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func BenchmarkAppendFrame(b *testing.B) {
 		for i := range n {
 			q.Entries = append(q.Entries, &raft.Log{Index: uint64(i + 2), Term: 1, Data: make([]byte, 1024), AppendedAt: time.Now()})
 		}
-		frame := encodeAppend(appendEntries, &q, 1, 1, q.Entries)
+		frame := slices.Concat(encodeAppend(appendEntries, &q, 1, 1, q.Entries)...)
 		b.Run(fmt.Sprintf("op=encode/entries=%d/bytes=1024", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
