@@ -264,7 +264,7 @@ func CheckRequest(o Origin, payload []byte) error {
 	switch k {
 	case kindClient:
 		var r ClientRequest
-		if err := r.decode(&p); err != nil {
+		if _, err := r.decodeHead(&p); err != nil {
 			return err
 		}
 		if !Writable(r.Op) {
@@ -368,19 +368,8 @@ func (p *payloadReader) err(what string) error {
 // decode reads the request that payload holds after its kind byte. Body aliases
 // payload.
 func (r *ClientRequest) decode(p *payloadReader) error {
-	r.Session = protocol.SessionID(p.uint64())
-	r.Conn = p.uvarint()
-	r.Op = protocol.OpCode(p.varint())
-	if r.Options = Options(p.uvarint()); r.Options&^knownOptions != 0 {
-		return fmt.Errorf("%w: options %b of a client request", ErrBadEntry, r.Options)
-	}
-	from := p.b
-	n := p.uvarint()
-	for i := n; i > 0 && !p.bad; i-- {
-		p.bytes()
-		p.bytes()
-	}
-	if raw := from[:len(from)-len(p.b)]; !p.bad && !bytes.Equal(raw, r.rawIDs) {
+	raw, err := r.decodeHead(p)
+	if err == nil && !bytes.Equal(raw, r.rawIDs) {
 		r.rawIDs = append(r.rawIDs[:0], raw...)
 		r.IDs = nil // the last ones may be held by what they were given to
 		ids := payloadReader{b: raw}
@@ -388,8 +377,27 @@ func (r *ClientRequest) decode(p *payloadReader) error {
 			r.IDs = append(r.IDs, protocol.ID{Scheme: string(ids.bytes()), ID: string(ids.bytes())})
 		}
 	}
+	return err
+}
+
+// decodeHead reads all but IDs, and returns what those are to be decoded from.
+func (r *ClientRequest) decodeHead(p *payloadReader) (rawIDs []byte, err error) {
+	r.Session = protocol.SessionID(p.uint64())
+	r.Conn = p.uvarint()
+	r.Op = protocol.OpCode(p.varint())
+	if r.Options = Options(p.uvarint()); r.Options&^knownOptions != 0 {
+		return nil, fmt.Errorf("%w: options %b of a client request", ErrBadEntry, r.Options)
+	}
+	from := p.b
+	for i := p.uvarint(); i > 0 && !p.bad; i-- {
+		p.bytes()
+		p.bytes()
+	}
+	if p.bad {
+		return nil, p.err("client")
+	}
 	r.Body = p.b
-	return p.err("client")
+	return from[:len(from)-len(p.b)], nil
 }
 
 func (r *OpenSession) decode(p *payloadReader) error {

@@ -36,6 +36,8 @@ type batcher struct {
 	mu      sync.Mutex
 	queue   []queued
 	spare   []queued           // queue's other storage
+	copied  []byte             // payloads in queue that are copies, one behind the other
+	scrap   []byte             // copied's other storage
 	bytes   int                // of payloads in queue
 	busy    bool               // somebody proposes
 	handed  int                // entries that Raft was given and has not stored
@@ -64,13 +66,14 @@ func newBatcher(n *Node) *batcher {
 	return &batcher{n: n, doubt: make(chan []raft.ApplyFuture), wake: make(chan struct{}, 1)}
 }
 
-// add queues a request. It does not block; payload is retained. While Raft takes
-// nothing, as when the disk stalls, what is beyond maxBatched is dropped: its
-// origin keeps it, and is asked for it later.
-func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
+// add queues a request. It does not block; payload is retained, unless borrowed
+// says that it is the caller's, and has to be copied. While Raft takes nothing, as
+// when the disk stalls, what is beyond maxBatched is dropped: its origin keeps it,
+// and is asked for it later.
+func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte, borrowed bool) {
 	b.mu.Lock()
 	if b.bytes < maxBatched {
-		b.pushLocked(queued{from, seq, payload})
+		b.pushLocked(queued{from, seq, payload}, borrowed)
 	} else {
 		b.dropped = true
 	}
@@ -78,9 +81,16 @@ func (b *batcher) add(from fsm.Origin, seq uint64, payload []byte) {
 	b.mu.Unlock()
 }
 
-func (b *batcher) pushLocked(q queued) {
+func (b *batcher) pushLocked(q queued, borrowed bool) {
 	if len(b.queue) == 0 {
 		b.waiting = time.Now()
+	}
+	if borrowed {
+		// One that has outgrown its place moves; the requests that were copied before
+		// keep the old one until they are proposed.
+		at := len(b.copied)
+		b.copied = append(b.copied, q.payload...)
+		q.payload = b.copied[at:]
 	}
 	b.queue = append(b.queue, q)
 	b.bytes += len(q.payload)
@@ -136,14 +146,14 @@ func (b *batcher) kickIfDueLocked() {
 // addAlone is add for a request that is not expected to have company. If it is
 // true, nothing is in its way, and the caller is to call proposeAlone, holding
 // no lock: so a lone write takes one change of goroutines less.
-func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte) bool {
+func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte, borrowed bool) bool {
 	b.mu.Lock()
 	if b.handed > 0 || len(b.queue) > 0 || b.busy || b.paused || b.fullDisk || b.closed || b.holdLocked() {
 		b.mu.Unlock()
-		b.add(from, seq, payload)
+		b.add(from, seq, payload, borrowed)
 		return false
 	}
-	b.pushLocked(queued{from, seq, payload})
+	b.pushLocked(queued{from, seq, payload}, borrowed)
 	b.busy = true
 	b.mu.Unlock()
 	return true
@@ -157,25 +167,44 @@ func (b *batcher) proposeAlone() {
 	b.mu.Unlock()
 }
 
-// proposeLocked proposes what has queued; it gives the lock away meanwhile.
+// maxScrap bounds the storage of copies that is kept: a stall, or one large
+// request, is not to be paid for ever.
+const maxScrap = 1 << 20
+
+// scribble has storage that is free overwritten: in tests, so that whoever still
+// reads it is found out.
+var scribble bool
+
+// proposeLocked proposes what has queued; it gives the lock away meanwhile. When
+// propose returns all payloads are in entries, and what they were copied to is
+// free.
 // REQUIRES: b.busy, set by the caller.
 func (b *batcher) proposeLocked() {
-	batch, dropped := b.queue, b.dropped
+	batch, copied, dropped := b.queue, b.copied, b.dropped
 	m := b.n.cfg.Metrics
 	m.PrepQueued.Add(int64(len(batch)))
 	if len(batch) > 0 {
 		m.PrepQueueTime.Time(time.Since(b.waiting))
 	}
 	b.queue, b.spare, b.bytes, b.dropped = b.spare[:0], nil, 0, false
+	b.copied, b.scrap = b.scrap[:0], nil
 	b.mu.Unlock()
 	b.propose(batch)
 	if dropped {
 		b.n.askAgain()
 	}
 	clear(batch)
+	if scribble {
+		for i := range copied {
+			copied[i] = 0xdb
+		}
+	}
 	b.mu.Lock()
 	if cap(batch) <= 1<<16 {
 		b.spare = batch
+	}
+	if cap(copied) <= maxScrap {
+		b.scrap = copied
 	}
 	b.busy = false
 }

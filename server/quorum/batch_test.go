@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -9,6 +10,53 @@ import (
 	"zooraft/fsm"
 	"zooraft/zabcompat/metrics"
 )
+
+// All tests of this package overwrite storage as soon as it is free.
+func init() { scribble = true }
+
+// TestBatchCopies: what is borrowed is copied, and keeps its place until it has been
+// proposed, however much comes behind it; what it took is free then, unless that is
+// a lot.
+func TestBatchCopies(t *testing.T) {
+	b := newBatcher(&Node{cfg: Config{Metrics: new(metrics.Metrics)}})
+	propose := func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.busy = true
+		b.proposeLocked()
+	}
+	add := func(i, size int) {
+		payload := bytes.Repeat([]byte{byte(i)}, size)
+		b.add(fsm.Origin{SID: 1, Incarnation: 1}, uint64(i), payload, true)
+		clear(payload) // it is the caller's again
+	}
+	check := func() {
+		t.Helper()
+		for _, q := range b.queue {
+			if bytes.Count(q.payload, []byte{byte(q.seq)}) != len(q.payload) {
+				t.Fatalf("request %d holds %x", q.seq, q.payload)
+			}
+		}
+	}
+	for round := range 4 {
+		for i := range 200 {
+			add(i+1, 1+round*i)
+		}
+		check()
+		propose()
+	}
+	if b.scrap == nil {
+		t.Error("storage is not used again")
+	}
+	for i, size := range []int{1, maxScrap + 1, 1} {
+		add(i+1, size)
+	}
+	check()
+	propose()
+	if cap(b.scrap)+cap(b.copied) > 2*maxScrap {
+		t.Errorf("keeps %d and %d bytes", cap(b.scrap), cap(b.copied))
+	}
+}
 
 // TestBatchHolds: the next batch waits for the commit of the one before, unless
 // that is far behind the disk or the batch is full.
@@ -34,7 +82,7 @@ func TestBatchHolds(t *testing.T) {
 	holds(false, "at the start")
 	b.noteStored(entry)
 	holds(true, "stored, not committed")
-	b.add(fsm.Origin{SID: 1, Incarnation: 1}, 1, []byte("x"))
+	b.add(fsm.Origin{SID: 1, Incarnation: 1}, 1, []byte("x"), false)
 	if kicked() {
 		t.Error("a request set off the next entry before the commit")
 	}
@@ -50,7 +98,7 @@ func TestBatchHolds(t *testing.T) {
 	holds(false, "a network far slower than the disk")
 	b.committing = 20 * time.Millisecond
 	holds(true, "a network about as slow as the disk")
-	b.add(fsm.Origin{SID: 1, Incarnation: 1}, 2, make([]byte, maxEntry))
+	b.add(fsm.Origin{SID: 1, Incarnation: 1}, 2, make([]byte, maxEntry), false)
 	holds(false, "a full batch")
 	if !kicked() {
 		t.Error("a full batch did not go")

@@ -435,7 +435,7 @@ func (n *Node) seekOffice(now time.Time) {
 	}
 	n.sought = now
 	lead := fsm.Lead{Cluster: newClusterID(), Servers: n.cfg.Members, Versioned: n.cfg.Reconfig}
-	n.batch.add(fsm.Origin{}, 0, lead.Append(nil))
+	n.batch.add(fsm.Origin{}, 0, lead.Append(nil), false)
 }
 
 // Led takes note that a leader's first entry is applied. Called under the state
@@ -534,7 +534,7 @@ func (n *Node) LeadTerm() uint64 { return n.leadTerm.Load() }
 
 // Duty proposes a request of the leader's own, outside any sequence, such as an
 // expiry. It does not block, and says nothing of the outcome.
-func (n *Node) Duty(payload []byte) { n.batch.add(fsm.Origin{}, 0, payload) }
+func (n *Node) Duty(payload []byte) { n.batch.add(fsm.Origin{}, 0, payload, false) }
 
 // handOverLimit bounds the transfer of leadership. Where it does not come off at once,
 // the end of the process tells the others as fast.

@@ -124,9 +124,9 @@ func (n *Node) forwardLocked(from fsm.Origin, seq uint64, payload []byte, alone 
 		return false
 	case n.cfg.SID:
 		if alone {
-			return n.batch.addAlone(from, seq, payload)
+			return n.batch.addAlone(from, seq, payload, false)
 		}
-		n.batch.add(from, seq, payload)
+		n.batch.add(from, seq, payload, false)
 	default:
 		var head [2 * binary.MaxVarintLen64]byte
 		b := binary.AppendUvarint(head[:0], from.Incarnation)
@@ -170,10 +170,9 @@ func (n *Node) received(from int64, body []byte, alone bool) {
 		}
 		o = fsm.Origin{} // a registration
 	}
-	payload = append([]byte(nil), payload...)
 	if !alone {
-		n.batch.add(o, seq, payload)
-	} else if n.batch.addAlone(o, seq, payload) {
+		n.batch.add(o, seq, payload, true)
+	} else if n.batch.addAlone(o, seq, payload, true) {
 		n.batch.proposeAlone()
 	}
 }
