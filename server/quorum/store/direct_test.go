@@ -123,3 +123,35 @@ func TestDirectFails(t *testing.T) {
 		t.Error("what was there has changed")
 	}
 }
+
+// A stream of any length is in the file as it was written, also where the file
+// system refuses.
+func TestBlockStream(t *testing.T) {
+	for name, dir := range dirs(t) {
+		for _, size := range []int{0, 1, directBlock, directBlock + 1, directBytes, 3*directBytes - 1, 3*directBytes + 5000} {
+			for _, refuse := range []int{-1, 0, 1} {
+				path := filepath.Join(dir, "s")
+				file, err := os.Create(path)
+				must(t, err)
+				s := newBlockStream(file, hclog.NewNullLogger())
+				if refuse >= 0 && s.by != nil {
+					s.by = &oddWriter{writerAtCloser: s.by, good: refuse, err: syscall.EINVAL}
+				}
+				want := pseudo(uint64(size), size)
+				for rest, n := want, 1; len(rest) > 0; n *= 3 {
+					n = min(n, len(rest))
+					if w, err := s.Write(rest[:n]); w != n || err != nil {
+						t.Fatalf("%s: %d of %d bytes, %v", name, w, n, err)
+					}
+					rest = rest[n:]
+				}
+				must(t, errors.Join(s.finish(), s.Close()))
+				got, err := os.ReadFile(path)
+				must(t, err)
+				if !bytes.Equal(got, want) {
+					t.Errorf("%s, refused after %d: of %d bytes %d are there, or others", name, refuse, size, len(got))
+				}
+			}
+		}
+	}
+}

@@ -26,7 +26,8 @@ const (
 	sealName     = "seal"
 )
 
-// snapshots is raft.FileSnapshotStore with what it leaves out:
+// snapshots is raft.FileSnapshotStore with a sink of our own and with what it
+// leaves out:
 //
 //   - It passes over a snapshot whose meta.json it cannot read, and raft would
 //     then begin with an older one, behind which the log is gone. Here the
@@ -102,11 +103,13 @@ type snapshotName struct {
 func parseSnapshotName(id string) (snapshotName, error) {
 	n := snapshotName{id: id}
 	_, err := fmt.Sscanf(id, "%d-%d-%d", &n.term, &n.index, &n.millis)
-	if err != nil || fmt.Sprintf("%d-%d-%d", n.term, n.index, n.millis) != id {
+	if err != nil || n.String() != id {
 		return n, errors.New("not the name of a snapshot")
 	}
 	return n, nil
 }
+
+func (n snapshotName) String() string { return fmt.Sprintf("%d-%d-%d", n.term, n.index, n.millis) }
 
 // after follows the order of raft.FileSnapshotStore.
 func (n snapshotName) after(o snapshotName) bool {
@@ -161,106 +164,6 @@ func metaSum(m raft.SnapshotMeta) (uint32, error) {
 	m.Peers = nil // of the old version 0
 	b, err := json.Marshal(m)
 	return checksum(b), err
-}
-
-// Create implements raft.SnapshotStore.
-func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, conf raft.Configuration,
-	confIndex uint64, trans raft.Transport) (raft.SnapshotSink, error) {
-	sink, err := s.FileSnapshotStore.Create(version, index, term, conf, confIndex, trans)
-	if err != nil {
-		return nil, err
-	}
-	return &sealedSink{
-		SnapshotSink: sink,
-		start:        time.Now(),
-		metrics:      s.metrics,
-		dir:          filepath.Join(s.dir, sink.ID()+tmpSuffix),
-		meta: raft.SnapshotMeta{Version: version, ID: sink.ID(), Index: index, Term: term,
-			Configuration: conf.Clone(), ConfigurationIndex: confIndex},
-	}, nil
-}
-
-// sealedSink writes the seal beside the snapshot. Raft calls Close or Cancel
-// more than once; the first call counts.
-type sealedSink struct {
-	raft.SnapshotSink
-	dir    string
-	meta   raft.SnapshotMeta
-	blocks blockSums
-	closed bool
-
-	start   time.Time
-	metrics *metrics.Metrics
-
-	state  *os.File // the file that Write fills, opened again
-	synced int64    // how much of it is on the disk
-}
-
-// writeBack is how much of a snapshot may wait for the disk. One sync of all of
-// it at the end would hold up the log's for as long.
-const writeBack = 8 << 20
-
-func (s *sealedSink) Write(b []byte) (int, error) {
-	n, err := s.SnapshotSink.Write(b)
-	s.blocks.write(b[:n])
-	if err == nil && s.blocks.size-s.synced >= writeBack {
-		err = s.sync()
-	}
-	return n, err
-}
-
-func (s *sealedSink) sync() error {
-	if s.state == nil {
-		var err error
-		if s.state, err = os.Open(filepath.Join(s.dir, stateName)); err != nil {
-			return err
-		}
-	}
-	s.synced = s.blocks.size
-	return s.state.Sync()
-}
-
-func (s *sealedSink) closeState() {
-	if s.state != nil {
-		s.state.Close()
-	}
-}
-
-// Close makes the snapshot durable and visible, or removes it and says why not.
-func (s *sealedSink) Close() error {
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	s.closeState()
-	if err := s.seal(); err != nil {
-		return errors.Join(fmt.Errorf("seal snapshot: %w", err), s.SnapshotSink.Cancel())
-	}
-	if err := s.SnapshotSink.Close(); err != nil {
-		return err
-	}
-	s.metrics.SnapshotTime.Time(time.Since(s.start))
-	return nil
-}
-
-func (s *sealedSink) seal() error {
-	s.meta.Size = s.blocks.size
-	sum, err := metaSum(s.meta)
-	if err != nil {
-		return err
-	}
-	sl := seal{meta: sum, size: s.blocks.size, blocks: s.blocks.finish()}
-	// writeFile syncs the directory, and with it the names of the other files.
-	return writeFile(filepath.Join(s.dir, sealName), sl.encode())
-}
-
-func (s *sealedSink) Cancel() error {
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	s.closeState()
-	return s.SnapshotSink.Cancel()
 }
 
 // restore verifies the newest snapshot and gives it to f.
