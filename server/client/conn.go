@@ -168,6 +168,10 @@ func (c *conn) wait(cond func() bool) bool {
 			c.lastIO.Store(c.srv.now())
 			return true
 		}
+		if alive == nil {
+			<-c.resume
+			continue
+		}
 		select {
 		case <-c.resume:
 		case <-alive:
@@ -209,7 +213,7 @@ func (c *conn) end() {
 		defer c.timer.Stop()
 	}
 	if c.farewell && c.wait(c.out.drained) {
-		c.linger()
+		c.part()
 	}
 	c.die(causeDone)
 	c.nc.Close() // which ends what is blocked, as a deadline would
@@ -223,12 +227,16 @@ func (c *conn) end() {
 	c.logEnd()
 }
 
-// linger waits a moment for the client to close after the farewell: closing
-// with unread bytes would reset the connection and could cost the client the
-// last reply.
-func (c *conn) linger() {
+// part ends the stream to the client after the farewell, and waits a moment for it
+// to close, too: closing with unread bytes would reset the connection and could
+// cost the client the last reply. One that has closed its session has nothing
+// more to say, and is not waited for.
+func (c *conn) part() {
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
+	}
+	if c.closing.Load() {
+		return
 	}
 	c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
 	for !c.isDead() {

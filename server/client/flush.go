@@ -136,7 +136,7 @@ func (c *conn) flush() {
 			c.await(b)
 			return
 		}
-		n, err := writeNow(c.raw, b.b[b.off:])
+		n, err := writeNow(c.raw, b.b[b.off:], b.final && c.closing.Load())
 		c.wrote(b, n)
 		switch {
 		case c.isDead():

@@ -14,6 +14,8 @@ const keepBuffer = 64 << 10
 type buffer struct {
 	b   []byte
 	off int // b[:off] has been sent
+
+	final bool // nothing will ever be sent behind it; known when the sender gets it
 }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
@@ -22,7 +24,7 @@ func (b *buffer) free() {
 	if cap(b.b) > keepBuffer {
 		b.b = nil
 	}
-	b.b, b.off = b.b[:0], 0
+	b.b, b.off, b.final = b.b[:0], 0, false
 	buffers.Put(b)
 }
 
@@ -127,6 +129,7 @@ func (o *outbox) shiftLocked() *buffer {
 		o.bufs[n] = nil
 		o.bufs = o.bufs[:n]
 	}
+	b.final = o.last && len(o.bufs) == 0
 	return b
 }
 

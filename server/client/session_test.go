@@ -114,6 +114,48 @@ func TestCloseSession(t *testing.T) {
 	}
 }
 
+// TestCloseSessionAtOnce: who closes its session gets all replies and the end of
+// the stream without closing its own end first, whatever it has sent behind.
+func TestCloseSessionAtOnce(t *testing.T) {
+	ask := request(7, protocol.OpGetData, get("/a"))
+	for _, tt := range []struct {
+		name         string
+		reads, bytes int
+		behind       []byte
+	}{
+		{"alone", 0, 0, nil},
+		{"behind reads", 10, 100, nil},
+		{"behind many", 100, 2000, nil},
+		{"before a ping", 0, 0, request(protocol.XidPing, protocol.OpPing, nil)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := start(t, nil)
+			p := f.connect()
+			p.mustCall(1, protocol.OpCreate, create("/a", string(make([]byte, tt.bytes))))
+			f.b.hold(true)
+			p.write(bytes.Repeat(ask, tt.reads))
+			p.send(2, protocol.OpCloseSession, nil)
+			eventually(t, "the end is under way", func() bool { return f.s.outstanding.Load() == 1 })
+			p.write(tt.behind) // which nobody reads
+			f.b.hold(false)
+			for i := range tt.reads {
+				if h, body := p.reply(); h.Xid != 7 || h.Err != 0 || len(body) < tt.bytes {
+					t.Fatalf("reply %d is %+v with %d bytes", i, h, len(body))
+				}
+			}
+			if h, _ := p.reply(); h.Xid != 2 || h.Err != 0 {
+				t.Errorf("got %+v", h)
+			}
+			p.closed()
+			begin := time.Now()
+			eventually(t, "it has been forgotten", func() bool { f.s.mu.Lock(); defer f.s.mu.Unlock(); return len(f.s.conns) == 0 })
+			if d := time.Since(begin); d > lingerTimeout/2 {
+				t.Errorf("forgotten %v after the end", d)
+			}
+		})
+	}
+}
+
 // A session that moved to another server: its old connection is closed by its
 // next write, without a reply, and the write does nothing.
 func TestSessionMoved(t *testing.T) {

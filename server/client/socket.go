@@ -28,6 +28,7 @@ func rawConn(nc net.Conn) syscall.RawConn {
 // so that a write allocates nothing.
 type attempt struct {
 	b   []byte
+	end bool
 	n   int
 	err error
 	do  func(fd uintptr) bool
@@ -36,17 +37,18 @@ type attempt struct {
 var attempts = sync.Pool{New: func() any {
 	a := new(attempt)
 	a.do = func(fd uintptr) bool {
-		a.n, a.err = writeFD(fd, a.b)
+		a.n, a.err = writeFD(fd, a.b, a.end)
 		return true // not to be called again when the socket has room
 	}
 	return a
 }}
 
 // writeNow writes as much of b as raw takes at once: less than all, without an
-// error, when it is full.
-func writeNow(raw syscall.RawConn, b []byte) (int, error) {
+// error, when it is full. With end, the stream is to be shut down right after, and
+// what the socket takes may leave only then.
+func writeNow(raw syscall.RawConn, b []byte, end bool) (int, error) {
 	a := attempts.Get().(*attempt)
-	a.b, a.n, a.err = b, 0, nil
+	a.b, a.end, a.n, a.err = b, end, 0, nil
 	err := raw.Write(a.do)
 	if err == nil {
 		err = a.err

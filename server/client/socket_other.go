@@ -7,4 +7,4 @@ import "errors"
 const hasRawIO = false
 
 func readFD(uintptr, []byte) (n int, ok bool, err error) { return 0, true, errors.ErrUnsupported }
-func writeFD(uintptr, []byte) (n int, err error)         { return 0, errors.ErrUnsupported }
+func writeFD(uintptr, []byte, bool) (n int, err error)   { return 0, errors.ErrUnsupported }

@@ -27,10 +27,11 @@ func readFD(fd uintptr, b []byte) (n int, ok bool, err error) {
 	}
 }
 
-// writeFD writes once; n is less than all if the socket is full.
-func writeFD(fd uintptr, b []byte) (n int, err error) {
+// writeFD writes once; n is less than all if the socket is full. For end see
+// writeNow.
+func writeFD(fd uintptr, b []byte, end bool) (n int, err error) {
 	for {
-		n, err := write(fd, b)
+		n, err := write(fd, b, end)
 		switch {
 		case err == nil:
 			return n, nil
