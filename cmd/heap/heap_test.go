@@ -95,7 +95,7 @@ func TestMemoryGoesBackAtRest(t *testing.T) {
 	}
 	sink = nil
 	r.look(logger)
-	if got := read("/memory/classes/heap/released:bytes"); got+mib < before {
+	if got := read("/memory/classes/heap/released:bytes"); got+8*mib < before { // of 64; the runtime has pages of its own by now
 		t.Errorf("at rest: %d bytes are the system's, before the burst %d were", got, before)
 	}
 	if r.look(logger); given() != 1 {
