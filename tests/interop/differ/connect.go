@@ -97,7 +97,7 @@ func (p *player) connect(c *command) ([]record, error) {
 		}
 		w = append(w, b...)
 	}
-	nc, err := dial(p.target.Addr(serverOf(c.args)))
+	nc, err := Dial(p.target.Addr(serverOf(c.args)))
 	if err != nil {
 		return nil, err
 	}
@@ -152,9 +152,9 @@ func (p *player) connectQueued(l *link) ([]record, error) {
 	return append(out, p.receive(l, func() bool { return len(l.pending) == 0 })...), nil
 }
 
-// dial connects. A server that accepts and closes at once may have done so before the dialer asks how its connect ended:
+// Dial connects within some seconds. A server that accepts and closes at once may have done so before the dialer asks how its connect ended:
 // that is a connection that was closed, too.
-func dial(addr string) (net.Conn, error) {
+func Dial(addr string) (net.Conn, error) {
 	nc, err := net.DialTimeout("tcp", addr, patience)
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		ours, theirs := net.Pipe()

@@ -33,7 +33,7 @@ var errClosed = errors.New("closed by the server")
 
 // open makes a connection with a session that is not part of the scenario.
 func (p *player) open(server, name string) (*link, error) {
-	nc, err := dial(p.target.Addr(server))
+	nc, err := Dial(p.target.Addr(server))
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (p *player) open(server, name string) (*link, error) {
 
 // end ends the session of a connection that is no more, if it still lives.
 func (p *player) end(l *link) error {
-	nc, err := dial(p.target.Addr(""))
+	nc, err := Dial(p.target.Addr(""))
 	if err != nil {
 		return err
 	}
