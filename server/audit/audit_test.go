@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,24 +132,8 @@ func TestFilesRoll(t *testing.T) {
 // While the disk takes nothing lines wait, nobody waits for them, and what is beyond
 // the limit is a gap that the file tells of.
 func TestLostLinesAreToldOf(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "away")
-	path := filepath.Join(dir, "audit.log")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	var said bytes.Buffer
-	f, err := openFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &Log{
-		cfg: Config{User: "root", Log: hclog.New(&hclog.LoggerOptions{Output: &said})}, now: time.Now,
-		file: f, done: make(chan struct{}), stopped: make(chan struct{}),
-	}
-	l.wake.L = &l.mu
-	f.close()
-	f.max = 1 << 30
-	os.Rename(dir, dir+".moved") // so that it cannot be opened
+	l, dir, said := away(t)
+	path := l.cfg.File
 
 	long := create("/" + strings.Repeat("x", 1<<20))
 	taken := 0
@@ -161,19 +146,9 @@ func TestLostLinesAreToldOf(t *testing.T) {
 	}
 	ended := make(chan struct{})
 	go func() { l.run(); close(ended) }()
+	said.await(t, "is tried again")
 	os.Mkdir(dir, 0o700) // there is a disk again
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		l.mu.Lock()
-		left := len(l.waiting)
-		l.mu.Unlock()
-		if left == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("nothing is written")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	said.await(t, "is written again")
 	l.Request(Who{2, "127.0.0.1"}, create("/last"))
 	l.Close()
 	<-ended
@@ -183,5 +158,63 @@ func TestLostLinesAreToldOf(t *testing.T) {
 	}
 	if !regexp.MustCompile(`user=root\toperation=auditLost\tcount=3\tresult=failure\n[^\n]*session=0x2\t[^\n]*\n$`).MatchString(got) {
 		t.Errorf("the end is %q", got[max(len(got)-400, 0):])
+	}
+}
+
+// What the disk refused is tried once more at the end.
+func TestCloseTriesOnceMore(t *testing.T) {
+	l, dir, said := away(t)
+	go l.run()
+	l.Request(Who{1, "127.0.0.1"}, create("/a"))
+	said.await(t, "is tried again")
+	os.Mkdir(dir, 0o700)
+	l.Request(Who{2, "127.0.0.1"}, create("/b"))
+	l.Close()
+	if n := strings.Count(read(t, l.cfg.File), "\n"); n != 2 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+// away makes a log that nobody writes yet, whose directory is not there, and what it
+// says of it.
+func away(t *testing.T) (l *Log, dir string, said *lockedBuffer) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "away")
+	said = new(lockedBuffer)
+	path := filepath.Join(dir, "audit.log")
+	l = &Log{
+		cfg: Config{File: path, User: "root", Log: hclog.New(&hclog.LoggerOptions{Output: said})}, now: time.Now,
+		file: &file{path: path, max: 1 << 30}, done: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	l.wake.L = &l.mu
+	return l, dir, said
+}
+
+// lockedBuffer is a log's output that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// await waits until the log says it.
+func (l *lockedBuffer) await(t *testing.T, what string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		l.mu.Lock()
+		there := strings.Contains(l.b.String(), what)
+		l.mu.Unlock()
+		if there {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the log does not say %q", what)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }

@@ -167,7 +167,7 @@ func (l *Log) Close() error {
 func (l *Log) run() {
 	defer close(l.done)
 	var lines []byte
-	failing := false
+	failing, last := false, false
 	for {
 		if len(lines) == 0 {
 			var ok bool
@@ -190,10 +190,11 @@ func (l *Log) run() {
 				failing = true
 				l.cfg.Log.Error("the audit log cannot be written, and is tried again", "file", l.cfg.File, "error", err)
 			}
-			if !l.pause() {
+			if last {
 				l.cfg.Log.Error("audit lines are lost", "file", l.cfg.File, "bytes", len(lines)+l.left(), "error", err)
 				return
 			}
+			last = !l.pause()
 		}
 	}
 }
