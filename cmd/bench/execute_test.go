@@ -155,9 +155,9 @@ func TestWatchFanOut(t *testing.T) {
 	if run.Workload.Watches != 40 {
 		t.Errorf("got %d watches, want 40", run.Workload.Watches)
 	}
-	// Each change brings each connection one event; the figures are not taken
-	// at one moment.
-	if sets := run.ByOperation[Set].Count; run.Operations > 20*(sets+5) || run.Operations < 20*(sets-5) {
+	// Each change brings each connection one event; the figures of the connections are
+	// not taken at one moment, and on a busy machine not soon after each other.
+	if sets := run.ByOperation[Set].Count; sets == 0 || run.Operations > 20*(2*sets+5) || run.Operations < 20*(sets/2-5) {
 		t.Errorf("got %d events of %d changes, want 20 of each", run.Operations, sets)
 	}
 }
