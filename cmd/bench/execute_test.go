@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -203,29 +204,33 @@ func TestRateCountsStall(t *testing.T) {
 	}
 	c := s.config(Workload{Name: Get, Keys: 5, Rate: 1000})
 	c.Duration = 500 * time.Millisecond
-	run := execute(t, c)
-	check(t, run)
-	if got := run.Operations; got < 450 || got > 550 {
-		t.Errorf("got %d operations in half a second at 1000/s", got)
-	}
-	// Due evenly over the stall, they wait for 100 ms in the mean: two of five of
-	// all operations. A closed loop would see one slow request.
-	h, err := hdr.Decode([]byte(run.Latency.Histogram))
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow := int64(0)
-	for _, b := range h.Distribution() {
-		if b.From >= 50_000 {
-			slow += b.Count
+	onceOfTen(t, func() error {
+		n.Store(0)
+		run := execute(t, c)
+		check(t, run)
+		if got := run.Operations; got < 450 || got > 550 {
+			return fmt.Errorf("got %d operations in half a second at 1000/s", got)
 		}
-	}
-	if slow < 100 || slow > 250 {
-		t.Errorf("%d of %d operations took more than 50 ms, want about 150", slow, run.Operations)
-	}
-	if got := time.Duration(run.Latency.Max) * time.Microsecond; got < stall {
-		t.Errorf("longest: got %v, want %v or more", got, stall)
-	}
+		// Due evenly over the stall, they wait for 100 ms in the mean: two of five of
+		// all operations. A closed loop would see one slow request.
+		h, err := hdr.Decode([]byte(run.Latency.Histogram))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := int64(0)
+		for _, b := range h.Distribution() {
+			if b.From >= 50_000 {
+				slow += b.Count
+			}
+		}
+		if slow < 100 || slow > 250 {
+			return fmt.Errorf("%d of %d operations took more than 50 ms, want about 150", slow, run.Operations)
+		}
+		if got := time.Duration(run.Latency.Max) * time.Microsecond; got < stall {
+			return fmt.Errorf("longest: got %v, want %v or more", got, stall)
+		}
+		return nil
+	})
 }
 
 // Without a stall latencies at a fixed rate are those of single requests.
@@ -233,14 +238,34 @@ func TestRateIsKept(t *testing.T) {
 	s := newFakeServer(t)
 	c := s.config(Workload{Name: Set, Keys: 5, Rate: 500, Connections: 3, Window: 10})
 	c.Duration = 400 * time.Millisecond
-	run := execute(t, c)
-	check(t, run)
-	if got := run.Throughput; got < 450 || got > 550 {
-		t.Errorf("got %v/s, want 500", got)
+	onceOfTen(t, func() error {
+		run := execute(t, c)
+		check(t, run)
+		if got := run.Throughput; got < 450 || got > 550 {
+			return fmt.Errorf("got %v/s, want 500", got)
+		}
+		return nil
+	})
+}
+
+// onceOfTen is for what a busy machine may spoil: it has to hold in one of ten runs.
+func onceOfTen(t *testing.T, run func() error) {
+	t.Helper()
+	for i := 1; ; i++ {
+		err := run()
+		if err == nil {
+			return
+		}
+		if i == 10 {
+			t.Fatal(err)
+		}
+		t.Log(err)
 	}
 }
 
-func TestReconnect(t *testing.T) {
+func TestReconnect(t *testing.T) { onceOfTen(t, func() error { return reconnects(t) }) }
+
+func reconnects(t *testing.T) error {
 	s := newFakeServer(t)
 	var expired atomic.Bool
 	s.refuse = func(id protocol.SessionID) bool { return id != 0 && expired.Swap(false) }
@@ -261,17 +286,18 @@ func TestReconnect(t *testing.T) {
 	run := execute(t, c)
 	check(t, run)
 	if got := run.Errors[errNameLost]; got < 3 || got > 12 {
-		t.Errorf("lost: got %d, want those under way on 3 connections", got)
+		return fmt.Errorf("lost: got %d, want those under way on 3 connections", got)
 	}
 	if got := run.Errors[errNameExpired]; got != 1 {
-		t.Errorf("expired: got %d, want 1", got)
+		return fmt.Errorf("expired: got %d, want 1", got)
 	}
 	if last := run.Intervals[len(run.Intervals)-1]; last.Operations == 0 {
-		t.Error("nothing done after the loss")
+		return errors.New("nothing done after the loss")
 	}
 	if len(run.Marks) != 1 || run.Marks[0].Text != "dropped" || run.Marks[0].At <= 0 {
-		t.Errorf("marks: %v", run.Marks)
+		return fmt.Errorf("marks: %v", run.Marks)
 	}
+	return nil
 }
 
 func TestLostConnectionFailsTheRun(t *testing.T) {
