@@ -55,6 +55,7 @@ func TestValidate(t *testing.T) {
 		{"authentication provider", func(c *Config) { c.AuthProviders = []string{"key"} }, []string{"authProvider"}, `"key" is unknown`},
 		{"never used", func(c *Config) { c.ContainerMaxNeverUsed = -time.Second }, []string{"znode.container.maxNeverUsedIntervalMs"}, "0 or more"},
 		{"role", func(c *Config) { c.PeerType = "voter" }, []string{"peerType"}, `"voter" is unknown`},
+		{"command URL", func(c *Config) { c.AdminCommandURL = "/{x}" }, []string{"admin.commandURL"}, "for example /commands"},
 		{"log store", func(c *Config) { c.LogStore = "rocks" }, []string{"raft.logStore"}, `["wal" "boltdb"]`},
 		{"tick zero", func(c *Config) { c.TickTime = 0 }, []string{"tickTime"}, "2000"},
 		{"timeouts crossed", func(c *Config) { c.MinSessionTimeout = time.Hour }, []string{"minSessionTimeout"}, "larger than maxSessionTimeout, 40000"},

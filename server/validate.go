@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"zooraft/fsm/acl"
+	"zooraft/server/admin"
 	"zooraft/zabcompat"
 )
 
@@ -96,8 +96,8 @@ func (v *validation) limits(c *Config) {
 	v.port("clientPort", "port", 0, c.ClientPort)
 	if c.AdminEnabled {
 		v.port("admin.serverPort", "port", 0, c.AdminPort)
-		if !strings.HasPrefix(c.AdminCommandURL, "/") {
-			v.fault("admin.commandURL", "%q is no path; begin it with a slash, for example /commands", c.AdminCommandURL)
+		if err := admin.CheckCommandURL(c.AdminCommandURL); err != nil {
+			v.fault("admin.commandURL", "%v", err)
 		}
 		v.oneOf("admin.ui", c.AdminUI, UIOff, UILoopback, UIOn)
 	}

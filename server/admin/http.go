@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -67,6 +68,30 @@ func stall(idle time.Duration) time.Duration {
 	return idle
 }
 
+// ownPaths are those that the commands may not stand at, or below.
+var ownPaths = []string{"/ui", "/livez", "/readyz", "/safe-to-stop", "/log-level", "/debug/pprof"}
+
+// CheckCommandURL says what is wrong with a path for the commands, nil if nothing is:
+// it is written as it is asked for, and no other page stands there.
+func CheckCommandURL(url string) error {
+	base := strings.TrimSuffix(url, "/")
+	for _, own := range ownPaths {
+		if base == own || strings.HasPrefix(base, own+"/") {
+			return fmt.Errorf("%q belongs to other pages of the admin server; give another path, for example /commands", url)
+		}
+	}
+	if !strings.HasPrefix(url, "/") {
+		return fmt.Errorf("%q is no path; begin it with a slash, for example /commands", url)
+	}
+	if base == "/" || base != "" && path.Clean(base) != base || strings.Trim(base, pathLetters) != "" {
+		return fmt.Errorf("%q is no path that can be asked for; give letters, digits, slashes and any of -._~, for example /commands", url)
+	}
+	return nil
+}
+
+// pathLetters need no escaping in a path.
+const pathLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/"
+
 // commander answers ZooKeeper's commands as JSON, and what probes ask.
 type commander struct {
 	base    string // path of the commands, without a slash at its end
@@ -83,7 +108,9 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 	}
 	base := h.base
 	mux := http.NewServeMux()
-	mux.HandleFunc(base, h.index)
+	if base != "" {
+		mux.HandleFunc(base, h.index)
+	}
 	mux.HandleFunc(base+"/{$}", h.index)
 	mux.HandleFunc(base+"/{name...}", h.command)
 	mux.HandleFunc("GET /livez", h.live)

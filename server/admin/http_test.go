@@ -157,6 +157,36 @@ func TestNotServing(t *testing.T) {
 	}
 }
 
+// Wherever the commands may stand, they and the other pages are there.
+func TestCommandURL(t *testing.T) {
+	ui := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	for _, url := range []string{"/", "/commands", "/c/", "/a/b.c-d_e~f", "/debug", "/uix"} {
+		if err := CheckCommandURL(url); err != nil {
+			t.Errorf("%q: %v", url, err)
+			continue
+		}
+		h := NewHTTP(HTTPConfig{CommandURL: url, Profiling: true, UI: ui}, sample(StateStandalone), hclog.NewNullLogger()).srv.Handler
+		base := strings.TrimSuffix(url, "/")
+		if code, got := get(t, h, "GET", base+"/ruok"); code != 200 || got != "{\n  \"command\" : \"ruok\",\n  \"error\" : null\n}" {
+			t.Errorf("%q: %d %q", url, code, got)
+		}
+		if _, got := get(t, h, "GET", base+"/"); !strings.Contains(got, `<a href="`+base+`/ruok">`) {
+			t.Errorf("%q: index %q", url, got)
+		}
+		for _, page := range []string{"/livez", UIPath} {
+			if _, got := get(t, h, "GET", page); got != "ok\n" {
+				t.Errorf("%q: %s answers %q", url, page, got)
+			}
+		}
+	}
+	for _, url := range []string{"", "commands", "GET /x", "/a b", "/{x}", "/a?b", "/a#b", "/%41", "//", "/a//b", "/../x", "/ui", "/ui/", "/ui/x",
+		"/livez", "/debug/pprof", "/é"} {
+		if CheckCommandURL(url) == nil {
+			t.Errorf("%q passed", url)
+		}
+	}
+}
+
 func TestHTTPListens(t *testing.T) {
 	h := NewHTTP(HTTPConfig{Addr: "127.0.0.1:0", CommandURL: "/commands", Profiling: true}, sample(StateStandalone), hclog.NewNullLogger())
 	if err := h.Listen(); err != nil {
