@@ -220,10 +220,12 @@ func (l *loader) dynamicFile() {
 	l.settings = before
 }
 
-// isMembership reports whether the key is server.N, group.N or weight.N.
+// isMembership reports whether the key is server.N, group.N or weight.N, whatever N
+// is, but for server.realm and server.principal.
 func isMembership(key string) bool {
 	kind, _, dotted := strings.Cut(key, ".")
-	return dotted && (kind == "server" || kind == "group" || kind == "weight")
+	_, other := table[key]
+	return dotted && !other && (kind == "server" || kind == "group" || kind == "weight")
 }
 
 // sorted returns the settings in the order of their places, which is the order
@@ -433,13 +435,16 @@ func (l *loader) validate() {
 	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
 		var f server.Fault
 		errors.As(e, &f)
-		consequence := memberFault && (f.Key == "server" || f.Key == "standaloneEnabled" || f.Key == "myid")
+		consequence := memberFault && (f.Key == "server" || f.Key == "standaloneEnabled" || f.Key == "myid") ||
+			l.cfg.TickTime <= 0 && strings.HasSuffix(f.Key, "SessionTimeout") && !l.timeoutSet[f.Key]
 		if l.atFault[f.Key] || consequence {
 			continue
 		}
 		s, given := l.settings[f.Key]
 		switch {
 		case given:
+		case f.Key == "minSessionTimeout" && l.timeoutSet["maxSessionTimeout"]: // larger than that
+			s = setting{key: f.Key, where: l.settings["maxSessionTimeout"].where}
 		case l.serverAt[f.Key] != "":
 			s = setting{key: f.Key, where: l.serverAt[f.Key]}
 		case f.Key == "myid":

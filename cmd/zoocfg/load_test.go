@@ -201,8 +201,6 @@ func TestLoadFaults(t *testing.T) {
 		}},
 		{"out of range", "tickTime=0\nsyncLimit=0\nclientPort=70000\nglobalOutstandingLimit=0\njute.maxbuffer=0\n", nil, []string{
 			`/zoo.cfg:8: tickTime: 0 is too small; give the tick in ms, for example 2000`,
-			`/zoo.cfg: minSessionTimeout: 0 is too small; give ms, or -1 for 2 ticks`,
-			`/zoo.cfg: maxSessionTimeout: 0 is too small; give ms, or -1 for 20 ticks`,
 			`/zoo.cfg:10: clientPort: port 70000 is out of range; give 0 to 65535`,
 			`/zoo.cfg:11: globalOutstandingLimit: 0 is too small; give 1 or more`,
 			`/zoo.cfg:12: jute.maxbuffer: 0 is too small; give 1 or more`,
@@ -214,6 +212,18 @@ func TestLoadFaults(t *testing.T) {
 		}},
 		{"timeouts crossed", "minSessionTimeout=5000\nmaxSessionTimeout=4000\n", nil, []string{
 			`/zoo.cfg:8: minSessionTimeout: 5000 is larger than maxSessionTimeout, 4000`,
+		}},
+		{"the longest below the shortest", "maxSessionTimeout=1000\n", nil, []string{
+			`/zoo.cfg:8: minSessionTimeout: 6000 is larger than maxSessionTimeout, 1000`,
+		}},
+		{"without effect, and no value of theirs", "observerMasterPort=x\njvm.pause.monitor=yes\njvm.pause.sleep.time.ms=1s\nsyncEnabled=\n" +
+			"quorum.cnxn.threads.size=3000000000\nautopurge.purgeInterval=12 h\n", nil, []string{
+			`/zoo.cfg:8: observerMasterPort: "x" is not a number; remove the line, which has no effect here`,
+			`/zoo.cfg:9: jvm.pause.monitor: Invalid option yes for jvm.pause.monitor. Choose 'true' or 'false.'`,
+			`/zoo.cfg:10: jvm.pause.sleep.time.ms: "1s" is not a number; remove the line, which has no effect here`,
+			`/zoo.cfg:11: syncEnabled: Invalid option  for syncEnabled. Choose 'true' or 'false.'`,
+			`/zoo.cfg:12: quorum.cnxn.threads.size: "3000000000" is not a number; remove the line, which has no effect here`,
+			`/zoo.cfg:13: autopurge.purgeInterval: "12 h" is not a number of hours; remove the line, which has no effect here`,
 		}},
 		{"choices", "peerType=voter\nraft.logStore=rocks\nelectionAlg=1\n", nil, []string{
 			`/zoo.cfg:8: peerType: unrecognised peertype: voter; give participant or observer`,
@@ -327,6 +337,8 @@ func TestLoadWarnings(t *testing.T) {
 		{"sure", "./zoo.cfg", "dataDir=../data\nclientPort=1\n", nil},
 		{"misspelt", "/zoo.cfg", base + "ticktime=1\nfoo=2\ndatadir.autocreate=true\n",
 			[]string{"/zoo.cfg:5: ticktime is unknown, and has no effect; is tickTime meant?", "/zoo.cfg:6: foo is unknown, and has no effect"}},
+		{"without effect", "/zoo.cfg", base + "autopurge.purgeInterval=30m\njvm.pause.monitor=TRUE\nsyncEnabled=False\nautopurge.purgeInterval=-1\n",
+			[]string{"/zoo.cfg:8: autopurge.purgeInterval is set again (first at /zoo.cfg:5); this one counts"}},
 		{"no key", "/zoo.cfg", base + "=secret\n", []string{`/zoo.cfg:5: there is no key before "="; the line does nothing`}},
 	}
 	for _, tt := range tests {

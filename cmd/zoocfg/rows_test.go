@@ -10,6 +10,9 @@ import (
 var asked = map[string]string{
 	"electionAlg": "0", "weight.": "2", "forceSync": "no", "db.autocreate": "false",
 	"authProvider.": "com.example.Provider",
+
+	"observerMasterPort": "2191", "connectToLearnerMasterLimit": "1", "quorum.cnxn.threads.size": "1",
+	"multiAddress.reachabilityCheckTimeoutMs": "1", "autopurge.purgeInterval": "1",
 }
 
 // Nothing is lost in silence: a key that is refused ends the start with its line

@@ -186,6 +186,11 @@ func (l *loader) without(s setting) {
 	if properties[s.key] {
 		return
 	}
+	if form, known := forms[s.key]; known {
+		if form(l, s); l.atFault[s.key] {
+			return
+		}
+	}
 	meant := ""
 	if near := nearest(s.key); near != "" {
 		meant = "; is " + near + " meant?"

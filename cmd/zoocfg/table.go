@@ -82,6 +82,8 @@ const (
 	txnlog = "a detail of ZooKeeper's log and snapshot files"
 	noTLS  = "there is no TLS in this release"
 	noSASL = "there is no SASL in this release"
+
+	clients = "of use only to ZooKeeper's clients"
 )
 
 // rows follow the sections of the ZooKeeper Administrator's Guide. A key with a
@@ -248,6 +250,9 @@ var rows = []Key{
 	{"SASLAuthenticationProvider.superPassword", Property, Missing, noSASL},
 	{"kerberos.", Property, Missing, noSASL},
 	{"security.auth_to_local", Property, Missing, noSASL},
+	{"requireKerberosConfig", Property, Missing, noSASL},
+	{"kinit", Property, Missing, noSASL},
+	{"server.realm", Property, Missing, noSASL},
 	{"java.security.auth.login.config", Bare, Refused, noSASL},
 	{"quorum.auth.enableSasl", File, Refused, noSASL},
 	{"quorum.auth.serverRequireSasl", File, Refused, noSASL},
@@ -298,6 +303,11 @@ var rows = []Key{
 	{"log.dir", Property, Mapped, "the directory of the audit log, by default ZOO_LOG_DIR, else dataLogDir; the server's own log goes to standard error"},
 	{"jvm.pause.", File, Inert, java},
 	{"messageTracker.", Property, Inert, java},
+	{"client.secure", Property, Inert, clients},
+	{"server.principal", Property, Inert, clients},
+	{"clientCnxnSocket", Property, Inert, clients},
+	{"request.timeout", Property, Inert, clients},
+	{"disableAutoWatchReset", Property, Inert, clients},
 	{"controllerPort", File, Inert, "of use only to ZooKeeper's own tests"},
 	{"jmx.", Property, Inert, java},
 	{"log.", Property, Inert, "the log goes to standard error; --log-level says how much"},

@@ -57,7 +57,8 @@ kerberos.removeRealmFromPrincipal kerberos.canonicalizeHostNames kerberos.minReL
 metricsProvider.ssl.trustStore.location metricsProvider.ssl.need.client.auth pathStats.slotDuration pathStats.maxDepth
 pathStats.sampleRate pathStats.initialDelay pathStats.delay pathStats.topPathMax observer.syncEnabled
 admin.serverAddress admin.commandURL admin.idleTimeout admin.httpVersion admin.portUnification admin.forceHttps
-admin.needClientAuth admin.snapshot.enabled admin.restore.enabled admin.rateLimiterIntervalInMS`
+requireKerberosConfig kinit server.realm server.principal client.secure clientCnxnSocket request.timeout
+disableAutoWatchReset admin.needClientAuth admin.snapshot.enabled admin.restore.enabled admin.rateLimiterIntervalInMS`
 
 func TestTableIsComplete(t *testing.T) {
 	for key := range strings.FieldsSeq(zooKeeperKeys) {
