@@ -55,11 +55,16 @@ The exit code is 0 if a server would start with it, 2 if not.`,
 	return cmd
 }
 
-// printEffects lists the settings that are not what they are in ZooKeeper.
+// printEffects lists the settings of a valid configuration that are not what they are
+// in ZooKeeper. A key that is refused stands there with a value that is not.
 func printEffects(out io.Writer, settings []zoocfg.Setting) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
-		if s.Effect != zoocfg.Same && s.Effect != zoocfg.Own {
+		switch s.Effect {
+		case zoocfg.Same, zoocfg.Own:
+		case zoocfg.Refused:
+			fmt.Fprintf(w, "%s\t%s\t%s\tas it is; other values are refused: %s\n", s.Origin, s.Name, zoocfg.Inert, s.Note)
+		default:
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Origin, s.Name, s.Effect, s.Note)
 		}
 	}

@@ -21,12 +21,13 @@ func writeConfig(t *testing.T, text string) string {
 func TestConfigCheck(t *testing.T) {
 	t.Setenv("JVMFLAGS", "")
 	t.Setenv("SERVER_JVMFLAGS", "-Xmx1g -Dzookeeper.snapCount=7")
-	good := writeConfig(t, "dataDir=/tmp/x\nclientPort=2181\npreAllocSize=64\nDigestAuthenticationProvider.superDigest=super:secret=\n")
+	good := writeConfig(t, "dataDir=/tmp/x\nclientPort=2181\npreAllocSize=64\nsslQuorum=false\nDigestAuthenticationProvider.superDigest=super:secret=\n")
 	var out, complaints strings.Builder
 	if code := run([]string{"config", "check", good}, &out, &complaints); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &complaints)
 	}
-	for _, want := range []string{"would start", good + ":3  preAllocSize", "no effect", "SERVER_JVMFLAGS  snapCount", "mapped"} {
+	for _, want := range []string{"would start", good + ":3  preAllocSize", "no effect",
+		good + ":4 sslQuorum no effect as it is; other values are refused: there is no TLS", "SERVER_JVMFLAGS  snapCount", "mapped"} {
 		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), strings.Join(strings.Fields(want), " ")) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
