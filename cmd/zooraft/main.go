@@ -48,6 +48,7 @@ process without a JVM.`,
   zooraft server /etc/zookeeper/zoo.cfg  a server as its zoo.cfg says
   zooraft server zoo.cfg -D clientPort=0 with one key changed`,
 		Args:          noArgs,
+		Version:       ownVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,6 +56,7 @@ process without a JVM.`,
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(cmd, err)
 	})

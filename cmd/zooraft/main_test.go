@@ -281,6 +281,12 @@ func TestVersionLine(t *testing.T) {
 		{"version control", "", "", vcs("0123456789abcdef", "true"), "zooraft development (commit 0123456789ab, modified"},
 		{"module", "", "", &debug.BuildInfo{Main: debug.Module{Version: "v1.0.0"}}, "zooraft v1.0.0 (commit unknown"},
 	}
+	for _, args := range [][]string{{"version"}, {"--version"}} {
+		var out, complaints strings.Builder
+		if code := run(args, &out, &complaints); code != exitOK || out.String() != ownVersion()+"\n" || complaints.Len() > 0 {
+			t.Errorf("%q: exit code %d, %q, %q", args, code, &out, &complaints)
+		}
+	}
 	defer func(v, c string) { version, commit = v, c }(version, commit)
 	for _, tt := range tests {
 		version, commit = tt.version, tt.commit

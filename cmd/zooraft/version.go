@@ -24,9 +24,9 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, _ := debug.ReadBuildInfo()
-			line := versionLine(info)
+			line := ownVersion()
 			if zookeeper {
+				info, _ := debug.ReadBuildInfo()
 				line = scriptVersion(info)
 			}
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
@@ -37,10 +37,16 @@ func newVersionCommand() *cobra.Command {
 	return cmd
 }
 
-// scriptVersion is the line of zkServer.sh version: name, then version and build
-// time, each behind a blank. The name says what the version is of.
+// ownVersion is versionLine of this program.
+func ownVersion() string {
+	info, _ := debug.ReadBuildInfo()
+	return versionLine(info)
+}
+
+// scriptVersion is the line of zkServer.sh version, whose words scripts count: name,
+// then version and build time, each behind a blank. The version says whose it is.
 func scriptVersion(info *debug.BuildInfo) string {
-	return "Zooraft in place of Apache ZooKeeper, version " + strings.Replace(wordsVersion(info), ", built on", "", 1)
+	return "Apache ZooKeeper, version " + strings.Replace(wordsVersion(info), ", built on", "", 1)
 }
 
 // versionLine tells the version as the linker was given it, or else what the go

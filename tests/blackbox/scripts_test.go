@@ -198,7 +198,7 @@ func TestServerScript(t *testing.T) {
 	}
 
 	out, stderr, code := in.run(nil, link, "version")
-	if !regexp.MustCompile(`Apache ZooKeeper, version 3\.9\.\d+\S* \d{4}-\d\d-\d\d \d\d:\d\d UTC\n$`).MatchString(out) || stderr != lines || code != 0 {
+	if !regexp.MustCompile(`^Apache ZooKeeper, version 3\.9\.\d+-zooraft-\S+ \d{4}-\d\d-\d\d \d\d:\d\d UTC\n$`).MatchString(out) || stderr != lines || code != 0 {
 		t.Errorf("version: %q, %q, code %d", out, stderr, code)
 	}
 }
