@@ -21,6 +21,18 @@ const (
 	logZooKeeper = "zookeeper"
 )
 
+// logLevelOf returns the level that a word means, hclog.NoLevel for none. ALL and FATAL
+// are log4j's, which the variables of containers have.
+func logLevelOf(word string) hclog.Level {
+	switch strings.ToUpper(strings.TrimSpace(word)) {
+	case "ALL":
+		return hclog.Trace
+	case "FATAL":
+		return hclog.Error
+	}
+	return hclog.LevelFromString(word)
+}
+
 // newLog makes the server's log. named takes the server's id once it is known. The
 // format zookeeper is the layout of ZooKeeper's logback.xml, for which log shippers
 // have patterns.

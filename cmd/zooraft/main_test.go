@@ -183,6 +183,8 @@ func TestServerCommand(t *testing.T) {
 		{"no such file", []string{file + "x"}, nil, exitInvalid, "file is missing\nInvalid config, exiting abnormally\n"},
 		{"two files", []string{file, file}, nil, exitInvalid, "give one configuration file, not 2 arguments; see zooraft server --help\n"},
 		{"unknown flag", []string{"--nope"}, nil, exitInvalid, "unknown flag: --nope; see zooraft server --help\n"},
+		{"log4j's least level", []string{file, "--log-level", "ALL"}, nil, exitOK, ""},
+		{"log4j's highest level", []string{file, "--log-level", "FATAL"}, nil, exitOK, ""},
 		{"log level", []string{file, "--log-level", "loud"}, nil, exitInvalid, `log level "loud" is unknown`},
 	}
 	for _, tt := range tests {

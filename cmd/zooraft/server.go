@@ -58,7 +58,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 			if !cmd.Flags().Changed("log-level") {
 				logLevel = cmp.Or(os.Getenv("ZOO_LOG_LEVEL"), logLevel)
 			}
-			level := hclog.LevelFromString(logLevel)
+			level := logLevelOf(logLevel)
 			if level == hclog.NoLevel {
 				return usageError(cmd, fmt.Errorf("log level %q is unknown; choose trace, debug, info, warn, error or off", logLevel))
 			}
