@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -86,7 +87,9 @@ func TestServeUntilSignal(t *testing.T) {
 }
 
 func TestServeEndings(t *testing.T) {
-	blocked := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	ended := make(chan struct{})
+	defer close(ended)
+	blocked := func(context.Context) error { <-ended; return nil }
 	tests := []struct {
 		name    string
 		arrange func(*fakeService, chan os.Signal)
@@ -96,8 +99,16 @@ func TestServeEndings(t *testing.T) {
 		{"signal before serving", func(s *fakeService, c chan os.Signal) { c <- syscall.SIGINT }, exitOK, nil},
 		{"second signal", func(s *fakeService, c chan os.Signal) {
 			s.shutdown = blocked
-			c <- syscall.SIGTERM
-			c <- syscall.SIGTERM
+			go func() {
+				for {
+					select {
+					case c <- syscall.SIGTERM:
+						time.Sleep(10 * time.Millisecond)
+					case <-ended:
+						return
+					}
+				}
+			}()
 		}, exitUnexpected, errAborted},
 		{"shutdown runs out of time", func(s *fakeService, c chan os.Signal) {
 			s.shutdown = func(context.Context) error { return context.DeadlineExceeded }
@@ -123,6 +134,19 @@ func TestServeEndings(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.is)
 			}
 		})
+	}
+}
+
+// One that is sent twice is one.
+func TestSignalSentTwice(t *testing.T) {
+	s := newFakeService()
+	signals := make(chan os.Signal)
+	s.shutdown = func(context.Context) error {
+		signals <- syscall.SIGTERM
+		return nil
+	}
+	if err := stop(s, signals, time.Hour, hclog.NewNullLogger()); err != nil {
+		t.Errorf("got %v, want a clean stop", err)
 	}
 }
 

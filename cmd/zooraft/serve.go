@@ -69,7 +69,7 @@ func serve(s service, cfg server.Config, signals <-chan os.Signal, stdout io.Wri
 		case sig := <-signals:
 			log.Info("stopping", "signal", sig.String())
 			notify(log, daemon.SdNotifyStopping)
-			return stop(s, signals, log)
+			return stop(s, signals, echo, log)
 		}
 	}
 }
@@ -81,21 +81,30 @@ func notify(log hclog.Logger, states ...string) {
 	}
 }
 
-// stop shuts the server down, unless a second signal comes first.
-func stop(s service, signals <-chan os.Signal, log hclog.Logger) error {
+// echo is how long after the first signal another one is taken for the same: timeout(1)
+// and others that signal a process and then its group send it twice.
+const echo = 500 * time.Millisecond
+
+// stop shuts the server down, unless a second signal comes first, later than echo.
+func stop(s service, signals <-chan os.Signal, echo time.Duration, log hclog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 	defer cancel()
+	begun := time.Now()
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Shutdown(ctx) }()
-	select {
-	case err := <-stopped:
-		if err != nil {
-			return fmt.Errorf("shut down: %w", err)
+	for {
+		select {
+		case err := <-stopped:
+			if err != nil {
+				return fmt.Errorf("shut down: %w", err)
+			}
+			log.Info("stopped")
+			return nil
+		case <-signals:
+			if time.Since(begun) > echo {
+				return errAborted
+			}
 		}
-		log.Info("stopped")
-		return nil
-	case <-signals:
-		return errAborted
 	}
 }
 

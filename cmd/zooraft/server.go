@@ -42,7 +42,7 @@ ZooKeeper's scripts have them: there the file wins, as in ZooKeeper, and a key t
 is no property is not looked at.
 
 The server prints one line when it serves; its log goes to standard error. The
-first SIGTERM or SIGINT stops it in order, a second one at once.
+first SIGTERM or SIGINT stops it in order, another one half a second later at once.
 
 It keeps below nine tenths of the memory that its cgroup may use, or below
 GOMEMLIMIT. GOGC sets another pace of collecting garbage than the server's own.
