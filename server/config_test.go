@@ -39,6 +39,27 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 }
 
+// A line without a client part has that of zoo.cfg, where it is this server's own.
+func TestClientAddr(t *testing.T) {
+	c := trio()
+	c.SID, c.ClientPort, c.ClientPortAddress = 1, 2181, ""
+	full := zabcompat.ServerSpec{ID: 2, Host: "b", ClientHost: "10.0.0.2", ClientPort: 2182}
+	for _, tt := range []struct {
+		spec          zabcompat.ServerSpec
+		address, want string
+	}{
+		{zabcompat.ServerSpec{ID: 1, Host: "a"}, "", "0.0.0.0:2181"},
+		{zabcompat.ServerSpec{ID: 1, Host: "a"}, "::1", "[::1]:2181"},
+		{zabcompat.ServerSpec{ID: 2, Host: "b"}, "", ""},
+		{full, "", "10.0.0.2:2182"},
+	} {
+		c.ClientPortAddress = tt.address
+		if got := c.clientAddr(tt.spec); got != tt.want {
+			t.Errorf("%+v: got %q, want %q", tt.spec, got, tt.want)
+		}
+	}
+}
+
 func TestValidate(t *testing.T) {
 	tests := []struct {
 		name string

@@ -14,6 +14,7 @@ import (
 	"zooraft/protocol"
 	"zooraft/server/admin"
 	"zooraft/server/client"
+	"zooraft/zabcompat"
 	"zooraft/zabcompat/metrics"
 )
 
@@ -165,15 +166,24 @@ func (a source) Members() []admin.Member {
 	}
 	var all []admin.Member
 	for _, m := range a.s.membership().Servers {
-		client := net.JoinHostPort(m.ClientHost, strconv.Itoa(m.ClientPort))
-		if m.ClientPort == 0 {
-			client = ""
-		}
 		all = append(all, admin.Member{
-			SID: int64(m.ID), Host: m.Host, QuorumAddr: m.QuorumAddr(), ElectionAddr: m.ElectionAddr(), ClientAddr: client, Observer: m.Observer,
+			SID: int64(m.ID), Host: m.Host, QuorumAddr: m.QuorumAddr(), ElectionAddr: m.ElectionAddr(), ClientAddr: a.s.cfg.clientAddr(m), Observer: m.Observer,
 		})
 	}
 	return all
+}
+
+// clientAddr is host:port of a member's client port: of its line, or for this server
+// of clientPort and clientPortAddress; "" if it is not known.
+func (c *Config) clientAddr(m zabcompat.ServerSpec) string {
+	host, port := m.ClientHost, m.ClientPort
+	if port == 0 && m.ID == c.SID {
+		host, port = cmp.Or(c.ClientPortAddress, "0.0.0.0"), c.ClientPort
+	}
+	if port == 0 {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 func (a source) LastSnapshot() (zxid int64, at time.Time) { return a.s.node.LastSnapshot() }
