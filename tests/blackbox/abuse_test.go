@@ -112,7 +112,7 @@ func TestHalfAHandshake(t *testing.T) {
 	}
 	began := time.Now()
 	for _, c := range silent {
-		must(t, "end of a silent connection", c.ended(20*time.Second))
+		must(t, "end of a silent connection", c.ended(callTimeout))
 	}
 	t.Logf("silent connections ended after %v", time.Since(began).Round(time.Millisecond))
 	awaitConnections(t, addr, 0)
@@ -181,7 +181,7 @@ func TestPipelining(t *testing.T) {
 	<-time.After(time.Second) // how long it does not read
 	grown(t, "with requests in the pipeline", before, memory(t, e.PID(1)), 48<<20)
 	c.in = bufio.NewReaderSize(c.nc, 64<<10)
-	c.nc.SetReadDeadline(time.Now().Add(60 * time.Second))
+	c.nc.SetReadDeadline(time.Now().Add(startTimeout))
 	for i := range int32(requests) {
 		h, b, err := c.receive()
 		if err != nil || h.Xid != first+i || h.Err != protocol.ErrOK {

@@ -18,7 +18,7 @@ var (
 )
 
 const (
-	callTimeout    = 15 * time.Second
+	callTimeout    = time.Minute
 	sessionTimeout = 20 * time.Second
 	maxReply       = 8 << 20
 )

@@ -95,7 +95,7 @@ func (c *webConsole) events(query string, ready func(), hear func(name, data str
 	resp, err := http.DefaultClient.Do(req)
 	must(c.t, "listen", err)
 	defer resp.Body.Close()
-	watchdog := time.AfterFunc(30*time.Second, func() { resp.Body.Close() })
+	watchdog := time.AfterFunc(startTimeout, func() { resp.Body.Close() })
 	defer watchdog.Stop()
 	name := ""
 	for in := bufio.NewScanner(resp.Body); in.Scan(); {
@@ -176,7 +176,7 @@ func TestConsole(t *testing.T) {
 	if all := c.get("ensemble"); all["standalone"] != true || len(all["members"].([]any)) != 1 {
 		t.Errorf("ensemble: %v", all)
 	}
-	harness.Eventually(t, 10*time.Second, "samples that show the requests", func() error {
+	harness.Eventually(t, startTimeout, "samples that show the requests", func() error {
 		for _, n := range c.get("history")["series"].(map[string]any)["writes"].([]any) {
 			if n.(float64) > 0 {
 				return nil
@@ -221,7 +221,7 @@ func TestConsoleOfEnsemble(t *testing.T) {
 		}
 		return all
 	}
-	harness.Eventually(t, 10*time.Second, "members at one zxid", func() error {
+	harness.Eventually(t, startTimeout, "members at one zxid", func() error {
 		all := members()
 		for sid := 1; sid <= 3; sid++ {
 			m := all[float64(sid)]
@@ -252,13 +252,13 @@ func TestConsoleOfEnsemble(t *testing.T) {
 		}
 		return name == "status" && json.Unmarshal([]byte(data), &st) == nil && st.Leader != leader && st.Leader != 0 && st.Serving
 	})
-	harness.Eventually(t, 20*time.Second, "a write after the election", func() error {
+	harness.Eventually(t, startTimeout, "a write after the election", func() error {
 		if resp := c.send("POST", "set", `{"path":"/web","data":"bmV3","version":-1}`); resp.StatusCode != 200 {
 			return fmt.Errorf("%s", resp.Status)
 		}
 		return nil
 	})
-	harness.Eventually(t, 10*time.Second, "that the dead member is shown", func() error {
+	harness.Eventually(t, startTimeout, "that the dead member is shown", func() error {
 		if m := members()[float64(leader)]; m["connected"] != false || m["zxid"] != nil || m["problem"] == "" {
 			return fmt.Errorf("%v", m)
 		}
@@ -279,7 +279,7 @@ func TestConsoleOfEnsemble(t *testing.T) {
 		second = other
 	}
 	e.Kill(second)
-	harness.Eventually(t, 30*time.Second, "that writes are refused", func() error {
+	harness.Eventually(t, startTimeout, "that writes are refused", func() error {
 		if resp := c.send("POST", "set", `{"path":"/web","data":"","version":-1}`); resp.StatusCode != 503 {
 			return fmt.Errorf("%s", resp.Status)
 		}
@@ -288,7 +288,7 @@ func TestConsoleOfEnsemble(t *testing.T) {
 	if n := c.get("node?path=/web"); n["data"] != "bmV3" {
 		t.Errorf("what is still shown: %v", n["data"])
 	}
-	harness.Eventually(t, 10*time.Second, "that the warnings say so", func() error {
+	harness.Eventually(t, startTimeout, "that the warnings say so", func() error {
 		if w := fmt.Sprint(c.get("warnings")); !strings.Contains(w, "NoQuorum") || !strings.Contains(w, "QuorumLost") {
 			return fmt.Errorf("%s", w)
 		}

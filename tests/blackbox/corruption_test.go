@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
-	"time"
 
 	"zooraft/tests/harness"
 )
@@ -152,7 +151,7 @@ func TestDamagedSnapshot(t *testing.T) {
 	e := harness.StartZooraft(t, harness.Options{Lines: []string{"snapCount=60"}})
 	s := e.Server(1)
 	fill(t, s.ClientAddr, 100)
-	harness.Eventually(t, 40*time.Second, "a snapshot", func() error {
+	harness.Eventually(t, startTimeout, "a snapshot", func() error {
 		paths, err := filepath.Glob(filepath.Join(s.DataDir, "raft", "snapshots", "*-*[0-9]", "state.bin"))
 		if err == nil && len(paths) == 0 {
 			err = os.ErrNotExist

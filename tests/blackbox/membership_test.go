@@ -12,7 +12,7 @@ import (
 	"zooraft/tests/harness"
 )
 
-const membershipTimeout = 30 * time.Second
+const membershipTimeout = 2 * time.Minute
 
 // With reconfigEnabled the server lines move into a file of their own, as ZooKeeper moves them, and are read from there
 // at the next start. What the ensemble has agreed on counts, whatever the files say.

@@ -119,7 +119,7 @@ func TestProbes(t *testing.T) {
 	const refusal = "This ZooKeeper instance is not currently serving requests\n"
 	for _, sid := range []int{3 - leader, 3} {
 		addr := e.Server(sid).ClientAddr
-		harness.Eventually(t, 30*time.Second, "a server that does not serve", func() error {
+		harness.Eventually(t, startTimeout, "a server that does not serve", func() error {
 			if got := pipe(t, addr, "srvr"); got != refusal {
 				return errors.New(got)
 			}

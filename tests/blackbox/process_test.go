@@ -18,7 +18,7 @@ import (
 )
 
 // startTimeout bounds what a process takes to do its work or to come up.
-const startTimeout = 20 * time.Second
+const startTimeout = 2 * time.Minute
 
 // process is one that package harness does not run: a command line of its own, stdout and stderr apart, and perhaps an
 // end that is expected.

@@ -13,7 +13,7 @@ const cutOffTick = 500 * time.Millisecond // so a server without a leader knows 
 
 func awaitMode(t *testing.T, e *harness.Ensemble, sid int, want string) {
 	t.Helper()
-	harness.Eventually(t, 30*time.Second, "mode "+want, func() error {
+	harness.Eventually(t, startTimeout, "mode "+want, func() error {
 		if got := e.Mode(sid); got != want {
 			return errors.New("got " + got)
 		}
@@ -67,7 +67,7 @@ func TestReadOnly(t *testing.T) {
 			}
 			how.cont(2)
 			how.cont(3)
-			must(t, "end of the read-only connection", r.ended(20*time.Second))
+			must(t, "end of the read-only connection", r.ended(callTimeout))
 			e.WaitServing(1, 2, 3)
 			w := mustConnect(t, addr)
 			must(t, "write", w.set("/a", "x"))

@@ -73,7 +73,7 @@ func putBack(t *testing.T, s *harness.Server, b []byte) (status int, r restored)
 // digest is the digest of a server's tree, at a zxid or later.
 func digest(t *testing.T, s *harness.Server, zxid int64) (digest int64) {
 	t.Helper()
-	harness.Eventually(t, 20*time.Second, "the zxid of the restore", func() error {
+	harness.Eventually(t, startTimeout, "the zxid of the restore", func() error {
 		_, b := command(t, s, http.MethodGet, "hash", nil)
 		var h struct {
 			Digests []struct{ Zxid, Digest int64 }
@@ -267,7 +267,7 @@ func TestRestoreRefused(t *testing.T) {
 	mustResume(t, s.ClientAddr, c).mustHold(t, "/a", "before")
 
 	// The audit log has who asked, and what came of it; nothing of those who are unknown.
-	harness.Eventually(t, 10*time.Second, "the audit log", func() error {
+	harness.Eventually(t, startTimeout, "the audit log", func() error {
 		b, err := os.ReadFile(log)
 		for line, n := range map[string]int{
 			"user=127.0.0.1\tip=127.0.0.1\toperation=snapshot\tresult=success\n": 1,

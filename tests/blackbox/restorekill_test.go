@@ -108,7 +108,7 @@ func TestRestoreKill(t *testing.T) {
 			}
 			done <- o
 		}()
-		harness.Eventually(t, 20*time.Second, "the snapshot is on its way", func() error {
+		harness.Eventually(t, startTimeout, "the snapshot is on its way", func() error {
 			if lines(t, s, "restoring a snapshot for the ensemble") == seen {
 				return fmt.Errorf("not yet")
 			}

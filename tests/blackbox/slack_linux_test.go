@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"zooraft/tests/harness"
 )
@@ -56,7 +55,7 @@ func TestTimerSlack(t *testing.T) {
 			}
 		}
 		p.signal(syscall.SIGTERM)
-		if code := p.exit(5 * time.Second); code != 0 {
+		if code := p.exit(startTimeout); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"zooraft/tests/harness"
 )
@@ -37,7 +36,7 @@ func TestSnapshotCommands(t *testing.T) {
 		must(t, "create", c.create(fmt.Sprintf("/big/n%d", i), strings.Repeat("x", 100)))
 	}
 	var dir string
-	harness.Eventually(t, 20*time.Second, "a snapshot with 150 znodes", func() error {
+	harness.Eventually(t, startTimeout, "a snapshot with 150 znodes", func() error {
 		dirs, err := filepath.Glob(filepath.Join(e.Server(1).DataDir, "raft", "snapshots", "*-*-*[0-9]"))
 		if err != nil || len(dirs) == 0 {
 			return fmt.Errorf("no snapshot yet, %v", err)

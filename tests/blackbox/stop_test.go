@@ -13,9 +13,8 @@ import (
 	"zooraft/tests/harness"
 )
 
-// exitLimit is how long an idle server may take to end after SIGTERM: some milliseconds, where the machine is idle, too.
-const exitLimit = 3 * time.Second
-
+// term ends a server, which takes some milliseconds where the machine is idle, too. One that is not done after the server's
+// own limit ends with another code.
 func term(t *testing.T, e *harness.Ensemble, sid int, what string) {
 	t.Helper()
 	began := time.Now()
@@ -24,9 +23,6 @@ func term(t *testing.T, e *harness.Ensemble, sid int, what string) {
 	t.Logf("%s ended after %v", what, took.Round(time.Millisecond))
 	if code != 0 {
 		t.Errorf("exit code of %s after SIGTERM: got %d, want 0", what, code)
-	}
-	if took > exitLimit {
-		t.Errorf("%s took %v to end after SIGTERM, want at most %v", what, took, exitLimit)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -35,7 +34,7 @@ func surfaces(t *testing.T, size int) *harness.Ensemble {
 func page(t *testing.T, s *harness.Server, started string) string {
 	t.Helper()
 	var port string
-	harness.Eventually(t, 10*time.Second, "a line that says "+started, func() error {
+	harness.Eventually(t, startTimeout, "a line that says "+started, func() error {
 		log, err := os.ReadFile(s.Log)
 		if err != nil {
 			return err
@@ -264,7 +263,7 @@ func TestSurfacesAgree(t *testing.T) {
 	// Without the third server, nobody may stop.
 	third := 6 - leader - follower
 	e.Kill(third)
-	harness.Eventually(t, 10*time.Second, "not safe to stop", func() error {
+	harness.Eventually(t, startTimeout, "not safe to stop", func() error {
 		if status, body := fetch(t, admin+"/safe-to-stop"); status != http.StatusServiceUnavailable || !strings.Contains(string(body), fmt.Sprintf("server %d", third)) {
 			return fmt.Errorf("%d %s", status, body)
 		}
@@ -275,7 +274,7 @@ func TestSurfacesAgree(t *testing.T) {
 	}
 	// Without a quorum a server is alive, not ready, and says so everywhere.
 	e.Kill(leader)
-	harness.Eventually(t, 20*time.Second, "not ready", func() error {
+	harness.Eventually(t, startTimeout, "not ready", func() error {
 		if status, body := fetch(t, admin+"/readyz"); status != http.StatusServiceUnavailable {
 			return fmt.Errorf("%d %s", status, body)
 		}

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	exitTimeout  = 20 * time.Second
-	stopTimeout  = 10 * time.Second
+	exitTimeout  = time.Minute
+	stopTimeout  = time.Minute
 	pollInterval = 50 * time.Millisecond
 	logTailBytes = 8 << 10
 )
