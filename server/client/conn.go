@@ -68,6 +68,7 @@ type conn struct {
 	timer    *time.Timer // ends a connection without a session; nil with one
 	woken    int64       // when it last woke, ns on the server's clock
 	drowsy   bool        // it has been quiet for so long that it may sleep
+	asked    bool        // it has asked for something with its session
 
 	// Written by readLoop before the session is asked for, then read-only.
 	session  protocol.SessionID
@@ -335,6 +336,19 @@ func (c *conn) unread(err error) {
 // quietTime is how long a connection with nothing to read keeps its goroutine.
 const quietTime = 250 * time.Millisecond
 
+// newcomers is what part of it holds for one that has asked for nothing yet. When
+// a server starts, thousands of clients come within a second only to be there, and
+// what their stacks take together is the server's for good.
+const newcomers = 10
+
+// patience is how long the connection waits for bytes before it may sleep.
+func (c *conn) patience() time.Duration {
+	if c.asked {
+		return c.srv.quietTime
+	}
+	return c.srv.quietTime / newcomers
+}
+
 // silentAt is when the connection will have been silent for its session timeout,
 // ns on the server's clock.
 func (c *conn) silentAt() int64 { return c.lastIO.Load() + int64(c.timeout) }
@@ -350,12 +364,12 @@ func (c *conn) armRead() {
 		return
 	}
 	if c.srv.sleepers != nil && c.raw != nil {
-		quiet := time.Duration(now - max(c.lastIO.Load(), c.woken))
-		if quiet >= c.srv.quietTime && !c.in.holds() {
+		quiet, patience := time.Duration(now-max(c.lastIO.Load(), c.woken)), c.patience()
+		if quiet >= patience && !c.in.holds() {
 			c.drowsy = true
 			return
 		}
-		left = min(left, max(c.srv.quietTime-quiet, c.srv.quietTime/2))
+		left = min(left, max(patience-quiet, patience/2))
 	}
 	c.nc.SetReadDeadline(time.Now().Add(left))
 	if c.isDead() {
@@ -391,6 +405,7 @@ func (c *conn) serve() {
 // on. It may block, within a reading of the socket.
 func (c *conn) serveBytes(n int) bool {
 	c.came(n)
+	c.asked = true
 	return c.requests()
 }
 

@@ -3,6 +3,8 @@ package client
 import (
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"testing"
@@ -120,4 +122,25 @@ func TestSleepStorm(t *testing.T) {
 	}
 	wg.Wait()
 	asleep(t, f, 1)
+}
+
+// TestPatience: who has asked for nothing yet is not waited for as long as others.
+func TestPatience(t *testing.T) {
+	f := start(t, nil, func(s *Server) { s.quietTime, s.start = time.Hour, s.start.Add(-time.Hour) })
+	nc, err := net.Dial("tcp", f.s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	for _, asks := range []bool{false, true} {
+		c := newConn(f.s, nc, netip.AddrPort{}, 1) // nobody serves it
+		c.timeout = 100 * time.Hour
+		if asks {
+			c.serveBytes(0)
+		}
+		c.lastIO.Store(f.s.now() - int64(time.Hour/2))
+		if c.armRead(); c.drowsy == asks || c.isDead() {
+			t.Errorf("asks %v, quiet for half the time: may sleep %v, is dead %v", asks, c.drowsy, c.isDead())
+		}
+	}
 }
