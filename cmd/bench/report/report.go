@@ -54,7 +54,7 @@ func Write(w io.Writer, results []bench.Results, o Options) error {
 		return err
 	}
 	var out bytes.Buffer
-	if err := pageTemplate.Execute(&out, p); err != nil {
+	if err := pageTemplate().Execute(&out, p); err != nil {
 		return fmt.Errorf("render page: %w", err)
 	}
 	_, err = out.WriteTo(w)
