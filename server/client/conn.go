@@ -68,7 +68,7 @@ type conn struct {
 	timer    *time.Timer // ends a connection without a session; nil with one
 	woken    int64       // when it last woke, ns on the server's clock
 	drowsy   bool        // it has been quiet for so long that it may sleep
-	asked    bool        // it has asked for something with its session
+	asked    bool        // it has asked for more than a sign of life since it woke
 
 	// Written by readLoop before the session is asked for, then read-only.
 	session  protocol.SessionID
@@ -349,6 +349,12 @@ func (c *conn) patience() time.Duration {
 	return c.srv.quietTime / newcomers
 }
 
+// mayDoze reports whether the connection, which has just read, may sleep without
+// having waited: it woke for a ping, and clients that only ping do so at their ease.
+func (c *conn) mayDoze() bool {
+	return !c.asked && c.woken != 0 && !c.in.holds() && c.srv.sleepers != nil && c.raw != nil
+}
+
 // silentAt is when the connection will have been silent for its session timeout,
 // ns on the server's clock.
 func (c *conn) silentAt() int64 { return c.lastIO.Load() + int64(c.timeout) }
@@ -387,11 +393,13 @@ func (c *conn) stayAwake() {
 // serve handles requests until the connection ends, which it sees to, or sleeps.
 func (c *conn) serve() {
 	for goOn := c.requests(); goOn; goOn = !c.isDead() {
-		err := c.in.follow(c.serveBytes)
-		if err == nil {
+		if err := c.in.follow(c.serveBytes); err != nil {
+			c.unread(err)
+		} else if !c.drowsy {
 			break
 		}
-		if c.unread(err); c.drowsy {
+		if c.drowsy {
+			c.in.release() // it holds nothing
 			if c.srv.sleepers.add(c) {
 				return // awake goes on, perhaps already
 			}
@@ -405,8 +413,11 @@ func (c *conn) serve() {
 // on. It may block, within a reading of the socket.
 func (c *conn) serveBytes(n int) bool {
 	c.came(n)
-	c.asked = true
-	return c.requests()
+	if !c.requests() {
+		return false
+	}
+	c.drowsy = c.mayDoze()
+	return !c.drowsy
 }
 
 // requests handles those that have come in, and sends what can be answered. It

@@ -88,6 +88,7 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 // arrived notes a request: when it came, and that its session is alive.
 func (c *conn) arrived(it *item) {
 	it.at = c.filledAt
+	c.asked = c.asked || it.op != protocol.OpPing
 	c.counts.received.Add(1)
 	c.touch.Mark()
 }

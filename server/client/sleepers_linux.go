@@ -154,6 +154,7 @@ func (z *sleepers) sweep() {
 // awake takes up the life of a connection that slept.
 func (c *conn) awake() {
 	c.srv.sleepers.watch(c, unix.EPOLL_CTL_DEL)
+	c.asked = false
 	c.stayAwake()
 	c.serve()
 }

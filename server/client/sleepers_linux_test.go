@@ -134,13 +134,40 @@ func TestPatience(t *testing.T) {
 	defer nc.Close()
 	for _, asks := range []bool{false, true} {
 		c := newConn(f.s, nc, netip.AddrPort{}, 1) // nobody serves it
-		c.timeout = 100 * time.Hour
-		if asks {
-			c.serveBytes(0)
-		}
+		c.timeout, c.asked = 100*time.Hour, asks
 		c.lastIO.Store(f.s.now() - int64(time.Hour/2))
 		if c.armRead(); c.drowsy == asks || c.isDead() {
 			t.Errorf("asks %v, quiet for half the time: may sleep %v, is dead %v", asks, c.drowsy, c.isDead())
 		}
+	}
+}
+
+// TestDoze: who wakes only to ping sleeps again without waiting; who asks for more
+// stays awake.
+func TestDoze(t *testing.T) {
+	f := start(t, func(c *Config) { c.MinSessionTimeout, c.MaxSessionTimeout = 100*time.Hour, 100*time.Hour },
+		func(s *Server) { s.quietTime, s.start = time.Hour, s.start.Add(-3*time.Hour) })
+	p := f.connect()
+	p.mustCall(1, protocol.OpExists, get("/"))
+	f.s.mu.Lock()
+	var c *conn
+	for c = range f.s.conns {
+	}
+	f.s.mu.Unlock()
+	c.lastIO.Store(f.s.now() - int64(2*time.Hour))
+	c.nc.SetReadDeadline(longAgo) // has it look at that
+	asleep(t, f, 1)
+	for range 3 {
+		p.mustCall(protocol.XidPing, protocol.OpPing, nil)
+		asleep(t, f, 1)
+		f.s.sleepers.mu.Lock() // it owns what the goroutine did
+		if c.in.buf != nil {
+			t.Error("it sleeps on a buffer")
+		}
+		f.s.sleepers.mu.Unlock()
+	}
+	for xid := range int32(20) {
+		p.mustCall(xid+2, protocol.OpExists, get("/"))
+		asleep(t, f, 0)
 	}
 }
