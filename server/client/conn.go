@@ -68,6 +68,7 @@ type conn struct {
 	timer    *time.Timer // ends a connection without a session; nil with one
 	woken    int64       // when it last woke, ns on the server's clock
 	drowsy   bool        // it has been quiet for so long that it may sleep
+	polled   bool        // it has slept before, see sleepers
 	asked    bool        // it has asked for more than a sign of life since it woke
 
 	// Written by readLoop before the session is asked for, then read-only.

@@ -24,6 +24,27 @@ type sleepers struct {
 	mu    sync.Mutex
 	conns map[uint64]*conn // by number
 	due   int64            // when to look who has been silent for too long, ns on the server's clock; 0: never
+	arm   arming
+}
+
+// arming is one call of epoll_ctl. It is kept with its function values, so that to
+// fall asleep allocates nothing.
+type arming struct {
+	poll, op  int
+	event     unix.EpollEvent
+	err       error
+	raw       syscall.RawConn
+	with, ctl func(fd uintptr)
+}
+
+func (a *arming) init() {
+	a.with = func(poll uintptr) {
+		a.poll = int(poll)
+		if err := a.raw.Control(a.ctl); err != nil {
+			a.err = err
+		}
+	}
+	a.ctl = func(fd uintptr) { a.err = unix.EpollCtl(a.poll, a.op, int(fd), &a.event) }
 }
 
 // newSleepers returns nil if the system does not have what it takes; then nobody
@@ -35,6 +56,7 @@ func newSleepers(s *Server) *sleepers {
 	}
 	_ = unix.SetNonblock(fd, true) // os.NewFile wants it, epoll does not care
 	z := &sleepers{srv: s, poll: os.NewFile(uintptr(fd), "epoll"), conns: make(map[uint64]*conn)}
+	z.arm.init()
 	if z.raw, err = z.poll.SyscallConn(); err == nil {
 		err = z.poll.SetDeadline(time.Time{}) // fails if the runtime does not wait for it
 	}
@@ -57,7 +79,7 @@ func (z *sleepers) close() {
 func (z *sleepers) add(c *conn) bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if !z.watch(c, unix.EPOLL_CTL_ADD) {
+	if !z.watchLocked(c) {
 		return false
 	}
 	z.conns[c.number] = c
@@ -72,15 +94,23 @@ func (z *sleepers) add(c *conn) bool {
 	return true
 }
 
-// watch begins or ends to wait for bytes.
-func (z *sleepers) watch(c *conn, op int) bool {
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(c.number), Pad: int32(c.number >> 32)}
-	var err error
-	outer := z.raw.Control(func(poll uintptr) {
-		inner := c.raw.Control(func(fd uintptr) { err = unix.EpollCtl(int(poll), op, int(fd), &event) })
-		err = errors.Join(err, inner)
-	})
-	return outer == nil && err == nil
+// watchLocked begins to wait for bytes, of which it is told once. Nothing ends it:
+// who wakes otherwise dies, and what the poll tells of one that does not sleep is
+// passed over.
+func (z *sleepers) watchLocked(c *conn) bool {
+	a := &z.arm
+	a.op = unix.EPOLL_CTL_MOD
+	if !c.polled {
+		a.op = unix.EPOLL_CTL_ADD
+	}
+	a.event = unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(c.number), Pad: int32(c.number >> 32)}
+	a.err, a.raw = nil, c.raw
+	if err := z.raw.Control(a.with); err != nil {
+		a.err = err
+	}
+	a.raw = nil
+	c.polled = c.polled || a.err == nil
+	return a.err == nil
 }
 
 // wake gives c a goroutine if it sleeps. It may be called by anyone, under any
@@ -153,7 +183,6 @@ func (z *sleepers) sweep() {
 
 // awake takes up the life of a connection that slept.
 func (c *conn) awake() {
-	c.srv.sleepers.watch(c, unix.EPOLL_CTL_DEL)
 	c.asked = false
 	c.stayAwake()
 	c.serve()
