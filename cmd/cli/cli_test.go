@@ -119,6 +119,27 @@ func TestQuotaText(t *testing.T) {
 	}
 }
 
+func TestParseACL(t *testing.T) {
+	tests := []struct{ text, entries, complaints string }{
+		{"world:anyone:cdrwa", "world:anyone:cdrwa", ""},
+		{"world:anyone:r,ip:10.0.0.1/8:rw", "world:anyone:r ip:10.0.0.1/8:rw", ""},
+		{"digest:bob:hash:w", "digest:bob:hash:w", ""},
+		{"world:anyone:r,,", "world:anyone:r", ""},
+		{",world:anyone:r", "world:anyone:r", " does not have the form scheme:id:perm\n"},
+		{",", "", ""},
+		{"", "", " does not have the form scheme:id:perm\n"},
+		{"world:anyone", "", "world:anyone does not have the form scheme:id:perm\n"},
+		{"world:anyone:rx", "world:anyone:r", "Unknown perm type: x\n"},
+	}
+	for _, tt := range tests {
+		var complaints bytes.Buffer
+		entries := strings.Join(aclTexts(parseACL(tt.text, &complaints)), " ")
+		if entries != tt.entries || complaints.String() != tt.complaints {
+			t.Errorf("%q: got %q, said %q; want %q and %q", tt.text, entries, &complaints, tt.entries, tt.complaints)
+		}
+	}
+}
+
 func TestNearest(t *testing.T) {
 	tests := []struct{ name, want string }{
 		{"getacl", "getAcl"}, {"lss", ""}, {"creat", "create"}, {"deletall", "deleteall"}, {"stta", ""}, {"xyzzy", ""}, {"gets", "get"}, {"tee", "tree"},

@@ -79,10 +79,14 @@ func permText(perms int32) string {
 }
 
 // parseACL reads scheme:id:perms,… and complains of entries and letters that it
-// leaves out.
+// leaves out. As in Java, commas at the end separate nothing.
 func parseACL(text string, complain io.Writer) []protocol.ACL {
 	var list []protocol.ACL
-	for one := range strings.SplitSeq(text, ",") {
+	entries := strings.TrimRight(text, ",")
+	if entries == "" && text != "" {
+		return nil
+	}
+	for one := range strings.SplitSeq(entries, ",") {
 		first, last := strings.IndexByte(one, ':'), strings.LastIndexByte(one, ':')
 		if first == last {
 			fmt.Fprintln(complain, one+" does not have the form scheme:id:perm")

@@ -103,6 +103,9 @@ getAcl
 getAcl /none
 setAcl /app
 setAcl /app bad
+setAcl /app ,
+setAcl /app world:anyone:cdrwa,
+setAcl /app ,world:anyone:cdrwa
 setAcl /app world:anyone:cdrwa
 setAcl -s /app world:anyone:cdrwa
 setAcl -v 9 /app world:anyone:cdrwa
