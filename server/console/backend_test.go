@@ -252,11 +252,14 @@ func (b *backend) makeNode(path string, data []byte) {
 	}
 }
 
+// patience bounds the wait for a state, which a loaded machine may keep waiting.
+const patience = 2 * time.Minute
+
 // eventually awaits a state.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	if !within(10*time.Second, cond) {
-		t.Fatalf("not within 10 s: %s", what)
+	if !within(patience, cond) {
+		t.Fatalf("not within %v: %s", patience, what)
 	}
 }
 

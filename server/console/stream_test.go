@@ -213,7 +213,7 @@ func TestStreamsEnd(t *testing.T) {
 		l.resp.Body.Close()
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	if !within(10*time.Second, func() bool { return runtime.NumGoroutine() <= before }) {
+	if !within(patience, func() bool { return runtime.NumGoroutine() <= before }) {
 		stacks := make([]byte, 1<<20)
 		t.Errorf("%d goroutines before, now:\n%s", before, stacks[:runtime.Stack(stacks, true)])
 	}
