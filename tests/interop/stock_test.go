@@ -23,7 +23,7 @@ const (
 )
 
 // clientTimeout bounds a single run of a client program. It is far above what one takes, for a loaded machine.
-const clientTimeout = 60 * time.Second
+const clientTimeout = 3 * time.Minute
 
 // eachSize runs test against a lone server and against an ensemble of three, each freshly started.
 func eachSize(t *testing.T, test func(t *testing.T, e *harness.Ensemble)) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,10 +19,13 @@ import (
 )
 
 // expectTimeout bounds the wait for one answer of an interactive program.
-const expectTimeout = 30 * time.Second
+const expectTimeout = 2 * time.Minute
 
 // escapes are what a terminal program writes that is not text: control sequences, and the returns before newlines.
 var escapes = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r|\x07")
+
+// unfinished is a control sequence of which the rest has not been read yet.
+var unfinished = regexp.MustCompile("\x1b(\\[[0-9;?]*)?$")
 
 // terminal is an interactive program whose output is read as it comes.
 type terminal struct {
@@ -78,10 +82,17 @@ func openTerminal(t *testing.T, cmd *exec.Cmd, typed bool) *terminal {
 // read gathers the output until the last holder of the terminal's other end is gone.
 func (c *terminal) read(from io.Reader) {
 	buf := make([]byte, 4096)
+	var kept []byte
 	for {
 		n, err := from.Read(buf)
+		fresh := append(kept, buf[:n]...)
+		whole := len(fresh)
+		if loc := unfinished.FindIndex(fresh); loc != nil {
+			whole = loc[0]
+		}
+		kept = slices.Clone(fresh[whole:])
 		c.mu.Lock()
-		c.text = append(c.text, escapes.ReplaceAll(buf[:n], nil)...)
+		c.text = append(c.text, escapes.ReplaceAll(fresh[:whole], nil)...)
 		c.over = err != nil
 		close(c.more)
 		c.more = make(chan struct{})
@@ -110,7 +121,17 @@ func (c *terminal) expect(pattern string) string {
 // expectAll is expect for several patterns, which may match in any order.
 func (c *terminal) expectAll(patterns ...string) string {
 	c.t.Helper()
-	deadline := time.After(expectTimeout)
+	said, missing := c.appears(expectTimeout, patterns...)
+	if missing != "" {
+		c.t.Fatalf("no %q within %v:\n%s", missing, expectTimeout, said)
+	}
+	return said
+}
+
+// appears is expectAll for what need not come: it returns the pattern that has had no match when the time was over.
+func (c *terminal) appears(limit time.Duration, patterns ...string) (said, missing string) {
+	c.t.Helper()
+	deadline := time.After(limit)
 	for {
 		c.mu.Lock()
 		fresh, more, over := c.text[c.seen:], c.more, c.over
@@ -118,7 +139,7 @@ func (c *terminal) expectAll(patterns ...string) string {
 		end, missing := matchAll(fresh, patterns)
 		if missing == "" {
 			c.seen += end
-			return string(fresh[:end])
+			return string(fresh[:end]), ""
 		}
 		if over {
 			c.t.Fatalf("the program ended before %q:\n%s", missing, fresh)
@@ -126,7 +147,7 @@ func (c *terminal) expectAll(patterns ...string) string {
 		select {
 		case <-more:
 		case <-deadline:
-			c.t.Fatalf("no %q within %v:\n%s", missing, expectTimeout, fresh)
+			return string(fresh), missing
 		}
 	}
 }
