@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ import (
 
 // patience is how long the page may take to show what it should: far more than it
 // takes, for a loaded machine.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // browser is one Chromium for all tests; each has windows of its own, which share no
 // cookies.
@@ -60,7 +61,7 @@ func startBrowser() {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.WSURLReadTimeout(60*time.Second),
+		chromedp.WSURLReadTimeout(patience),
 	)
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses root
@@ -242,6 +243,35 @@ func (p *page) await(what, js string) {
 	})
 }
 
+// notice has the page notice when an expression becomes true, be it for a moment; what
+// it returns waits until it has.
+func (p *page) notice(what, js string) (wait func()) {
+	p.t.Helper()
+	p.do(fmt.Sprintf(`window.noticed = false;
+		new MutationObserver((_, o) => { if (%s) { window.noticed = true; o.disconnect(); } }).observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true})`, js))
+	return func() {
+		p.t.Helper()
+		p.await(what, `window.noticed`)
+	}
+}
+
+// goTo types a name in the tree, from a place to begin at, until the cursor is at a
+// path: the page takes letters for one name only if they follow upon each other.
+func (p *page) goTo(from, name, path string) {
+	p.t.Helper()
+	harness.Eventually(p.t, patience, "the cursor at "+path, func() error {
+		p.press(from + name)
+		at := ""
+		for range 20 { // the page asks the server for it
+			if at = eval[string](p, `document.querySelector(".row.cursor")?.dataset.path ?? ""`); at == path {
+				return nil
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		return fmt.Errorf("it is at %s", at)
+	})
+}
+
 // quote is a text as JavaScript has it.
 func quote(text string) string { return fmt.Sprintf("decodeURIComponent(%q)", url.PathEscape(text)) }
 
@@ -258,13 +288,21 @@ func (p *page) shows(selector, text string) {
 		element(selector, text), quote(selector)))
 }
 
-// click clicks with the mouse at the middle of an element, once it is there and can be
-// used.
+// click clicks with the mouse at the middle of an element, once it is there, can be
+// used and stands still.
 func (p *page) click(selector, text string) {
 	p.t.Helper()
 	p.shows(selector, text)
 	p.await("enabled: "+text, fmt.Sprintf(`!(%s)?.disabled`, element(selector, text)))
-	at := eval[[]float64](p, fmt.Sprintf(`(e => { e.scrollIntoView({block: "nearest"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })(%s)`, element(selector, text)))
+	middle := fmt.Sprintf(`(e => { if (!e) return []; e.scrollIntoView({block: "nearest"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })(%s)`, element(selector, text))
+	var at []float64
+	harness.Eventually(p.t, patience, fmt.Sprintf("%q in %s stands still", text, selector), func() error {
+		was := at
+		if at = eval[[]float64](p, middle); len(at) == 2 && slices.Equal(at, was) {
+			return nil
+		}
+		return fmt.Errorf("it is at %v, was at %v", at, was)
+	})
 	p.run(chromedp.MouseClickXY(at[0], at[1]))
 }
 
