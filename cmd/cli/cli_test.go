@@ -119,6 +119,61 @@ func TestQuotaText(t *testing.T) {
 	}
 }
 
+func TestVisible(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"plain größe 😀\n\ttwo\r\nlines", "plain größe 😀\n\ttwo\r\nlines"},
+		{"\x1b]0;owned\a\x1b[2J", `\x1b]0;owned\a\x1b[2J`},
+		{"over\rwritten", `over\rwritten`},
+		{"\u009b31m \x7f", `\u009b31m \x7f`},
+		{"gnp.\u202eexe", `gnp.\u202eexe`},
+	}
+	for _, tt := range tests {
+		if got := visible(tt.text); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestLastWord(t *testing.T) {
+	tests := []struct {
+		line, word string
+		start      int
+		quote      byte
+	}{
+		{"", "", 0, 0},
+		{"get", "get", 0, 0},
+		{"get ", "", 4, 0},
+		{"get -s /a", "/a", 7, 0},
+		{`get "/a b`, "/a b", 4, '"'},
+		{`get "/a b"`, "/a b", 4, '"'},
+		{`get "/a b" `, "", 11, 0},
+		{`cp '/a "b' /c`, "/c", 11, 0},
+		{`set /a'b c`, "c", 9, 0},
+	}
+	for _, tt := range tests {
+		if start, word, quote := lastWord(tt.line); start != tt.start || word != tt.word || quote != tt.quote {
+			t.Errorf("%s: got %q from %d on with %q, want %q from %d on with %q", tt.line, word, start, quote, tt.word, tt.start, tt.quote)
+		}
+	}
+}
+
+func TestQuotedIsOneWord(t *testing.T) {
+	for _, path := range []string{"/a", "/a b", `/a "b"`, "/it's", `/it's so`, "/größe und mehr"} {
+		if got := splitWords("get " + quoted(path, 0, true)); len(got) != 2 || got[1] != path {
+			t.Errorf("%s: got the words %q", path, got)
+		}
+	}
+	if got := quoted("/a b/", 0, false); got != `"/a b/` {
+		t.Errorf("what is not whole: got %s", got)
+	}
+}
+
+func TestCommonPrefixKeepsCharacters(t *testing.T) {
+	if got := commonPrefix([]string{"/é", "/è"}); got != "/" {
+		t.Errorf("got %q, want a slash", got)
+	}
+}
+
 func TestParseACL(t *testing.T) {
 	tests := []struct{ text, entries, complaints string }{
 		{"world:anyone:cdrwa", "world:anyone:cdrwa", ""},

@@ -212,6 +212,9 @@ func (sh *shell) cmdGet(ctx context.Context, p *parsed) error {
 		text = base64.StdEncoding.EncodeToString(data)
 	default:
 		text = javaText(data)
+		if isTerminal(sh.Stdout) {
+			text = visible(text)
+		}
 	}
 	fmt.Fprintln(sh.out, text)
 	if s := printed(p, stat); s != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -193,14 +194,13 @@ func (e *editor) key(line string, pos int, key rune) (string, int, bool) {
 // complete extends the word before pos as far as it is certain, and else shows what
 // there is.
 func (e *editor) complete(line string, pos int) (string, int, bool) {
-	start := strings.LastIndexAny(line[:pos], " \t") + 1
-	word := line[start:pos]
-	words := strings.Fields(line[:start])
-	found := e.candidates(words, word)
+	start, word, quote := lastWord(line[:pos])
+	found := e.candidates(splitWords(line[:start]), word)
 	if len(found) == 0 {
 		return line, pos, true
 	}
 	longest := commonPrefix(found)
+	whole := len(found) == 1 && longest != word
 	switch {
 	case len(found) == 1 && !strings.HasPrefix(longest, "/"):
 		longest += " "
@@ -210,14 +210,63 @@ func (e *editor) complete(line string, pos int) (string, int, bool) {
 		e.show(found)
 		return line, pos, true
 	}
+	longest = quoted(longest, quote, whole)
 	return line[:start] + longest + line[pos:], start + len(longest), true
+}
+
+// lastWord returns where the last word of a line begins, for splitWords, the word
+// without its quotes, and the quote before it, 0 for none.
+func lastWord(line string) (start int, word string, quote byte) {
+	i := 0
+	for {
+		for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
+			i++
+		}
+		if i == len(line) {
+			return i, "", 0
+		}
+		if q := line[i]; q == '"' || q == '\'' {
+			inside, _, closed := strings.Cut(line[i+1:], string(q))
+			end := i + 1 + len(inside) + 1
+			if !closed || end == len(line) {
+				return i, inside, q
+			}
+			i = end
+			continue
+		}
+		n := strings.IndexAny(line[i:], " \t")
+		if n < 0 {
+			return i, line[i:], 0
+		}
+		i += n
+	}
+}
+
+// quoted writes a word so that splitWords reads it as one: in quotes if it had one or
+// has a space, which stay open for as long as it is not whole.
+func quoted(word string, quote byte, whole bool) string {
+	if quote == 0 && strings.HasPrefix(word, "/") && strings.ContainsAny(word, " \t") {
+		quote = '"'
+		if strings.Contains(word, `"`) {
+			quote = '\''
+		}
+	}
+	if quote == 0 {
+		return word
+	}
+	word = string(quote) + word
+	if whole {
+		word += string(quote)
+	}
+	return word
 }
 
 func commonPrefix(words []string) string {
 	prefix := words[0]
 	for _, w := range words[1:] {
 		for !strings.HasPrefix(w, prefix) {
-			prefix = prefix[:len(prefix)-1]
+			_, size := utf8.DecodeLastRuneInString(prefix)
+			prefix = prefix[:len(prefix)-size]
 		}
 	}
 	return prefix

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,27 @@ import (
 func javaText(data []byte) string {
 	d := protocol.NewDecoder(protocol.AppendBuffer(nil, data))
 	return d.String()
+}
+
+// visible writes what a terminal would obey, or what turns the direction of writing,
+// as Go escapes: what somebody has put into a znode does not move the cursor.
+func visible(text string) string {
+	obeyed := func(r rune) bool {
+		return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+	}
+	if strings.IndexFunc(text, obeyed) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		if obeyed(r) && !strings.HasPrefix(text[i:], "\r\n") {
+			quote := strconv.QuoteRune(r)
+			b.WriteString(quote[1 : len(quote)-1])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // javaTime is Date.toString, in the local zone.

@@ -234,6 +234,16 @@ func TestCLIPrompt(t *testing.T) {
 	c.expect(`^changed\n`)
 	c.expect(prompt())
 
+	// A path with a space is completed as one word, and what is in a znode does not reach the terminal as it is.
+	keys("create '/two words'\r")
+	c.expect(prompt())
+	cliRun(t, e.Connect(), 0, "create", "/two words/below", "\x1b]0;owned\a")
+	complete("get /two", `get "/two words"$`)
+	complete("\t", `get "/two words/below"$`)
+	keys("\r")
+	c.expect(`^\\x1b\]0;owned\\a\n`)
+	c.expect(prompt())
+
 	keys("deleteall /application\r")
 	c.expect(`Delete /application and the 1 znodes below it\? \[y/N\] $`)
 	keys("\r")
