@@ -113,9 +113,9 @@ func (sh *shell) advice(err error) string {
 	case protocol.ErrBadVersion:
 		return "somebody has changed it; see its dataVersion with: stat " + refused.Path
 	case protocol.ErrNoNode:
-		if parent := client.Parent(refused.Path); parent != "" {
-			return "see what is there with: ls " + parent
-		}
+		return sh.whereFrom(refused.Path)
+	case protocol.ErrNodeExists:
+		return "see it with: get " + refused.Path
 	case protocol.ErrReconfigDisabled:
 		return "the servers need reconfigEnabled=true"
 	case protocol.ErrSessionExpired:
@@ -124,4 +124,27 @@ func (sh *shell) advice(err error) string {
 		return "see the limits with: listquota"
 	}
 	return ""
+}
+
+// whereFrom says how far a path that leads to nothing does lead.
+func (sh *shell) whereFrom(path string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), completionTimeout)
+	defer cancel()
+	for missing := path; ; {
+		parent := client.Parent(missing)
+		if parent == "" {
+			return ""
+		}
+		stat, err := sh.zk.Exists(ctx, parent, false)
+		switch {
+		case err != nil:
+			return ""
+		case stat == nil:
+			missing = parent
+		case missing == path:
+			return "see what is there with: ls " + parent
+		default:
+			return "there is no " + missing + "; see what is there with: ls " + parent
+		}
+	}
 }

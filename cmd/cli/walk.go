@@ -36,6 +36,8 @@ type znode struct {
 	data []byte
 	stat *protocol.Stat
 	acl  []protocol.ACL // if asked for
+
+	denied bool // may not be read: path is all that is known, see what.lenient
 }
 
 func (z *znode) name() string { return z.path[strings.LastIndexByte(z.path, '/')+1:] }
@@ -48,6 +50,8 @@ func (z *znode) ephemeral() bool { return z.stat.EphemeralOwner != 0 }
 type what struct {
 	data, acl bool
 	depth     int // 0 is no limit
+	// lenient keeps znodes that may not be read; denials tells them.
+	lenient bool
 }
 
 // load reads a subtree, level by level, and returns it sorted so that each znode is
@@ -67,8 +71,14 @@ func (sh *shell) load(ctx context.Context, zk *client.Client, root string, want 
 		lists := make([][]string, len(level))
 		for from := 0; from < len(level); from += atOnce {
 			part := level[from:min(from+atOnce, len(level))]
-			err := each(len(part), func(i int) (err error) {
-				found[from+i], lists[from+i], err = readOne(ctx, zk, part[i], want, want.depth == 0 || depth < want.depth)
+			err := each(len(part), func(i int) error {
+				below := want.depth == 0 || depth < want.depth
+				z, names, err := readOne(ctx, zk, part[i], want, below)
+				var refused *client.Error
+				if want.lenient && errors.As(err, &refused) && refused.Code == protocol.ErrNoAuth {
+					z, err = znode{path: part[i], stat: &protocol.Stat{}, denied: true}, nil
+				}
+				found[from+i], lists[from+i] = z, names
 				return ignoreNoNode(err)
 			})
 			if err != nil {
@@ -90,6 +100,31 @@ func (sh *shell) load(ctx context.Context, zk *client.Client, root string, want 
 		return strings.Compare(strings.ReplaceAll(a.path, "/", "\x00"), strings.ReplaceAll(b.path, "/", "\x00"))
 	})
 	return all, nil
+}
+
+// maxDenials bounds how many znodes an error names.
+const maxDenials = 10
+
+// denials is the error, behind what could be read, for the znodes that a lenient walk
+// has not read.
+func denials(all []znode) error {
+	var lines []string
+	n := 0
+	for _, z := range all {
+		if !z.denied {
+			continue
+		}
+		if n++; n <= maxDenials {
+			lines = append(lines, errorText(&client.Error{Code: protocol.ErrNoAuth, Path: z.path}))
+		}
+	}
+	if n > maxDenials {
+		lines = append(lines, fmt.Sprintf("… and %d more", n-maxDenials))
+	}
+	if n == 0 {
+		return nil
+	}
+	return failed("%s", strings.Join(lines, "\n"))
 }
 
 func readOne(ctx context.Context, zk *client.Client, path string, want what, below bool) (z znode, names []string, err error) {
@@ -139,12 +174,12 @@ func (sh *shell) cmdTree(ctx context.Context, p *parsed) error {
 	if err != nil {
 		return err
 	}
-	all, err := sh.load(ctx, sh.zk, root, what{depth: depth})
+	all, err := sh.load(ctx, sh.zk, root, what{depth: depth, lenient: true})
 	if err != nil {
 		return err
 	}
 	if sh.inv.json {
-		return sh.emit(treeJSON(all))
+		return errors.Join(sh.emit(treeJSON(all)), denials(all))
 	}
 	fmt.Fprintln(sh.out, root)
 	// From the end, for a line needs to know whether a sibling follows.
@@ -175,7 +210,10 @@ func (sh *shell) cmdTree(ctx context.Context, p *parsed) error {
 	}
 	for i, z := range all[1:] {
 		note := ""
-		if p.has("s") {
+		switch {
+		case z.denied:
+			note = "  not readable"
+		case p.has("s"):
 			note = "  " + units.Bytes(int64(z.stat.DataLength))
 		}
 		if z.ephemeral() {
@@ -187,7 +225,7 @@ func (sh *shell) cmdTree(ctx context.Context, p *parsed) error {
 		fmt.Fprintln(sh.out, prefixes[i+1]+z.name()+note)
 	}
 	fmt.Fprintf(sh.out, "%d znodes\n", len(all))
-	return nil
+	return denials(all)
 }
 
 // branch is a znode with all below it.
@@ -217,7 +255,7 @@ func (sh *shell) cmdDu(ctx context.Context, p *parsed) error {
 	if err != nil {
 		return err
 	}
-	all, err := sh.load(ctx, sh.zk, root, what{})
+	all, err := sh.load(ctx, sh.zk, root, what{lenient: true})
 	if err != nil {
 		return err
 	}
@@ -254,13 +292,13 @@ func (sh *shell) cmdDu(ctx context.Context, p *parsed) error {
 		return strings.Compare(a.Path, b.Path)
 	})
 	if sh.inv.json {
-		return sh.emit(list)
+		return errors.Join(sh.emit(list), denials(all))
 	}
 	fmt.Fprintf(sh.out, "%10s %10s  %s\n", "data", "znodes", "subtree")
 	for _, s := range list {
 		fmt.Fprintf(sh.out, "%10s %10d  %s\n", units.Bytes(s.Bytes), s.Znodes, s.Path)
 	}
-	return nil
+	return denials(all)
 }
 
 func (sh *shell) cmdFind(ctx context.Context, p *parsed) error {
@@ -272,7 +310,7 @@ func (sh *shell) cmdFind(ctx context.Context, p *parsed) error {
 	if _, err := path.Match(glob, ""); err != nil {
 		return failed("-name %s: %v", glob, err)
 	}
-	all, err := sh.load(ctx, sh.zk, p.args[1], what{data: p.has("data")})
+	all, err := sh.load(ctx, sh.zk, p.args[1], what{data: p.has("data"), lenient: true})
 	if err != nil {
 		return err
 	}
@@ -285,12 +323,12 @@ func (sh *shell) cmdFind(ctx context.Context, p *parsed) error {
 		}
 	}
 	if sh.inv.json {
-		return sh.emit(map[string]any{"paths": paths})
+		return errors.Join(sh.emit(map[string]any{"paths": paths}), denials(all))
 	}
 	for _, one := range paths {
 		fmt.Fprintln(sh.out, one)
 	}
-	return nil
+	return denials(all)
 }
 
 // jsonData is a znode's data in JSON: as text where they are text.

@@ -58,6 +58,18 @@ func TestCLIOwnCommands(t *testing.T) {
 	want(do("find", "/app", "-data", "22"), "/app/two\n")
 	want(do("find", "/app", "-min", "3"), "/app\n/app/one/deep\n")
 
+	// What may not be read does not keep the rest from being seen.
+	do("create", "/shut", "secret", "world:anyone:cda")
+	for line, seen := range map[string]string{
+		"tree /": "├── shut  not readable\n", "du /": " 0 B          1  /shut", "find / -name shut": "/shut", "find / -data deeper": "/app/one/deep",
+	} {
+		stdout, stderr := cliRun(t, server, 1, strings.Fields(line)...)
+		if !strings.Contains(stdout, seen) || !strings.HasSuffix(stderr, "Insufficient permission : /shut\n") {
+			t.Errorf("%s beside what may not be read: %q, %q", line, stdout, stderr)
+		}
+	}
+	do("delete", "/shut")
+
 	do("cp", "-R", "/app", "/copy")
 	want(do("diff", server, "/app"), "")
 	do("set", "/copy/two", "2")
@@ -251,6 +263,9 @@ func TestCLIPrompt(t *testing.T) {
 	c.expect(prompt())
 	keys("delete /application\r")
 	c.expect(`^Node not empty: /application\ndelete it with its children by: deleteall /application\n`)
+	c.expect(prompt())
+	keys("create /a/b/c\r")
+	c.expect(`^Node does not exist: /a/b/c\nthere is no /a; see what is there with: ls /\n`)
 	c.expect(prompt())
 	keys("getacl /\r")
 	c.expect(`^Command not found: Command not found getacl; do you mean getAcl\?\n`)
