@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,9 +35,10 @@ type pending struct {
 // everything here except what is said to be for others; where there is a gate,
 // another one may call send.
 type conn struct {
-	index int
-	nc    net.Conn
-	clock clock
+	index  int
+	nc     net.Conn
+	stream stream // of nc
+	clock  clock
 	session
 
 	src source
@@ -84,8 +84,9 @@ type conn struct {
 // inWrite as a time of a write keeps the keeper away.
 const inWrite = int64(1) << 62
 
-// Sizes of a read buffer: as much as the replies under way, and not so much that
-// a thousand connections need what the servers could use.
+// Sizes of a read buffer: more than the replies under way take, since only a
+// reading that leaves room has taken all there is; and not so much that a thousand
+// connections need what the servers could use.
 const (
 	minReadBytes = 64
 	maxReadBytes = 128 << 10
@@ -98,7 +99,7 @@ func newConn(index int, cl clock, window, replyBytes int, timeout time.Duration)
 		index:   index,
 		clock:   cl,
 		session: session{timeout: timeout},
-		in:      make([]byte, min(max(window*replyBytes, minReadBytes), maxReadBytes)),
+		in:      make([]byte, min(window*replyBytes+minReadBytes, maxReadBytes)),
 		ring:    make([]pending, window),
 	}
 }
@@ -109,6 +110,7 @@ func (c *conn) attach(nc net.Conn) {
 	c.mu.Lock()
 	c.nc = nc
 	c.mu.Unlock()
+	c.stream.init(nc)
 	c.from, c.to = 0, 0
 	c.granted.Store(int64(c.timeout))
 	c.wrote.Store(now)
@@ -124,21 +126,31 @@ func (c *conn) loop() error {
 	c.enter()
 	c.up = true
 	c.leave()
-	for {
-		c.enter()
-		err := c.send()
-		ended := c.under == 0 && (c.dry && !c.lasting || c.stopping.Load())
-		c.leave()
-		switch {
-		case err != nil:
-			return err
-		case ended:
-			return nil
-		}
-		if err := c.receive(); err != nil {
-			return err
-		}
+	ended, err := c.turn()
+	if ended || err != nil {
+		return err
 	}
+	return c.stream.follow(c)
+}
+
+// turn sends what there is room for, and tells whether all is done.
+func (c *conn) turn() (ended bool, err error) {
+	c.enter()
+	defer c.leave()
+	err = c.send()
+	return c.under == 0 && (c.dry && !c.lasting || c.stopping.Load()), err
+}
+
+// free is the room for what is read next, never empty.
+func (c *conn) free() []byte { return c.in[c.to:] }
+
+// arrived handles n bytes that were read into free, and sends what they have
+// made room for.
+func (c *conn) arrived(n int) (ended bool, err error) {
+	if err := c.receive(n); err != nil {
+		return false, err
+	}
+	return c.turn()
 }
 
 func (c *conn) enter() {
@@ -202,20 +214,13 @@ func (c *conn) flush() error {
 		return nil
 	}
 	c.wrote.Store(inWrite)
-	_, err := c.nc.Write(c.out)
+	err := c.stream.write(c.out)
 	c.wrote.Store(c.clock.now())
 	return err
 }
 
-// receive reads once and handles all replies that are complete.
-func (c *conn) receive() error {
-	n, err := c.nc.Read(c.in[c.to:])
-	if n == 0 {
-		if err == nil {
-			err = errors.New("nothing read")
-		}
-		return err
-	}
+// receive handles all replies that are complete with n bytes more.
+func (c *conn) receive(n int) error {
 	c.to += n
 	now := c.clock.now()
 	c.heard.Store(now)
@@ -253,7 +258,7 @@ func (c *conn) room(size int) {
 		c.from, c.to = 0, 0
 		return
 	case size > len(c.in):
-		in := make([]byte, size)
+		in := make([]byte, size+minReadBytes)
 		c.to = copy(in, c.in[c.from:c.to])
 		c.in, c.from = in, 0
 	case c.from > 0 && len(c.in)-c.from < max(size, len(c.in)/2):

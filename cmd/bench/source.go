@@ -125,7 +125,7 @@ func (s *sources) value() []byte {
 func (s *sources) replyBytes() int {
 	const head, stat = lengthBytes + headerBytes, 68
 	switch s.w.Name {
-	case Get, Mixed:
+	case Get, Mixed, Watch:
 		return head + 4 + s.w.Size + stat
 	case Children:
 		return head + 4 + 12*s.w.Children + stat
