@@ -316,13 +316,17 @@ func (c *conn) end(patience time.Duration) {
 	}
 }
 
+// closeFrame is the request that closes a session.
+func closeFrame(xid int32) []byte {
+	b, mark := protocol.BeginFrame(nil)
+	return protocol.EndFrame((&protocol.RequestHeader{Xid: xid, Op: protocol.OpCloseSession}).Append(b), mark)
+}
+
 // closeSession ends the session of a connection and waits for the reply until
 // patience is over. Replies to older requests are dropped.
 func closeSession(nc net.Conn, xid int32, patience time.Duration) error {
 	nc.SetDeadline(time.Now().Add(patience))
-	b, mark := protocol.BeginFrame(nil)
-	b = protocol.EndFrame((&protocol.RequestHeader{Xid: xid, Op: protocol.OpCloseSession}).Append(b), mark)
-	if _, err := nc.Write(b); err != nil {
+	if _, err := nc.Write(closeFrame(xid)); err != nil {
 		return err
 	}
 	var head [lengthBytes + headerBytes]byte

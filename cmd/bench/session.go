@@ -50,7 +50,8 @@ func (s *session) open(ctx context.Context, addr string, patience time.Duration)
 	return nc, nil
 }
 
-func (s *session) handshake(nc net.Conn) error {
+// hello is what asks for the session.
+func (s *session) hello() []byte {
 	q := protocol.ConnectRequest{
 		LastZxidSeen: s.zxid,
 		Timeout:      int32(s.timeout.Milliseconds()),
@@ -59,7 +60,11 @@ func (s *session) handshake(nc net.Conn) error {
 		HasReadOnly:  true,
 	}
 	b, mark := protocol.BeginFrame(nil)
-	if _, err := nc.Write(protocol.EndFrame(q.Append(b), mark)); err != nil {
+	return protocol.EndFrame(q.Append(b), mark)
+}
+
+func (s *session) handshake(nc net.Conn) error {
+	if _, err := nc.Write(s.hello()); err != nil {
 		return err
 	}
 	var head [lengthBytes]byte
