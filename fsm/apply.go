@@ -32,6 +32,7 @@ func (f *FSM) applyRequest(l *raft.Log, o Origin, seq uint64, payload []byte) er
 		return nil
 	}
 	r := &f.result
+	clear(r.Multi) // paths, which are parts of the last entry
 	*r = Result{Multi: r.Multi[:0], Index: l.Index}
 	var err error
 	switch k {

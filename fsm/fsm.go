@@ -146,6 +146,7 @@ type FSM struct {
 	result  Result
 	client  ClientRequest
 	events  []event
+	ops     []protocol.MultiOp // empty; see decodeMulti
 	quotas  quotaImage
 	answers []interface{} // to Raft: nils, for nothing travels back
 }

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/hashicorp/raft"
 
@@ -252,6 +256,31 @@ func TestMulti(t *testing.T) {
 	}
 }
 
+// What is kept of the last multi's storage must not hold on to its entry, of which
+// its paths are parts.
+func TestEntryIsLetGo(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	m.create("/m", 0)
+	ops := make([]any, 100)
+	for i := range ops {
+		ops[i] = &protocol.SetDataRequest{Path: "/m", Data: []byte("new"), Version: -1}
+	}
+	broken := append(slices.Clone(ops), &protocol.CheckVersionRequest{Path: "/m", Version: 99})
+	for _, ops := range [][]any{ops, broken} {
+		m.client(protocol.OpMulti, multiBody(ops...))
+		last := m.log[len(m.log)-1]
+		entry := weak.Make(&last.Data[0])
+		last.Data, m.results, m.wrote = nil, nil, nil
+		m.client(protocol.OpMulti, multiBody(ops[0]))
+		for deadline := time.Now().Add(time.Minute); entry.Value() != nil; runtime.GC() {
+			if time.Now().After(deadline) {
+				t.Fatalf("an entry with a multi of %d is still held after the next one", len(ops))
+			}
+		}
+	}
+}
+
 // TestReplay gives one random log to two machines, one of them restored from a
 // snapshot half-way: their states must be equal.
 func TestReplay(t *testing.T) {
@@ -429,9 +458,35 @@ func BenchmarkApply(b *testing.B) {
 				seq++
 				e := AppendRequest(AppendEntryHeader(nil, 1), local, seq, payload)
 				SetEntryCount(e, 1)
-				m.f.ApplyBatch([]*raft.Log{{Index: seq, Term: 1, Type: raft.LogCommand, Data: e}})
-				m.results = m.results[:0]
+				m.f.ApplyBatch([]*raft.Log{{Index: m.f.applied + 1, Term: 1, Type: raft.LogCommand, Data: e}})
+				m.results, m.wrote = m.results[:0], m.wrote[:0]
+			}
+			if m.f.servers[localSID].lastSeq != seq {
+				b.Errorf("applied up to %d of %d", m.f.servers[localSID].lastSeq, seq)
 			}
 		})
 	}
+	b.Run("op=multi/sets=10/bytes=1024", func(b *testing.B) {
+		m := newMachine(b)
+		m.open(100, 1)
+		ops := make([]any, 10)
+		for i := range ops {
+			path := fmt.Sprintf("/a%d", i)
+			m.create(path, 0)
+			ops[i] = &protocol.SetDataRequest{Path: path, Data: make([]byte, 1024), Version: -1}
+		}
+		payload := (&ClientRequest{Session: 100, Conn: 1, Op: protocol.OpMulti, Body: multiBody(ops...), IDs: []protocol.ID{{Scheme: "ip", ID: "127.0.0.1"}}}).Append(nil)
+		seq := m.seq[local]
+		b.ReportAllocs()
+		for b.Loop() {
+			seq++
+			e := AppendRequest(AppendEntryHeader(nil, 1), local, seq, payload)
+			SetEntryCount(e, 1)
+			m.f.ApplyBatch([]*raft.Log{{Index: m.f.applied + 1, Term: 1, Type: raft.LogCommand, Data: e}})
+			m.results, m.wrote = m.results[:0], m.wrote[:0]
+		}
+		if m.f.servers[localSID].lastSeq != seq {
+			b.Errorf("applied up to %d of %d", m.f.servers[localSID].lastSeq, seq)
+		}
+	})
 }

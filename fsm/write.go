@@ -43,8 +43,9 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 	var ops []protocol.MultiOp
 	var undecodable error
 	if r.Op == protocol.OpMulti {
-		d := protocol.NewDecoder(r.Body)
-		if ops, undecodable = protocol.DecodeMulti(&d); errors.Is(undecodable, protocol.ErrMultiACL) {
+		ops, undecodable = f.decodeMulti(r.Body)
+		defer f.releaseOps(ops)
+		if errors.Is(undecodable, protocol.ErrMultiACL) {
 			res.Err = protocol.ErrMarshalling
 			return nil
 		}
@@ -66,7 +67,7 @@ func (f *FSM) applyClient(term uint64, o Origin, p *payloadReader, res *Result) 
 		w.multi(ops, res)
 		return nil
 	}
-	d := protocol.NewDecoder(r.Body)
+	d := protocol.NewSharingDecoder(r.Body) // Raft's entries never change
 	var sub SubResult
 	switch r.Op {
 	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer:
@@ -377,7 +378,7 @@ func (w *write) multi(ops []protocol.MultiOp, res *Result) {
 		return
 	}
 	t.Rollback()
-	w.f.events = w.f.events[:0]
+	w.f.dropEvents()
 	code := res.Multi[failed].Err
 	res.Multi = res.Multi[:0]
 	if code == protocol.ErrMarshalling {
@@ -426,5 +427,31 @@ func (f *FSM) fireEvents() {
 			f.watches.DataChanged(e.path, e.zxid, e.nodeACL)
 		}
 	}
+	f.dropEvents()
+}
+
+// dropEvents forgets the events and the requests that their paths are parts of.
+func (f *FSM) dropEvents() {
+	clear(f.events)
 	f.events = f.events[:0]
+}
+
+// maxOpsKept bounds the storage that is kept for the operations of the next multi.
+const maxOpsKept = 1024
+
+// decodeMulti decodes the body of a multi into the storage of the last one, which
+// releaseOps must give back. The paths are parts of the body.
+func (f *FSM) decodeMulti(body []byte) ([]protocol.MultiOp, error) {
+	d := protocol.NewSharingDecoder(body)
+	ops := f.ops
+	f.ops = nil
+	return protocol.DecodeMultiInto(ops, &d)
+}
+
+// releaseOps keeps the storage of ops, and none of what they point to.
+func (f *FSM) releaseOps(ops []protocol.MultiOp) {
+	if cap(ops) <= maxOpsKept {
+		clear(ops)
+		f.ops = ops[:0]
+	}
 }

@@ -33,14 +33,19 @@ var (
 // behind it counts more. A Decoder is a plain value that needs no release;
 // copying it copies the position. It may not be shared between goroutines.
 type Decoder struct {
-	b    []byte // what has not been read yet; nil after an error
-	err  error
-	null bool // a path was null
+	b      []byte // what has not been read yet; nil after an error
+	err    error
+	null   bool // a path was null
+	shares bool // Path is PathShared
 }
 
 // NewDecoder returns a Decoder at the start of b, which must stay unchanged as
 // long as buffers obtained from the Decoder are in use.
 func NewDecoder(b []byte) Decoder { return Decoder{b: b} }
+
+// NewSharingDecoder is NewDecoder for input that never changes: [Decoder.Path] is
+// [Decoder.PathShared] then. Whoever keeps a path keeps all of the input.
+func NewSharingDecoder(b []byte) Decoder { return Decoder{b: b, shares: true} }
 
 // Err returns the first error, one of [ErrShort], [ErrLength], [ErrNull],
 // [ErrMultiOp] and [ErrMultiACL], or nil.
@@ -142,6 +147,9 @@ func (d *Decoder) StringNull() (s string, isNull bool) {
 // Path reads a string that may not be null: the znode path of a request. Null
 // is an error, [ErrNull]; whether the path is well-formed is not looked at.
 func (d *Decoder) Path() string {
+	if d.shares {
+		return d.PathShared()
+	}
 	s, isNull := d.StringNull()
 	d.null = d.null || isNull
 	return s

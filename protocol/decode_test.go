@@ -79,6 +79,10 @@ func TestMalformedInput(t *testing.T) {
 			if d.Err() != tt.err || d.Remaining() != tt.after {
 				t.Errorf("err %v, want %v; %d bytes left, want %d", d.Err(), tt.err, d.Remaining(), tt.after)
 			}
+			s := NewSharingDecoder(unhex(t, tt.in))
+			if g, w := fmt.Sprintf("%#v", tt.read(&s)), fmt.Sprintf("%#v", tt.want); g != w || s.Err() != tt.err || s.Remaining() != tt.after {
+				t.Errorf("sharing: got %s, err %v, %d bytes left; want %s, %v, %d", g, s.Err(), s.Remaining(), w, tt.err, tt.after)
+			}
 		})
 	}
 }

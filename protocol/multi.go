@@ -57,13 +57,18 @@ type MultiOp struct {
 // MultiOperationRecord): createTTL without a TTL mode is a plain create, its TTL
 // dropped; create and create2 with the container mode are createContainer.
 func DecodeMulti(d *Decoder) ([]MultiOp, error) {
-	return decodeOps(d, (*MultiOp).decodeWrite)
+	return decodeOps(nil, d, (*MultiOp).decodeWrite)
+}
+
+// DecodeMultiInto is DecodeMulti into the storage of ops, whose content is lost.
+func DecodeMultiInto(ops []MultiOp, d *Decoder) ([]MultiOp, error) {
+	return decodeOps(ops[:0], d, (*MultiOp).decodeWrite)
 }
 
 // DecodeMultiRead reads the body of a multiRead, which takes getData and
 // getChildren only, up to and with its end mark. Errors are as in DecodeMulti.
 func DecodeMultiRead(d *Decoder) ([]MultiOp, error) {
-	return decodeOps(d, (*MultiOp).decodeRead)
+	return decodeOps(nil, d, (*MultiOp).decodeRead)
 }
 
 // multiOpMinBytes is the shortest sub-operation: a header, an empty path and a
@@ -71,8 +76,10 @@ func DecodeMultiRead(d *Decoder) ([]MultiOp, error) {
 // in memory, and append's own growth would multiply that.
 const multiOpMinBytes = 9 + 4 + 1
 
-func decodeOps(d *Decoder, decode func(*MultiOp, *Decoder)) ([]MultiOp, error) {
-	ops := make([]MultiOp, 0, min(8, d.Remaining()/multiOpMinBytes))
+func decodeOps(ops []MultiOp, d *Decoder, decode func(*MultiOp, *Decoder)) ([]MultiOp, error) {
+	if ops == nil {
+		ops = make([]MultiOp, 0, min(8, d.Remaining()/multiOpMinBytes))
+	}
 	for {
 		var h MultiHeader
 		h.Decode(d)

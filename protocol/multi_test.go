@@ -106,6 +106,13 @@ func TestDecodeMulti(t *testing.T) {
 			if d.Remaining() != len("trailing") {
 				t.Errorf("%d bytes left, want those behind the end mark", d.Remaining())
 			}
+			if !tt.read {
+				used := []MultiOp{{Type: OpCheck, Check: CheckVersionRequest{"/used", 1}, TTL: 9}, {Type: OpDelete, Delete: DeleteRequest{"/used", 1}}}
+				d = NewSharingDecoder(body)
+				if into, err := DecodeMultiInto(used, &d); err != nil || !reflect.DeepEqual(into, got) {
+					t.Errorf("into used storage: err %v\n got %+v\nwant %+v", err, into, got)
+				}
+			}
 			d = NewDecoder(AppendMulti(nil, got))
 			again, err := decode(&d)
 			if !tt.once && (err != nil || d.Remaining() != 0 || !reflect.DeepEqual(again, got)) {

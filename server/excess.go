@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -51,6 +52,7 @@ func (l *excessLog) note(x *fsm.Excess) {
 			clear(l.said)
 		}
 		said = &excessSaid{}
+		key.path = strings.Clone(key.path) // it may be a part of the whole entry
 		l.said[key] = said
 	}
 	if now.Sub(l.second) >= time.Second {
