@@ -12,7 +12,10 @@ import (
 // follower's client would feel it. So a leader that has applied an entry, with
 // nothing newer on its way, tells the followers by a message without entries.
 // While writes follow each other closely the next one carries the news as well,
-// so those followers alone are told at once that wait for requests of their own.
+// so those followers alone are told at once that wait for requests of their own:
+// as soon as the commit is known, before this server applies it. The next entry
+// would tell them only when it is on their disks, for Raft looks at the commit
+// index of a message behind its entries.
 //
 // Invariant: the term of a message and that of its entry are one, and only
 // entries that this server proposed while leading are announced. So a leader out
@@ -33,7 +36,7 @@ type notices struct {
 	close   bool      // the next entry came within noticeGrace of that
 	timer   *time.Timer
 	armed   bool
-	due     []*appender // of the apply goroutine: to be told by Flush
+	due     []*appender // of the apply goroutine: to be told by Flush, or of a commit
 }
 
 func (s *notices) init(n *Node) {
@@ -49,6 +52,44 @@ func (s *notices) owe(sid int64) {
 	s.mu.Unlock()
 }
 
+// committed takes note that everything up to the Raft index is committed and about
+// to be applied here. Only the apply goroutine calls it, without the state lock; it
+// does not block.
+func (n *Node) committed(index, term uint64) {
+	if !n.newest(index, term) {
+		return
+	}
+	s := &n.notices
+	s.mu.Lock()
+	for _, p := range *n.trans.appenders.Load() {
+		if s.owed[p.sid] {
+			s.due = append(s.due, p)
+		}
+	}
+	clear(s.owed)
+	s.mu.Unlock()
+	s.tell(index, term)
+}
+
+// newest says whether nothing is on its way to the followers that will tell them of
+// what is committed up to an entry, while this server leads in that entry's term.
+func (n *Node) newest(index, term uint64) bool {
+	if n.mesh == nil || n.leadTerm.Load() != term {
+		return false
+	}
+	r := n.raft.Load()
+	return r != nil && r.LastIndex() == index
+}
+
+// tell tells those that are due of a commit.
+func (s *notices) tell(index, term uint64) {
+	for i, p := range s.due {
+		p.notice(index, term)
+		s.due[i] = nil
+	}
+	s.due = s.due[:0]
+}
+
 // Applied takes note that everything up to the Raft index is applied here. It
 // is called under the state lock, and does not block.
 func (n *Node) Applied(v fsm.View, index, term uint64) {
@@ -57,22 +98,16 @@ func (n *Node) Applied(v fsm.View, index, term uint64) {
 	n.releaseSyncs(v, index)
 	n.batch.noteApplied(index)
 	n.noteMembership(v)
-	if n.mesh == nil || n.leadTerm.Load() != term {
+	if !n.newest(index, term) {
 		return
-	}
-	if r := n.raft.Load(); r == nil || r.LastIndex() != index {
-		return // something newer carries the news
 	}
 	s := &n.notices
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.index, s.term, s.quietAt = index, term, time.Now()
-	for _, p := range *n.trans.appenders.Load() {
-		if !s.close || s.owed[p.sid] {
-			s.due = append(s.due, p)
-		}
+	if !s.close { // those that wait for their own know already
+		s.due = append(s.due, *n.trans.appenders.Load()...)
 	}
-	clear(s.owed)
 	if s.close && !s.armed {
 		s.armed = true
 		s.timer.Reset(noticeGrace)
@@ -82,12 +117,7 @@ func (n *Node) Applied(v fsm.View, index, term uint64) {
 // Flush tells those that Applied has chosen. It does not block; only the apply
 // goroutine calls it.
 func (n *Node) Flush() {
-	s := &n.notices
-	for i, p := range s.due {
-		p.notice(s.index, s.term)
-		s.due[i] = nil
-	}
-	s.due = s.due[:0]
+	n.notices.tell(n.notices.index, n.notices.term)
 }
 
 // proposing takes note of an entry about to be proposed.

@@ -91,6 +91,8 @@ func (a applier) Apply(l *raft.Log) any { return a.ApplyBatch([]*raft.Log{l})[0]
 func (a applier) ApplyBatch(logs []*raft.Log) []any {
 	a.n.stages.applied = time.Now()
 	a.n.stages.found = logWrite{}
+	last := logs[len(logs)-1]
+	a.n.committed(last.Index, last.Term)
 	answers := a.FSM.ApplyBatch(logs)
 	a.n.cfg.Metrics.WriteBatchTime.Time(time.Since(a.n.stages.applied))
 	return answers

@@ -1,0 +1,51 @@
+package quorum
+
+import (
+	"testing"
+	"time"
+
+	"zooraft/fsm"
+	"zooraft/protocol"
+	"zooraft/server/quorum/store"
+)
+
+// A follower that waits for a request of its own hears of the commit before the
+// leader has applied it, and by a notice. On a machine that is busy elsewhere
+// Raft's own message, which comes some time after the entry, may bring the news
+// first; so it has to hold once.
+func TestNoticeBeforeApply(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	leader := leaderOf(t, all)
+	follower := all[leader.cfg.SID%3]
+	create := follower.session(1)
+	messages := func() (n uint64) {
+		for _, p := range *leader.node.trans.appenders.Load() {
+			if p.sid == follower.cfg.SID {
+				p.mu.Lock()
+				n += p.messages
+				p.mu.Unlock()
+			}
+		}
+		return n
+	}
+	try := func() bool {
+		leader.fsm.RLock() // apply waits for it
+		defer leader.fsm.RUnlock()
+		before := messages()
+		done := make(chan protocol.ErrCode, 1)
+		err := follower.node.Propose(create("/n"), completion(func(_ fsm.View, r *fsm.Result) { done <- r.Err }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := await(t, done, "result while the leader applies nothing"); code != protocol.ErrOK {
+			t.Fatalf("create: %v", code)
+		}
+		return messages() == before+1 // that with the entry
+	}
+	for deadline := time.Now().Add(2 * time.Minute); !try(); {
+		if time.Now().After(deadline) {
+			t.Fatal("the follower never hears of a commit by a notice while the leader has not applied it")
+		}
+	}
+}
