@@ -19,7 +19,7 @@ const (
 	spareChunk = 256 << 10
 	// spareWrite is the size of a write to the log from which on it counts as
 	// bulk: it would gain less by written blocks than they cost.
-	spareWrite = 64 << 10
+	spareWrite = 128 << 10
 	// spareRoom is how many segments the file system must have room for.
 	spareRoom = 4
 )
