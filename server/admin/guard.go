@@ -107,7 +107,12 @@ func paced(next http.Handler, limit time.Duration) http.Handler {
 			w.Header().Set("Connection", "close")
 			b := &body{r.Body, w, http.NewResponseController(w), limit}
 			b.extend()
-			r.Body = b
+			// net/http has to find its own body in the request: of that alone it knows that
+			// some was left, and gives the client time to read the answer. If the connection
+			// were closed at once, what still comes would have it reset, and the answer lost.
+			inner := *r
+			inner.Body = b
+			r = &inner
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -132,6 +132,36 @@ func TestRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// TestAnswerArrives: a client that goes on sending what was refused gets the answer,
+// not a reset connection.
+func TestAnswerArrives(t *testing.T) {
+	page := NewHTTP(HTTPConfig{Addr: "127.0.0.1:0", CommandURL: "/commands", IdleTimeout: time.Minute}, sample(StateStandalone), hclog.NewNullLogger())
+	if err := page.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(page.Close)
+	for range 20 {
+		q, err := http.NewRequest(http.MethodPost, "http://"+page.Addr().String()+"/commands/ruok", zeros{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.ContentLength = 1 << 40
+		resp, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusMethodNotAllowed {
+			t.Fatalf("got %s", resp.Status)
+		}
+	}
+}
+
+// zeros never end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
 // slowly reads a little less at a time than is there.
 type slowly struct{ r io.Reader }
 
