@@ -28,6 +28,13 @@ COMMIT     ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>
 TAGS        := interop,fault,bench
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+# A test that fails is run once more, by itself, and the summary names it: most of ours drive whole processes against
+# the clock, on machines that are busy with other things. Never forgiven are data races, panics, more failures than
+# three, and histories that break a rule (tests/fault).
+GOTESTSUM := gotest.tools/gotestsum@v1.13.0
+GOTEST     = $(GO) run $(GOTESTSUM) --format pkgname --format-icons text --format-hide-empty-pkg --hide-summary skipped \
+  --rerun-fails=1 --rerun-fails-max-failures 3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race
+
 # The race detector needs cgo.
 HAVE_CC := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo yes)
 RACE    := $(if $(HAVE_CC),-race)
@@ -70,14 +77,14 @@ test:
 ifeq ($(RACE),)
 	@echo '*** no C compiler: THE RACE DETECTOR IS OFF. Install gcc to run the tests as they are meant. ***' >&2
 endif
-	$(GO) test $(RACE) -timeout 20m ./...
+	$(GOTEST) --packages ./... -- $(RACE) -timeout 20m
 	cd tests/kubernetes && $(GO) test -count=1 ./... # the cache does not see changes of deploy/
 
 interop: export ZOORAFT_INTEROP := $(INTEROP)
 interop:
 	bash tests/interop/setup.sh
-	$(GO) test -count=1 -timeout 30m -tags interop ./tests/interop/...
-	$(GO) test -count=1 -timeout 10m -tags interop ./tests/console
+	$(GOTEST) --packages ./tests/interop/... -- -count=1 -timeout 30m -tags interop
+	$(GOTEST) --packages ./tests/console -- -count=1 -timeout 10m -tags interop
 
 # None of the packages needs its install script.
 console:
