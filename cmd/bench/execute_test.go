@@ -166,8 +166,8 @@ func TestWatchFanOut(t *testing.T) {
 func TestIdle(t *testing.T) {
 	s := newFakeServer(t)
 	c := s.config(Workload{Name: Idle, Connections: 5})
-	c.SessionTimeout = time.Second // pings at a quarter of it
-	c.Duration = 400 * time.Millisecond
+	c.SessionTimeout = 3 * time.Second // pings at a quarter to a third of it
+	c.Duration = 2 * time.Second
 	run := execute(t, c)
 	check(t, run)
 	if run.Operations < 5 || len(run.Errors) > 0 {
@@ -342,7 +342,9 @@ func TestMalformedReplies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newFakeServer(t)
 			s.answer = func(h protocol.RequestHeader, _ string) ([]byte, bool) { return b, h.Op == protocol.OpExists }
-			run, err := Execute(t.Context(), s.config(Workload{Name: Exists, Keys: 5}))
+			c := s.config(Workload{Name: Exists, Keys: 5})
+			c.Duration = time.Minute // it ends by itself
+			run, err := Execute(t.Context(), c)
 			if !errors.Is(err, errMalformed) {
 				t.Errorf("got %v, want %v", err, errMalformed)
 			}

@@ -204,7 +204,7 @@ func TestEventsNobodyReads(t *testing.T) {
 
 // A client that takes nothing at all loses its connection after its timeout.
 func TestStuckWriter(t *testing.T) {
-	f := start(t, func(c *Config) { c.MinSessionTimeout, c.MaxSessionTimeout = time.Second, time.Second })
+	f := start(t, func(c *Config) { c.MinSessionTimeout, c.MaxSessionTimeout = 3*time.Second, 3*time.Second })
 	p := f.connect()
 	p.mustCall(1, protocol.OpCreate, create("/a", strings.Repeat("x", 1<<20-1000)))
 	for i := range int32(20) {

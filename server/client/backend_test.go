@@ -330,7 +330,7 @@ func (f *fixture) logs(text string) {
 // eventually waits for a state that nobody announces.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			buf := make([]byte, 1<<20)
@@ -357,7 +357,7 @@ func (f *fixture) dial() *peer {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(20 * time.Second))
+	nc.SetDeadline(time.Now().Add(2 * time.Minute))
 	return &peer{t: f.t, nc: nc}
 }
 

@@ -172,7 +172,9 @@ func TestStaleRequests(t *testing.T) {
 			f := start(t, func(c *Config) {
 				c.Limits = DefaultLimits()
 				c.Limits.Requests.MaxRequests, c.Limits.Requests.StallTime = 1, time.Millisecond
-				c.MinSessionTimeout = 200 * time.Millisecond
+				if !tt.hangUp {
+					c.MinSessionTimeout = time.Second
+				}
 				tt.change(&c.Limits.Requests)
 			})
 			if tt.hangUp && tt.dropped && runtime.GOOS != "linux" {
@@ -189,7 +191,7 @@ func TestStaleRequests(t *testing.T) {
 			case tt.hangUp:
 				p.nc.(*net.TCPConn).CloseWrite()
 			default:
-				time.Sleep(250 * time.Millisecond)
+				time.Sleep(1250 * time.Millisecond) // longer than the session timeout
 			}
 			if tt.dropped {
 				f.waitingAt(0)

@@ -403,7 +403,7 @@ func TestTouches(t *testing.T) {
 }
 
 func TestIdle(t *testing.T) {
-	const timeout = 500 * time.Millisecond // far more than the pace of who is busy, on a busy machine too
+	const timeout = 2 * time.Second // far more than the pace of who is busy, on a busy machine too
 	f := start(t, func(c *Config) { c.MinSessionTimeout, c.MaxSessionTimeout = timeout, timeout },
 		func(s *Server) { s.handshakeTimeout = timeout })
 	t.Run("no session", func(t *testing.T) {

@@ -338,7 +338,7 @@ func TestAppendStream(t *testing.T) {
 				if next == last+1 && len(q.Entries) > 0 {
 					received <- nil
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(2 * time.Minute):
 				received <- fmt.Errorf("nothing after entry %d", next-1)
 				return
 			}
@@ -356,7 +356,7 @@ func TestAppendStream(t *testing.T) {
 					return
 				}
 				next += uint64(len(q.Entries))
-			case <-time.After(10 * time.Second):
+			case <-time.After(2 * time.Minute):
 				answered <- fmt.Errorf("no answer behind %d", next-1)
 				return
 			}

@@ -149,7 +149,7 @@ func (c *churn) write(servers ...*testServer) (stop func()) {
 					c.mu.Lock()
 					c.acked[r.Path]++
 					c.mu.Unlock()
-				case <-time.After(20 * time.Second):
+				case <-time.After(2 * time.Minute):
 					c.t.Errorf("server %d: a write is not answered", s.cfg.SID)
 					return
 				}

@@ -313,9 +313,7 @@ func TestGrowAndShrink(t *testing.T) {
 	}
 	last := all[2]
 	mustChange(t, last.reconfigWith(fsm.Reconfig|fsm.SkipACL|fsm.NoStandalone, nil, 1, 2))
-	if l := leaderOf(t, all); l != last {
-		t.Errorf("server %d leads", l.cfg.SID)
-	}
+	until(t, "the last one leads", func() bool { return leaderOf(t, all) == last })
 	for _, s := range all[:2] {
 		s.node.Close()
 	}

@@ -203,8 +203,8 @@ func TestPipelining(t *testing.T) {
 // session.
 func TestUnreadEvents(t *testing.T) {
 	skipShort(t)
-	const lazy, events, size = 2, 700, 50 << 10 // more than twice the bound on a backlog
-	e := harness.StartZooraft(t, harness.Options{})
+	const lazy, events, size = 2, 700, 50 << 10                                                // more than twice the bound on a backlog
+	e := harness.StartZooraft(t, harness.Options{Lines: []string{"maxSessionTimeout=120000"}}) // the lazy ones send nothing
 	addr := e.Server(1).ClientAddr
 	n := startNeighbour(t, addr)
 	var lazies []*client

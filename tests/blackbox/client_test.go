@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zooraft/protocol"
+	"zooraft/tests/harness"
 )
 
 var (
@@ -19,7 +20,7 @@ var (
 
 const (
 	callTimeout    = time.Minute
-	sessionTimeout = 20 * time.Second
+	sessionTimeout = 2 * time.Minute // or the most that a server grants
 	maxReply       = 8 << 20
 )
 
@@ -202,10 +203,14 @@ func mustConnect(t *testing.T, addr string) *client {
 
 func mustResume(t *testing.T, addr string, of *client) *client {
 	t.Helper()
-	c, err := connect(addr, of)
-	if err != nil {
-		t.Fatalf("connect to %s: %v", addr, err)
-	}
+	var c *client
+	// A server that is behind, without a leader, or about to replace its state lets clients go; they try again.
+	harness.Eventually(t, startTimeout, "connect to "+addr, func() (err error) {
+		if c, err = connect(addr, of); errors.Is(err, errExpired) || errors.Is(err, errStream) {
+			t.Fatalf("connect to %s: %v", addr, err)
+		}
+		return err
+	})
 	t.Cleanup(func() { c.nc.Close() })
 	return c
 }

@@ -94,21 +94,20 @@ server.3=slave-03:2888:3888
 			t.Fatalf("start on slave-0%d: %q, %v", i+1, out, err)
 		}
 	}
-	modes := make(map[string]int)
-	for i := range l.hosts {
-		harness.Eventually(t, startTimeout, "zkServer.sh status", func() error {
+	harness.Eventually(t, startTimeout, "one leader and two followers by zkServer.sh status", func() error {
+		modes := make(map[string]int)
+		for i := range l.hosts {
 			out, err := command(i, "status")
 			if err != nil {
 				return fmt.Errorf("%w: %s", err, out)
 			}
-			mode := strings.TrimPrefix(out, "Client port found: 2181. Client address: localhost. Client SSL: false.\n")
-			modes[mode]++
-			return nil
-		})
-	}
-	if modes["Mode: leader\n"] != 1 || modes["Mode: follower\n"] != 2 {
-		t.Errorf("modes: %v", modes)
-	}
+			modes[strings.TrimPrefix(out, "Client port found: 2181. Client address: localhost. Client SSL: false.\n")]++
+		}
+		if modes["Mode: leader\n"] != 1 || modes["Mode: follower\n"] != 2 {
+			return fmt.Errorf("modes: %v", modes)
+		}
+		return nil
+	})
 	c := l.connect(t, lanAddr(0, 0)+":2181")
 	must(t, "create", c.create("/a", "1"))
 	c = l.connect(t, lanAddr(2, 0)+":2181")

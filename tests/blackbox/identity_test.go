@@ -51,9 +51,27 @@ func TestBlankDiskOfAMember(t *testing.T) {
 	c = mustResume(t, s.ClientAddr, c)
 	c.mustHold(t, "/a", "1")
 	// With its vote again it makes a majority with one other.
-	awaitLog(t, e.Server(e.Leader()), 0, fmt.Sprintf("promote.*sid=%d", victim))
+	promoted := regexp.MustCompile(fmt.Sprintf("promote.*sid=%d", victim))
+	harness.Eventually(t, startTimeout, "the vote is given back", func() error {
+		for sid := 1; sid <= 3; sid++ {
+			if promoted.MatchString(readLog(t, e.Server(sid))) {
+				return nil
+			}
+		}
+		return errors.New("nobody has said so")
+	})
+	settle(t, e) // and all know
 	e.Kill(third)
-	harness.Eventually(t, startTimeout, "writes with the returned member's vote", func() error { return c.set("/a", "2") })
+	harness.Eventually(t, startTimeout, "writes with the returned member's vote", func() error {
+		err := c.set("/a", "2")
+		if err != nil {
+			if again, failed := connect(s.ClientAddr, c); failed == nil {
+				c.nc.Close()
+				c = again
+			}
+		}
+		return err
+	})
 	c.mustHold(t, "/a", "2")
 }
 

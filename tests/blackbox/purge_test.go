@@ -21,7 +21,7 @@ func TestAutopurge(t *testing.T) {
 	seen := map[string]bool{}
 	var kept []string
 	written := int64(0)
-	harness.Eventually(t, 2*time.Minute, "more snapshots than are kept", func() error {
+	harness.Eventually(t, 10*time.Minute, "more snapshots than are kept", func() error {
 		for range 20 {
 			must(t, "set", c.set("/a", string(data)))
 			written += int64(len(data))

@@ -105,6 +105,7 @@ func TestSignIn(t *testing.T) {
 	_, bases := start(t, 1)
 	p := open(t, bases[1], options{})
 	p.visit("/ui/sessions")
+	p.await("the form has the focus", `document.activeElement?.name === "user"`) // it takes it a moment after it is drawn
 	p.fill("input[name=password]", "wrong")
 	p.click("button[type=submit]", "Sign in")
 	p.shows("[role=alert]", "WrongCredentials")

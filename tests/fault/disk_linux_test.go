@@ -234,7 +234,7 @@ func TestDiskFills(t *testing.T) {
 	e := harness.NewZooraft(t, harness.Options{})
 	smallDisk(t, e.Server(1), "768m")
 	e.StartAll()
-	f := newFleet(t, addresses(e), sessionTimeout, 3*time.Minute, nil)
+	f := newFleet(t, addresses(e), sessionTimeout, 10*time.Minute, nil)
 	c := f.client("writer", f.timeout)
 	f.connect(c, 1, patience)
 	value := strings.Repeat("x", 512<<10)

@@ -40,7 +40,7 @@ func followerAway(t *testing.T, store string) {
 		lines = append(lines, "raft.logStore="+store)
 	}
 	e := startServers(t, harness.Options{Lines: lines})
-	f := newFleet(t, addresses(e), sessionTimeout, scaled(2*time.Minute, 10*time.Minute), nil)
+	f := newFleet(t, addresses(e), sessionTimeout, 10*time.Minute, nil)
 	f.startLoad(*connsFlag, writePeriod())
 	f.awaitSteps(3, 30*time.Second)
 	leader := e.Leader()
@@ -49,7 +49,7 @@ func followerAway(t *testing.T, store string) {
 	e.Kill(follower)
 	want := f.writes() + scaled[int64](10, 200)*snapCount
 	f.dropBallast(leader)
-	harness.Eventually(t, scaled(60*time.Second, 5*time.Minute), "enough is written", func() error {
+	harness.Eventually(t, 5*time.Minute, "enough is written", func() error {
 		if got := f.writes(); got < want {
 			return fmt.Errorf("%d of %d writes", got, want)
 		}
@@ -94,7 +94,7 @@ func (f *fleet) dropBallast(sid int) {
 	f.t.Helper()
 	const path, size, count = root + "/ballast", 256 << 10, 320
 	c := f.client("ballast", f.timeout)
-	f.connect(c, sid, handshakeTimeout)
+	f.connect(c, sid, 30*time.Second)
 	f.must(c.Create(path, "", protocol.CreateModePersistent))
 	value := strings.Repeat("ballast.", size/8)
 	for range count {

@@ -36,6 +36,9 @@ func (f *fleet) checkSurvivors(h *history.History, from, to time.Duration, serve
 // checkPause holds a pause against a limit, where Zooraft promises one.
 func (f *fleet) checkPause(what string, got, limit time.Duration) {
 	f.t.Helper()
+	if !full { // the promise is for a quiet machine; here it has to end
+		limit = max(limit, 15*time.Second)
+	}
 	if !oracle && got > limit {
 		f.t.Errorf("%s of acknowledged writes: got %v, want at most %v", what, got, limit)
 	}
@@ -132,7 +135,8 @@ func TestTermLeader(t *testing.T) {
 		if !oracle && code != 0 {
 			t.Errorf("exit code of server %d after SIGTERM: got %d, want 0", leader, code)
 		}
-		if limit := scaled(3*time.Second, time.Second); !oracle && took > limit {
+		// In the short form the server's own limit counts, which its exit code tells.
+		if limit := time.Second; full && !oracle && took > limit {
 			t.Errorf("server %d took %v to end after SIGTERM, want at most %v", leader, took, limit)
 		}
 		f.awaitSteps(5, 30*time.Second)

@@ -24,7 +24,7 @@ func registerPath(i int) string { return fmt.Sprintf("%s/r%d", root, i) }
 func (f *fleet) prepare(sid int, paths []string) {
 	f.t.Helper()
 	c := f.client("setup", f.timeout)
-	f.connect(c, sid, handshakeTimeout)
+	f.connect(c, sid, 30*time.Second)
 	for _, p := range paths {
 		f.must(c.Create(p, "", protocol.CreateModePersistent))
 	}

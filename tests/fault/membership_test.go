@@ -99,7 +99,7 @@ func (e *ensemble) reconfig(through int, joining, leaving []int) time.Duration {
 // tryReconfig asks for a change, and returns the text of the new membership.
 func (e *ensemble) tryReconfig(through int, joining, leaving []int) (string, error) {
 	e.t.Helper()
-	e.admin.Disconnect()
+	e.admin.Renew() // its session may have ended: it sends nothing in between
 	e.connect(e.admin, through, 30*time.Second)
 	var lines, sids []string
 	for _, sid := range joining {
@@ -252,19 +252,23 @@ func TestAddAndRemove(t *testing.T) {
 	s.to = e.clock()
 	s.servers = append(s.servers, 4)
 	t.Logf("add=%v remove=%v", add.Round(time.Millisecond), remove.Round(time.Millisecond))
-	if got := e.Mode(4); got != "follower" {
-		t.Errorf("the removed server is %q", got)
-	}
+	harness.Eventually(t, 30*time.Second, "the removed server follows", func() error {
+		if got := e.Mode(4); got != "follower" {
+			return fmt.Errorf("it is %q", got)
+		}
+		return nil
+	})
 	rest := span{from: e.clock(), servers: e.except(4)}
 	e.stopServer(4)
 	// Two of the three that are left are a majority; of four they would be none.
-	e.Stop(e.followers()[0])
-	e.awaitStepsOf(e.Leader(), 5)
-	e.Cont(e.followers()[0])
+	frozen, leader := e.followers()[0], e.Leader()
+	e.Stop(frozen)
+	e.awaitStepsOf(leader, 5)
+	e.Cont(frozen)
 	e.awaitSteps(3, 30*time.Second)
 	rest.to = e.clock()
 	e.checkSpans([]span{s})
-	failOver(t, history.Losses(e.history(), rest.from, rest.to, []int{e.Leader()}))
+	failOver(t, history.Losses(e.history(), rest.from, rest.to, []int{leader}))
 	e.verify(loadExpiry)
 }
 
@@ -346,7 +350,7 @@ func TestKillLeaderDuringReconfig(t *testing.T) {
 			err  error
 		}
 		answered := make(chan answer, 1)
-		e.admin.Disconnect()
+		e.admin.Renew() // its session may have ended: it sends nothing in between
 		e.connect(e.admin, through, 30*time.Second)
 		s := span{from: e.clock(), servers: e.except(leader)}
 		var lines, sids []string

@@ -72,7 +72,7 @@ func TestPartition(t *testing.T) {
 		(gone - from).Round(time.Millisecond), p.Gap.Round(time.Millisecond), (healed - to).Round(time.Millisecond))
 	f.checkSurvivors(h, before, to, others(leader))
 	f.checkPause("longest pause", p.Gap, 3*time.Second)
-	if limit := syncLimit*tick + scaled(3*time.Second, 1500*time.Millisecond); !oracle && gone-from > limit {
+	if limit := syncLimit*tick + scaled(15*time.Second, 1500*time.Millisecond); !oracle && gone-from > limit {
 		t.Errorf("the leader that was cut off gave its clients up after %v, want at most %v", gone-from, limit)
 	}
 	answered := quorumAnswers(h, leader, from, to)

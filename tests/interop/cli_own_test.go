@@ -163,6 +163,7 @@ func TestCLIFollows(t *testing.T) {
 	c.expect(`^connection lost`)
 	e.Start(1)
 	c.expect(`^connected again\n`)
+	e.WaitServing() // the other may still be about to follow a new leader
 	cliRun(t, rest, 0, "set", "/app/x", "newer")
 	c.expect(`changed  /app/x  "newer"\n`)
 	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil {

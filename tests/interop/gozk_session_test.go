@@ -33,6 +33,8 @@ func survives(t *testing.T, c, other *goClient, root string, happen func()) {
 		_, err := other.Set(root+"/busy", []byte("1"), -1)
 		return err
 	})
+	// Before any request of this session: a reply that overtakes this client's setWatches has it ask for later events only.
+	wantEvent(t, busy, zk.EventNodeDataChanged, root+"/busy")
 	eventually(t, "the session's reads", func() error {
 		ok, stat, err := c.Exists(root + "/e")
 		if err != nil {
@@ -46,7 +48,6 @@ func survives(t *testing.T, c, other *goClient, root string, happen func()) {
 	if got := c.SessionID(); got != session {
 		t.Errorf("session: got %#x, want %#x", got, session)
 	}
-	wantEvent(t, busy, zk.EventNodeDataChanged, root+"/busy")
 	eventually(t, "the session's writes", func() error {
 		_, err := c.Create(root+"/later", nil, 0, anyone)
 		if errors.Is(err, zk.ErrNodeExists) { // the answer to an earlier try was lost
@@ -89,6 +90,8 @@ func testGoExpiry(t *testing.T, e *harness.Ensemble) {
 	if !ok || err != nil {
 		t.Fatalf("exists: got %v, %v; want true", ok, err)
 	}
+	_, _, err = doomed.Exists("/doomed") // the server hears from it now, whenever its last ping was
+	must(t, "exists", err)
 	began := time.Now()
 	doomed.breakConnection(true)
 	wantEvent(t, gone, zk.EventNodeDeleted, "/doomed")

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	goSessionTimeout = 10 * time.Second
-	goEventTimeout   = 20 * time.Second
+	goSessionTimeout = 20 * time.Second // as much as the servers give
+	goEventTimeout   = 60 * time.Second
 )
 
 var anyone = zk.WorldACL(zk.PermAll)

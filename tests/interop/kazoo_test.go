@@ -19,6 +19,6 @@ func TestKazoo(t *testing.T) {
 		lacking(t, "kazoo in "+python)
 	}
 	eachSize(t, func(t *testing.T, e *harness.Ensemble) {
-		runCases(t, exec.CommandContext(withDeadline(t, 2*time.Minute), python, "-B", "kazoo_recipes.py", e.Connect()), nil)
+		runCases(t, exec.CommandContext(withDeadline(t, 10*time.Minute), python, "-B", "kazoo_recipes.py", e.Connect()), nil)
 	})
 }

@@ -125,7 +125,7 @@ func TestLocalSessions(t *testing.T) {
 		quick := ask(false)
 		quick.Timeout = 1000
 		silent := shake(t, addr, quick)
-		silent.ended(5 * time.Second)
+		silent.ended(wireTimeout)
 		eventually(t, "no session left", func() error { // the socket may go before it
 			if got := known(e, sid); !strings.Contains(got, "zk_local_sessions=0 ") {
 				return errors.New(got)

@@ -82,7 +82,7 @@ func testReadOnlyMode(t *testing.T, e *harness.Ensemble, freeze bool) {
 	global.call(protocol.OpCreate, node("/e", ephemeral)) // and so it is of the ensemble, if it was not
 	awaitWord(t, e, 1, "isro", "rw")
 	heal := cut(t, e, freeze)
-	global.ended(5 * time.Second)
+	global.ended(wireTimeout)
 
 	// What it says of itself.
 	for _, word := range []string{"srvr", "stat"} {
@@ -145,7 +145,7 @@ func testReadOnlyMode(t *testing.T, e *harness.Ensemble, freeze bool) {
 	quick := ask(true)
 	quick.Timeout = 1000
 	silent := shake(t, addr, quick)
-	silent.ended(5 * time.Second)
+	silent.ended(wireTimeout)
 
 	// The quorum comes back, and with it everything.
 	heal()

@@ -30,7 +30,8 @@ var changes = []reconfigRequest{
 // TestReconfigMembers carries changes out in an ensemble of each kind, and compares replies, events, and what another
 // server shows and writes.
 func TestReconfigMembers(t *testing.T) {
-	o := harness.Options{Size: 3, Lines: []string{"reconfigEnabled=true", "skipACL=yes"}}
+	// The sessions send no pings, while one ensemble waits for the other.
+	o := harness.Options{Size: 3, Lines: []string{"reconfigEnabled=true", "skipACL=yes", "maxSessionTimeout=180000"}}
 	theirs := newReconfigured(t, harness.StartZooKeeper(t, zooKeeperJars(t), o))
 	ours := newReconfigured(t, harness.StartZooraft(t, o))
 	for _, r := range changes {

@@ -33,13 +33,14 @@ func openFrames(t *testing.T, addr string) *frames {
 	t.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(clientTimeout))
 	f := &frames{t: t, nc: nc}
-	f.write((&protocol.ConnectRequest{Timeout: 20000, Passwd: make([]byte, 16)}).Append(nil))
+	f.write((&protocol.ConnectRequest{Timeout: int32(clientTimeout.Milliseconds()), Passwd: make([]byte, 16)}).Append(nil))
 	f.read()
 	return f
 }
 
 func (f *frames) write(b []byte) {
 	f.t.Helper()
+	f.nc.SetDeadline(time.Now().Add(clientTimeout))
 	if _, err := f.nc.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)); err != nil {
 		f.t.Fatal(err)
 	}
@@ -47,6 +48,7 @@ func (f *frames) write(b []byte) {
 
 func (f *frames) read() []byte {
 	f.t.Helper()
+	f.nc.SetDeadline(time.Now().Add(clientTimeout))
 	var head [4]byte
 	if _, err := io.ReadFull(f.nc, head[:]); err != nil {
 		f.t.Fatal(err)

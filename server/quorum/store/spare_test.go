@@ -22,6 +22,10 @@ func fillToSpare(t *testing.T, s *Stores, ended <-chan error, next uint64) (uint
 		case err := <-ended:
 			must(t, err)
 			st, err := os.Stat(filepath.Join(logDir(s.cfg), spareName))
+			if errors.Is(err, os.ErrNotExist) { // ready just in time to become the tail: the next one, then
+				tail = tailPath(t, s.cfg)
+				continue
+			}
 			must(t, err)
 			return next, st
 		default:

@@ -322,7 +322,7 @@ func (g *generator) quota() {
 func (g *generator) expire() {
 	name := string(rune('a' + g.next%26))
 	g.next++
-	g.say("connect %s timeout=1000%s", name, g.server())
+	g.say("connect %s timeout=2000%s", name, g.server())
 	g.showZxid(name)
 	for range g.IntN(3) {
 		g.ask(name, "create %s %s flags=1", g.path(), g.data())
