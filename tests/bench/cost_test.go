@@ -19,7 +19,7 @@ const (
 	costPipelines = 8  // where the generator does not make the requests
 	costMeasure   = 2 * time.Second
 	costWarmUp    = time.Second / 2
-	costRate      = 2000 // requests a second over all sessions
+	costRate      = 1000 // requests a second over all sessions; a lone one has to keep up
 	// A watch on a znode needs a session of its own, and a session a port of this machine.
 	watchersOfOne = 10_000
 	// ZooKeeper with its usual heap holds some millions of znodes and not more.
