@@ -450,20 +450,7 @@ func BenchmarkApply(b *testing.B) {
 			m := newMachine(b)
 			m.open(100, 1)
 			m.create("/a", 0)
-			body := (&protocol.SetDataRequest{Path: "/a", Data: make([]byte, size), Version: -1}).Append(nil)
-			payload := (&ClientRequest{Session: 100, Conn: 1, Op: protocol.OpSetData, Body: body, IDs: []protocol.ID{{Scheme: "ip", ID: "127.0.0.1"}}}).Append(nil)
-			seq := m.seq[local]
-			b.ReportAllocs()
-			for b.Loop() {
-				seq++
-				e := AppendRequest(AppendEntryHeader(nil, 1), local, seq, payload)
-				SetEntryCount(e, 1)
-				m.f.ApplyBatch([]*raft.Log{{Index: m.f.applied + 1, Term: 1, Type: raft.LogCommand, Data: e}})
-				m.results, m.wrote = m.results[:0], m.wrote[:0]
-			}
-			if m.f.servers[localSID].lastSeq != seq {
-				b.Errorf("applied up to %d of %d", m.f.servers[localSID].lastSeq, seq)
-			}
+			m.applyOften(b, protocol.OpSetData, (&protocol.SetDataRequest{Path: "/a", Data: make([]byte, size), Version: -1}).Append(nil))
 		})
 	}
 	b.Run("op=multi/sets=10/bytes=1024", func(b *testing.B) {
@@ -475,18 +462,24 @@ func BenchmarkApply(b *testing.B) {
 			m.create(path, 0)
 			ops[i] = &protocol.SetDataRequest{Path: path, Data: make([]byte, 1024), Version: -1}
 		}
-		payload := (&ClientRequest{Session: 100, Conn: 1, Op: protocol.OpMulti, Body: multiBody(ops...), IDs: []protocol.ID{{Scheme: "ip", ID: "127.0.0.1"}}}).Append(nil)
-		seq := m.seq[local]
-		b.ReportAllocs()
-		for b.Loop() {
-			seq++
-			e := AppendRequest(AppendEntryHeader(nil, 1), local, seq, payload)
-			SetEntryCount(e, 1)
-			m.f.ApplyBatch([]*raft.Log{{Index: m.f.applied + 1, Term: 1, Type: raft.LogCommand, Data: e}})
-			m.results, m.wrote = m.results[:0], m.wrote[:0]
-		}
-		if m.f.servers[localSID].lastSeq != seq {
-			b.Errorf("applied up to %d of %d", m.f.servers[localSID].lastSeq, seq)
-		}
+		m.applyOften(b, protocol.OpMulti, multiBody(ops...))
 	})
+}
+
+// applyOften measures the application of a request of session 100, each time as an
+// entry of its own.
+func (m *machine) applyOften(b *testing.B, op protocol.OpCode, body []byte) {
+	payload := (&ClientRequest{Session: 100, Conn: 1, Op: op, Body: body, IDs: []protocol.ID{{Scheme: "ip", ID: "127.0.0.1"}}}).Append(nil)
+	seq := m.seq[local]
+	b.ReportAllocs()
+	for b.Loop() {
+		seq++
+		e := AppendRequest(AppendEntryHeader(nil, 1), local, seq, payload)
+		SetEntryCount(e, 1)
+		m.f.ApplyBatch([]*raft.Log{{Index: m.f.applied + 1, Term: 1, Type: raft.LogCommand, Data: e}})
+		m.results, m.wrote = m.results[:0], m.wrote[:0]
+	}
+	if m.f.servers[localSID].lastSeq != seq {
+		b.Errorf("applied up to %d of %d", m.f.servers[localSID].lastSeq, seq)
+	}
 }
