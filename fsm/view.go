@@ -127,9 +127,9 @@ func (v View) Read(dst []byte, op protocol.OpCode, body []byte, r *Reader) ([]by
 	default:
 		return v.readRare(dst, op, body, r)
 	}
-	d := protocol.NewDecoder(body)
+	d := protocol.NewSharingDecoder(body)
 	var q protocol.PathWatchRequest
-	if q.DecodeShared(&d); d.Err() != nil {
+	if q.Decode(&d); d.Err() != nil {
 		return dst, protocol.ErrMarshalling
 	}
 	out, code := v.readNode(dst, op, &q, r)

@@ -85,8 +85,8 @@ func TestHotPathAllocations(t *testing.T) {
 		}, 1},
 		{"getData, shared: nothing", func() {
 			var r PathWatchRequest
-			d := NewDecoder(get[8:])
-			r.DecodeShared(&d)
+			d := NewSharingDecoder(get[8:])
+			r.Decode(&d)
 		}, 0},
 		{"create: path, ACL, scheme, id", func() {
 			var r CreateRequest

@@ -36,15 +36,16 @@ type Decoder struct {
 	b      []byte // what has not been read yet; nil after an error
 	err    error
 	null   bool // a path was null
-	shares bool // Path is PathShared
+	shares bool // Path is pathShared
 }
 
 // NewDecoder returns a Decoder at the start of b, which must stay unchanged as
 // long as buffers obtained from the Decoder are in use.
 func NewDecoder(b []byte) Decoder { return Decoder{b: b} }
 
-// NewSharingDecoder is NewDecoder for input that never changes: [Decoder.Path] is
-// [Decoder.PathShared] then. Whoever keeps a path keeps all of the input.
+// NewSharingDecoder is NewDecoder for input that does not change while the paths read
+// from it are in use: [Decoder.Path] does not copy them then, but for those that had
+// to be repaired. Whoever keeps a path keeps all of the input.
 func NewSharingDecoder(b []byte) Decoder { return Decoder{b: b, shares: true} }
 
 // Err returns the first error, one of [ErrShort], [ErrLength], [ErrNull],
@@ -148,16 +149,15 @@ func (d *Decoder) StringNull() (s string, isNull bool) {
 // is an error, [ErrNull]; whether the path is well-formed is not looked at.
 func (d *Decoder) Path() string {
 	if d.shares {
-		return d.PathShared()
+		return d.pathShared()
 	}
 	s, isNull := d.StringNull()
 	d.null = d.null || isNull
 	return s
 }
 
-// PathShared is Path without a copy: unless it had to be repaired, the string
-// shares the memory of the input, and must not be used once that may change.
-func (d *Decoder) PathShared() string {
+// pathShared is Path without a copy: see NewSharingDecoder.
+func (d *Decoder) pathShared() string {
 	b := d.Buffer()
 	if !utf8.Valid(b) {
 		return string(appendRepaired(make([]byte, 0, 3*len(b)), b))

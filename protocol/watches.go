@@ -27,12 +27,6 @@ func (r *PathWatchRequest) Decode(d *Decoder) {
 	r.Watch = d.Bool()
 }
 
-// DecodeShared is Decode without a copy of the path: see [Decoder.PathShared].
-func (r *PathWatchRequest) DecodeShared(d *Decoder) {
-	r.Path = d.PathShared()
-	r.Watch = d.Bool()
-}
-
 // Append appends the record.
 func (r *PathWatchRequest) Append(b []byte) []byte {
 	return AppendBool(AppendString(b, r.Path), r.Watch)

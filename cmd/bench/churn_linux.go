@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -245,22 +244,15 @@ func (t *turnstile) ready(ctx context.Context, v *visit) error {
 
 // granted looks for the answer to the handshake, and closes the session.
 func (t *turnstile) granted(v *visit) error {
-	if v.n < lengthBytes {
-		return nil
-	}
-	size := binary.BigEndian.Uint32(v.in[:])
-	if int64(size) > int64(len(v.in)-lengthBytes) {
-		return errMalformed
-	}
-	end := lengthBytes + int(size)
-	if v.n < end {
-		return nil
-	}
-	var s session
-	if err := s.take(v.in[lengthBytes:end]); err != nil {
+	frame, size, ok, err := cutFrame(v.in[:v.n], 0, uint32(len(v.in)-lengthBytes))
+	if !ok {
 		return err
 	}
-	v.n = copy(v.in[:], v.in[end:v.n])
+	var s session
+	if err := s.take(frame); err != nil {
+		return err
+	}
+	v.n = copy(v.in[:], v.in[size:v.n])
 	v.opened = t.r.clock.now()
 	v.due = v.opened + int64(t.r.SessionTimeout)
 	v.out = t.bye

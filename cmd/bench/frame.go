@@ -29,22 +29,30 @@ type reply struct {
 	body []byte
 }
 
-// cutReply takes the first reply off b. size is the bytes that it takes
-// together with its length, 0 if that is not known yet; ok means that it is
-// there as a whole.
-func cutReply(b []byte) (r reply, size int, ok bool, err error) {
+// cutFrame takes the first frame off b, which has at least and at most so many
+// bytes. size is what it takes together with its length, 0 if that is not known
+// yet; ok means that it is there as a whole.
+func cutFrame(b []byte, least, most uint32) (frame []byte, size int, ok bool, err error) {
 	if len(b) < lengthBytes {
-		return r, 0, false, nil
+		return nil, 0, false, nil
 	}
 	n := binary.BigEndian.Uint32(b)
-	if n < headerBytes || n > maxReplyBytes {
-		return r, 0, false, errMalformed
+	if n < least || n > most {
+		return nil, 0, false, errMalformed
 	}
 	size = lengthBytes + int(n)
 	if len(b) < size {
-		return r, size, false, nil
+		return nil, size, false, nil
 	}
-	b = b[lengthBytes:size]
+	return b[lengthBytes:size], size, true, nil
+}
+
+// cutReply takes the first reply off b, as cutFrame does.
+func cutReply(b []byte) (r reply, size int, ok bool, err error) {
+	b, size, ok, err = cutFrame(b, headerBytes, maxReplyBytes)
+	if !ok {
+		return r, size, false, err
+	}
 	r.xid = int32(binary.BigEndian.Uint32(b))
 	r.zxid = int64(binary.BigEndian.Uint64(b[4:]))
 	r.code = protocol.ErrCode(int32(binary.BigEndian.Uint32(b[12:])))

@@ -69,7 +69,7 @@ func stall(idle time.Duration) time.Duration {
 }
 
 // ownPaths are those that the commands may not stand at, or below.
-var ownPaths = []string{"/ui", "/livez", "/readyz", "/safe-to-stop", "/log-level", "/debug/pprof"}
+var ownPaths = []string{path.Clean(UIPath), "/livez", "/readyz", "/safe-to-stop", "/log-level", "/debug/pprof"}
 
 // CheckCommandURL says what is wrong with a path for the commands, nil if nothing is:
 // it is written as it is asked for, and no other page stands there.
