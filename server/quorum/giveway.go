@@ -5,8 +5,8 @@ import "time"
 const (
 	// restFactor is how long a catching up follower rests after each message, in
 	// parts of the time that the message took: on machines that have nothing to
-	// spare it leaves three quarters of the time to the clients.
-	restFactor = 3
+	// spare it leaves five sixths of the time to the clients.
+	restFactor = 5
 	// maxRest bounds a rest.
 	maxRest = 200 * time.Millisecond
 )

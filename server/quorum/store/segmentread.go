@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
@@ -12,7 +11,7 @@ import (
 )
 
 const (
-	// scanBytes is what is looked through at a time for bytes that are not zero.
+	// scanBytes is what is read at a time.
 	scanBytes = 1 << 20
 	// behindBytes is what is read in any case behind the last one.
 	behindBytes = 64 << 10
@@ -50,8 +49,21 @@ func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error
 		buf = make([]byte, n)
 	}
 	buf = buf[:n]
-	_, err = io.ReadFull(io.NewSectionReader(f, 0, n), buf)
-	return buf, err
+	return buf, readGently(f, buf)
+}
+
+// readGently fills buf from the beginning of f, with one read under way at a
+// time and nothing read ahead: a disk that is asked for as much as it can bring
+// keeps the syncs of others waiting, who may be the rest of the ensemble.
+func readGently(f *os.File, buf []byte) error {
+	readAhead(f, false)
+	defer readAhead(f, true)
+	for at := 0; at < len(buf); at += scanBytes {
+		if _, err := f.ReadAt(buf[at:min(at+scanBytes, len(buf))], int64(at)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // blankFiles reports whether there is nothing but zeros in all of the files.
