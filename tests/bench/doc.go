@@ -1,6 +1,6 @@
 // Package bench measures running servers, and Zooraft beside a stock ZooKeeper.
 //
-// TestCompare is what `make bench` runs. It takes minutes and wants the machine to itself, as the other test does:
+// TestCompare is what `make bench` runs. It takes minutes and wants the machine to itself, as the other tests do:
 //
 //	make bench                                    the quick form: every scenario once and shortly, under five minutes
 //	make bench BENCH=full                         the figures to publish: half an hour and more
@@ -9,6 +9,7 @@
 //	make bench BENCH_OUT=/tmp/bench               where results.json and report.html go (default bench-results)
 //
 //	ZOORAFT_BENCH=1 ZOORAFT_BIN=$PWD/bin/zooraft go test -count=1 -v -timeout 20m -run TestMillionZnodes ./tests/bench
+//	ZOORAFT_BENCH=1 go test -count=1 -v -run TestBare ./tests/bench      what the system calls alone take
 //
 // It tells of every measurement at once, with Zooraft's figure in parts of ZooKeeper's and whether that is as wanted, and
 // writes results.json each time (package cmd/bench has its format), so an interrupted run has told and kept what it

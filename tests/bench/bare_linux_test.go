@@ -1,0 +1,368 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sizes on the wire of what TestBare sends: about those of Zooraft with values of valueBytes.
+const (
+	bareRequest = 48
+	bareEvent   = 68
+	bareReply   = valueBytes + 88
+	bareEntry   = valueBytes + 128
+	bareAck     = 12
+	bareNotice  = 24
+
+	bareServers    = 3
+	bareGenerators = 2
+	bareFor        = 4 * time.Second
+	bareLogBytes   = 64 << 20
+	bareBlock      = 4096
+)
+
+// TestBare measures what is left of three loads when the servers do nothing: the system calls that each server has to
+// make, on threads that share nothing, without protocol, state or goroutines. It shows which figures of TestCompare the
+// system bounds, and judges nothing.
+func TestBare(t *testing.T) {
+	asked(t)
+	// The Go scheduler is not told of the calls that block, so each thread needs a processor of its own to it, and
+	// nothing may want to stop them all.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(bareServers + bareGenerators + 2))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	t.Run("get 128 x 1", func(t *testing.T) { bareGets(t, clients) })
+	t.Run("watch events, 1,000 sessions on one znode", func(t *testing.T) { bareEvents(t, 1000) })
+	t.Run("set, lone client of the leader", bareLoneWrites)
+}
+
+// bareGets answers every request with a value.
+func bareGets(t *testing.T, n int) {
+	b := newBare()
+	servers, generators := b.connect(t, n)
+	for i := range bareServers {
+		b.thread(&b.servers, every(servers, i, bareServers), nil, func(fd, _ int) error {
+			b.done.Add(1)
+			return bareSend(fd, bareReply)
+		})
+	}
+	took := make([][]time.Duration, bareGenerators)
+	for i := range took {
+		mine := every(generators, i, bareGenerators)
+		took[i] = make([]time.Duration, 0, 1<<20)
+		sent := make(map[int]time.Time, len(mine))
+		b.thread(&b.generators, mine, func() error {
+			for _, fd := range mine {
+				sent[fd] = time.Now()
+				if err := bareSend(fd, bareRequest); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, func(fd, _ int) error {
+			now := time.Now()
+			took[i] = append(took[i], now.Sub(sent[fd]))
+			sent[fd] = now
+			return bareSend(fd, bareRequest)
+		})
+	}
+	b.report(t)
+	all := slices.Concat(took...)
+	slices.Sort(all)
+	t.Logf("p50 %v, p99 %v", all[len(all)/2], all[len(all)*99/100])
+}
+
+// bareEvents has each server tell its clients of an event, answer them when they ask for the next one, and begin again
+// when all have.
+func bareEvents(t *testing.T, n int) {
+	b := newBare()
+	servers, generators := b.connect(t, n)
+	for i := range bareServers {
+		mine := every(servers, i, bareServers)
+		unasked := 0
+		tell := func() error {
+			for _, fd := range mine {
+				if err := bareSend(fd, bareEvent); err != nil {
+					return err
+				}
+			}
+			unasked = len(mine)
+			return nil
+		}
+		b.thread(&b.servers, mine, tell, func(fd, _ int) error {
+			b.done.Add(1)
+			if err := bareSend(fd, bareReply); err != nil {
+				return err
+			}
+			if unasked--; unasked > 0 {
+				return nil
+			}
+			return tell()
+		})
+	}
+	for i := range bareGenerators {
+		b.thread(&b.generators, every(generators, i, bareGenerators), nil, func(fd, size int) error {
+			if size == bareReply {
+				return nil
+			}
+			return bareSend(fd, bareRequest) // the event, alone or behind the reply
+		})
+	}
+	b.report(t)
+}
+
+// bareLoneWrites stores one client's entries on the disks of a leader and two followers. An answer takes the leader's and
+// one follower's.
+func bareLoneWrites(t *testing.T) {
+	b := newBare()
+	dir := t.TempDir()
+	leader, client := b.pair(t)
+	var followers []int
+	for i := range bareServers - 1 {
+		ours, theirs := b.pair(t)
+		followers = append(followers, ours)
+		log := newBareLog(t, filepath.Join(dir, fmt.Sprint("follower", i)))
+		b.thread(&b.servers, []int{theirs}, nil, func(fd, size int) error {
+			if size == bareNotice {
+				return nil
+			}
+			if err := log.write(); err != nil { // the entry, alone or behind the notice
+				return err
+			}
+			return bareSend(fd, bareAck)
+		})
+	}
+	log := newBareLog(t, filepath.Join(dir, "leader"))
+	stored, acks, answered := 0, 0, 0
+	toAll := func(n int) error {
+		for _, fd := range followers {
+			if err := bareSend(fd, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	b.thread(&b.servers, append(followers, leader), nil, func(fd, size int) error {
+		if fd == leader {
+			if err := toAll(bareEntry); err != nil {
+				return err
+			}
+			if err := log.write(); err != nil {
+				return err
+			}
+			stored++
+		} else {
+			acks += size / bareAck
+		}
+		// Both followers acknowledged what came before, so one more is one of them.
+		if answered == stored || acks < 2*answered+1 {
+			return nil
+		}
+		answered++
+		b.done.Add(1)
+		if err := toAll(bareNotice); err != nil {
+			return err
+		}
+		return bareSend(leader, bareRequest)
+	})
+	ask := func() error { return bareSend(client, bareEntry) }
+	b.thread(&b.generators, []int{client}, ask, func(int, int) error { return ask() })
+	b.report(t)
+}
+
+// bare is threads that answer each other until their time is over, or one has failed.
+type bare struct {
+	until   time.Time
+	threads sync.WaitGroup
+	failed  atomic.Pointer[error]
+	done    atomic.Int64 // operations
+
+	servers, generators atomic.Int64 // processor time, ns
+}
+
+func newBare() *bare { return &bare{until: time.Now().Add(bareFor)} }
+
+// connect makes n connections and gives their ends.
+func (b *bare) connect(t *testing.T, n int) (servers, generators []int) {
+	t.Helper()
+	for range n {
+		s, g := b.pair(t)
+		servers, generators = append(servers, s), append(generators, g)
+	}
+	return servers, generators
+}
+
+// pair makes a connection through the loopback.
+func (b *bare) pair(t *testing.T) (one, other int) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	socket := func() int {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		must(err)
+		return fd
+	}
+	l := socket()
+	defer unix.Close(l)
+	must(unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	must(unix.Listen(l, 1))
+	addr, err := unix.Getsockname(l)
+	must(err)
+	other = socket()
+	must(unix.Connect(other, addr))
+	one, _, err = unix.Accept4(l, unix.SOCK_CLOEXEC)
+	must(err)
+	for _, fd := range []int{one, other} {
+		must(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
+		must(unix.SetNonblock(fd, true))
+		t.Cleanup(func() { unix.Close(fd) })
+	}
+	return one, other
+}
+
+// every is each n-th of all, from the i-th on.
+func every(all []int, i, n int) []int {
+	var mine []int
+	for ; i < len(all); i += n {
+		mine = append(mine, all[i])
+	}
+	return mine
+}
+
+// thread runs begin and then calls read with what each socket has brought, and adds its processor time to cpu.
+func (b *bare) thread(cpu *atomic.Int64, fds []int, begin func() error, read func(fd, size int) error) {
+	b.threads.Go(func() {
+		runtime.LockOSThread() // and the thread ends with it
+		if err := b.loop(fds, begin, read); err != nil {
+			b.failed.Store(&err)
+		}
+		var u unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+			b.failed.Store(&err)
+		}
+		cpu.Add(u.Utime.Nano() + u.Stime.Nano())
+	})
+}
+
+func (b *bare) loop(fds []int, begin func() error, read func(fd, size int) error) error {
+	poll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(poll)
+	for _, fd := range fds {
+		e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&0xffffffff, Fd: int32(fd)}
+		if err := unix.EpollCtl(poll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
+			return err
+		}
+	}
+	if begin != nil {
+		if err := begin(); err != nil {
+			return err
+		}
+	}
+	var events [64]unix.EpollEvent
+	var buf [4096]byte
+	for time.Now().Before(b.until) && b.failed.Load() == nil {
+		const patience = 20 // ms
+		n, err := bareCall(syscall.SYS_EPOLL_WAIT, poll, unsafe.Pointer(&events), len(events), patience)
+		if err != nil && err != syscall.EINTR { // by the scheduler, which wants to be asked
+			return err
+		}
+		for _, e := range events[:n] {
+			size, err := bareCall(syscall.SYS_READ, int(e.Fd), unsafe.Pointer(&buf), len(buf), 0)
+			if err != nil {
+				return fmt.Errorf("read: %w", err)
+			}
+			if err := read(int(e.Fd), size); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// report waits for the end and tells what it took.
+func (b *bare) report(t *testing.T) {
+	t.Helper()
+	b.threads.Wait()
+	if err := b.failed.Load(); err != nil {
+		t.Fatal(*err)
+	}
+	n := b.done.Load()
+	if n == 0 {
+		t.Fatal("nothing was done")
+	}
+	us := func(ns int64) float64 { return float64(ns) / float64(n) / 1e3 }
+	t.Logf("%.0f/s, servers %.1f us of CPU each, generator %.1f", float64(n)/bareFor.Seconds(), us(b.servers.Load()), us(b.generators.Load()))
+}
+
+var bareBytes [2 * valueBytes]byte
+
+// bareSend sends n bytes.
+func bareSend(fd, n int) error {
+	sent, err := bareCall(syscall.SYS_WRITE, fd, unsafe.Pointer(&bareBytes), n, 0)
+	if err == nil && sent < n {
+		err = fmt.Errorf("sent %d of %d bytes", sent, n)
+	}
+	return err
+}
+
+// bareCall makes a system call, which may block, without telling the Go scheduler.
+func bareCall(trap uintptr, fd int, p unsafe.Pointer, n, last int) (int, error) {
+	r, _, errno := syscall.RawSyscall6(trap, uintptr(fd), uintptr(p), uintptr(n), uintptr(last), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), nil
+}
+
+// bareLog is a file of written zeros that is written to past the page cache.
+type bareLog struct {
+	fd    int
+	block []byte
+	at    int
+}
+
+func newBareLog(t *testing.T, path string) *bareLog {
+	t.Helper()
+	if err := os.WriteFile(path, make([]byte, bareLogBytes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_DIRECT, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	b := make([]byte, 2*bareBlock)
+	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & (bareBlock - 1)
+	return &bareLog{fd: int(f.Fd()), block: b[skip : skip+bareBlock]}
+}
+
+// write writes the next block and makes it durable.
+func (l *bareLog) write() error {
+	if _, err := bareCall(syscall.SYS_PWRITE64, l.fd, unsafe.Pointer(&l.block[0]), len(l.block), l.at); err != nil {
+		return err
+	}
+	l.at = (l.at + bareBlock) % bareLogBytes
+	_, err := bareCall(syscall.SYS_FDATASYNC, l.fd, nil, 0, 0)
+	return err
+}
