@@ -57,10 +57,10 @@ func bareGets(t *testing.T, n int) {
 			return bareSend(fd, bareReply)
 		})
 	}
-	took := make([][]time.Duration, bareGenerators)
+	took := make([]samples, bareGenerators)
 	for i := range took {
 		mine := every(generators, i, bareGenerators)
-		took[i] = make([]time.Duration, 0, 1<<20)
+		took[i] = make(samples, 0, 1<<20)
 		sent := make(map[int]time.Time, len(mine))
 		b.thread(&b.generators, mine, func() error {
 			for _, fd := range mine {
@@ -72,15 +72,14 @@ func bareGets(t *testing.T, n int) {
 			return nil
 		}, func(fd, _ int) error {
 			now := time.Now()
-			took[i] = append(took[i], now.Sub(sent[fd]))
+			took[i] = append(took[i], sample{sent[fd], now.Sub(sent[fd])})
 			sent[fd] = now
 			return bareSend(fd, bareRequest)
 		})
 	}
 	b.report(t)
-	all := slices.Concat(took...)
-	slices.Sort(all)
-	t.Logf("p50 %v, p99 %v", all[len(all)/2], all[len(all)*99/100])
+	q := slices.Concat(took...).quantiles(.5, .99)
+	t.Logf("p50 %v, p99 %v", q[0], q[1])
 }
 
 // bareEvents has each server tell its clients of an event, answer them when they ask for the next one, and begin again
