@@ -40,6 +40,7 @@ type batcher struct {
 	scrap   []byte             // copied's other storage
 	bytes   int                // of payloads in queue
 	busy    bool               // somebody proposes
+	company bool               // what was proposed last was more than one request
 	handed  int                // entries that Raft was given and has not stored
 	futures []raft.ApplyFuture // theirs, behind some that are stored
 	since   time.Time          // when the oldest of them came to be so
@@ -148,7 +149,7 @@ func (b *batcher) kickIfDueLocked() {
 // no lock: so a lone write takes one change of goroutines less.
 func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte, borrowed bool) bool {
 	b.mu.Lock()
-	if b.handed > 0 || len(b.queue) > 0 || b.busy || b.paused || b.fullDisk || b.closed || b.holdLocked() {
+	if b.company || b.handed > 0 || len(b.queue) > 0 || b.busy || b.paused || b.fullDisk || b.closed || b.holdLocked() {
 		b.mu.Unlock()
 		b.add(from, seq, payload, borrowed)
 		return false
@@ -186,7 +187,7 @@ func (b *batcher) proposeLocked() {
 	if len(batch) > 0 {
 		m.PrepQueueTime.Time(time.Since(b.waiting))
 	}
-	b.queue, b.spare, b.bytes, b.dropped = b.spare[:0], nil, 0, false
+	b.queue, b.spare, b.bytes, b.dropped, b.company = b.spare[:0], nil, 0, false, len(batch) > 1
 	b.copied, b.scrap = b.scrap[:0], nil
 	b.mu.Unlock()
 	b.propose(batch)

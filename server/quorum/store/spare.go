@@ -14,8 +14,8 @@ const (
 	// spareName is not the name of a segment: neither raft-wal nor verifyLog
 	// look at it.
 	spareName = "spare"
-	// spareChunk is what is written and synced at a time. A sync of the log
-	// that comes meanwhile waits for no more than this.
+	// spareChunk is what is written at a time. A write of the log, or a sync, that
+	// comes meanwhile waits for no more than this.
 	spareChunk = 256 << 10
 	// spareWrite is the size of a write to the log from which on it counts as
 	// bulk: it would gain less by written blocks than they cost.
@@ -236,7 +236,9 @@ func (s *spare) make() (err error) {
 		} else { // the end of a segment of an odd size
 			_, err = f.WriteAt(blank[:n], at)
 		}
-		if err == nil {
+		// What went past the page cache is with the disk, and the syncs of the log
+		// take it along.
+		if err == nil && df.by == nil {
 			err = dataSync(f)
 		}
 		if err != nil {
