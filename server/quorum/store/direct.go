@@ -79,6 +79,15 @@ func (f *directFile) writeBlocks(b []byte, at int64) error {
 	return err
 }
 
+// flush has what waits in the page cache written to the disk. What went past it is
+// there, and the next sync of any file has the disk keep it.
+func (f *directFile) flush() error {
+	if f.by != nil {
+		return nil
+	}
+	return dataSync(f.File)
+}
+
 // Close closes both ways.
 func (f *directFile) Close() error {
 	err := f.File.Close()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // ErrNoSnapshot reports that there is no snapshot yet.
@@ -30,12 +29,7 @@ func (s *Stores) OpenSnapshot() (Snapshot, error) {
 		case len(list) == 0:
 			return Snapshot{}, ErrNoSnapshot
 		}
-		dir := filepath.Join(s.snaps.dir, list[0].ID)
-		err = verifyState(dir)
-		var f *os.File
-		if err == nil {
-			f, err = os.Open(filepath.Join(dir, stateName))
-		}
+		f, err := s.snaps.openState(list[0].ID)
 		if again && errors.Is(err, fs.ErrNotExist) {
 			continue // newer ones have come, so many that it is gone
 		}

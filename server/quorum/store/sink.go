@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"hash/crc64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,21 +15,20 @@ import (
 	"zooraft/zabcompat/metrics"
 )
 
-// writeBack is how much of a snapshot may wait for the disk. One sync of all of
+// writeBack is how much of a snapshot may wait in the page cache. One sync of all of
 // it at the end would hold up the log's for as long.
 const writeBack = 8 << 20
 
-// sink writes a snapshot as raft.FileSnapshotStore reads it, and its seal
+// sink writes a snapshot where raft.FileSnapshotStore looks for it, and its seal
 // beside it. state.bin goes past the page cache: a snapshot may be as large as
 // memory, and is as a rule read again at the next start, if at all. Raft calls
 // Close or Cancel more than once; the first call counts.
 type sink struct {
 	dir    string // with tmpSuffix, until all is durable
-	meta   fileMeta
+	meta   raft.SnapshotMeta
 	state  *blockStream
 	blocks blockSums
-	whole  hash.Hash64 // of raft
-	synced int64       // how much is on the disk
+	synced int64 // how much waits there no longer
 	closed bool
 
 	start   time.Time
@@ -58,10 +55,9 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, con
 	}
 	return &sink{
 		dir: dir,
-		meta: fileMeta{SnapshotMeta: raft.SnapshotMeta{Version: version, ID: id, Index: index, Term: term,
-			Configuration: conf.Clone(), ConfigurationIndex: confIndex}},
-		state: newBlockStream(f, s.logger), whole: crc64.New(crc64.MakeTable(crc64.ECMA)),
-		start: start, metrics: s.metrics, reap: s.ReapSnapshots,
+		meta: raft.SnapshotMeta{Version: version, ID: id, Index: index, Term: term,
+			Configuration: conf.Clone(), ConfigurationIndex: confIndex},
+		state: newBlockStream(f, s.logger), start: start, metrics: s.metrics, reap: s.ReapSnapshots,
 	}, nil
 }
 
@@ -72,10 +68,9 @@ func (s *sink) ID() string { return s.meta.ID }
 func (s *sink) Write(b []byte) (int, error) {
 	n, err := s.state.Write(b)
 	s.blocks.write(b[:n])
-	s.whole.Write(b[:n])
 	if err == nil && s.blocks.size-s.synced >= writeBack {
 		s.synced = s.blocks.size
-		err = dataSync(s.state.File)
+		err = s.state.flush()
 	}
 	return n, err
 }
@@ -105,12 +100,12 @@ func (s *sink) Close() error {
 
 // describe writes meta.json and the seal.
 func (s *sink) describe() error {
-	s.meta.Size, s.meta.CRC = s.blocks.size, s.whole.Sum(nil)
+	s.meta.Size = s.blocks.size
 	meta, err := json.Marshal(s.meta)
 	if err != nil {
 		return err
 	}
-	sum, err := metaSum(s.meta.SnapshotMeta)
+	sum, err := metaSum(s.meta)
 	if err != nil {
 		return err
 	}

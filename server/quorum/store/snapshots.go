@@ -1,11 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"os"
 	"path/filepath"
@@ -26,15 +24,16 @@ const (
 	sealName     = "seal"
 )
 
-// snapshots is raft.FileSnapshotStore with a sink of our own and with what it
-// leaves out:
+// snapshots is raft.FileSnapshotStore, which lists and removes, with a way of our
+// own to write and to open, and with what it leaves out:
 //
 //   - It passes over a snapshot whose meta.json it cannot read, and raft would
 //     then begin with an older one, behind which the log is gone. Here the
 //     newest one counts, by the name of its directory, and it is whole or the
 //     start is refused.
 //   - meta.json, which holds the membership, has no checksum, and state.bin one
-//     for all of it. Each snapshot gets a seal with both; see seal.
+//     for all of it, which is slow to compute. Each snapshot gets a seal instead;
+//     see seal.
 //   - It makes its files durable, but not their names in the directory of the
 //     snapshot.
 //   - It never removes what an interrupted snapshot leaves.
@@ -46,12 +45,6 @@ type snapshots struct {
 	// newest is the newest snapshot that was there when the store was opened,
 	// nil if there was none.
 	newest *raft.SnapshotMeta
-}
-
-// fileMeta is meta.json (raft: file_snapshot.go, fileSnapshotMeta).
-type fileMeta struct {
-	raft.SnapshotMeta
-	CRC []byte
 }
 
 func openSnapshots(base string, retain int, m *metrics.Metrics, logger hclog.Logger) (*snapshots, error) {
@@ -125,7 +118,7 @@ func (n snapshotName) after(o snapshotName) bool {
 // readMeta reads meta.json and verifies it against the seal.
 func (s *snapshots) readMeta(name snapshotName) (*raft.SnapshotMeta, error) {
 	path := filepath.Join(s.dir, name.id, metaName)
-	meta, err := readFileMeta(path)
+	meta, err := readMetaFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -133,18 +126,20 @@ func (s *snapshots) readMeta(name snapshotName) (*raft.SnapshotMeta, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum, err := metaSum(meta.SnapshotMeta)
+	sum, err := metaSum(meta)
 	if err != nil {
 		return nil, err
 	}
 	if meta.ID != name.id || meta.Index != name.index || meta.Term != name.term || sum != sl.meta {
 		return nil, fmt.Errorf("%s: %w: it is not the snapshot's", path, ErrCorrupt)
 	}
-	return &meta.SnapshotMeta, nil
+	return &meta, nil
 }
 
-func readFileMeta(path string) (fileMeta, error) {
-	var m fileMeta
+// readMetaFile reads meta.json (raft: file_snapshot.go, fileSnapshotMeta, whose
+// checksum of state.bin is not looked at).
+func readMetaFile(path string) (raft.SnapshotMeta, error) {
+	var m raft.SnapshotMeta
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return m, err
@@ -166,18 +161,40 @@ func metaSum(m raft.SnapshotMeta) (uint32, error) {
 	return checksum(b), err
 }
 
+// Open implements raft.SnapshotStore. It reads all of the state, to compare it with
+// the seal, before it opens it.
+func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	name, err := parseSnapshotName(id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, id), err)
+	}
+	meta, err := s.readMeta(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := s.openState(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	return meta, f, nil
+}
+
+// openState opens the state of a snapshot, once it is proved to be whole.
+func (s *snapshots) openState(id string) (*os.File, error) {
+	dir := filepath.Join(s.dir, id)
+	if err := verifyState(dir); err != nil {
+		return nil, err
+	}
+	return os.Open(filepath.Join(dir, stateName))
+}
+
 // restore verifies the newest snapshot and gives it to f.
 func (s *snapshots) restore(f raft.FSM) (uint64, error) {
 	if s.newest == nil {
 		return 0, nil
 	}
 	start := time.Now()
-	dir := filepath.Join(s.dir, s.newest.ID)
-	if err := verifyState(dir); err != nil {
-		return 0, err
-	}
-	path := filepath.Join(dir, stateName)
-	file, err := os.Open(path)
+	file, err := s.openState(s.newest.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -185,9 +202,9 @@ func (s *snapshots) restore(f raft.FSM) (uint64, error) {
 	err = f.Restore(r)
 	_ = file.Close() // again, if f has done it
 	if err != nil {
-		return 0, fmt.Errorf("%s: near offset %d: restore: %w", path, r.n, err)
+		return 0, fmt.Errorf("%s: near offset %d: restore: %w", file.Name(), r.n, err)
 	}
-	s.logger.Info("restored snapshot", "path", dir, "index", s.newest.Index, "term", s.newest.Term,
+	s.logger.Info("restored snapshot", "path", filepath.Dir(file.Name()), "index", s.newest.Index, "term", s.newest.Term,
 		"bytes", s.newest.Size, "duration", time.Since(start))
 	return s.newest.Index, nil
 }
@@ -203,14 +220,9 @@ func (r *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// verifyState compares state.bin block by block with the seal, and with the sum
-// in meta.json that raft will look at when it sends the snapshot.
+// verifyState compares state.bin block by block with the seal.
 func verifyState(dir string) error {
 	sl, err := readSeal(filepath.Join(dir, sealName))
-	if err != nil {
-		return err
-	}
-	meta, err := readFileMeta(filepath.Join(dir, metaName))
 	if err != nil {
 		return err
 	}
@@ -227,7 +239,6 @@ func verifyState(dir string) error {
 	if st.Size() != sl.size {
 		return fmt.Errorf("%s: offset %d: %w: it ends there, and should at %d", path, min(st.Size(), sl.size), ErrCorrupt, sl.size)
 	}
-	whole := crc64.New(crc64.MakeTable(crc64.ECMA))
 	buf := make([]byte, sealBlock)
 	for i, want := range sl.blocks {
 		n, err := io.ReadFull(f, buf)
@@ -238,10 +249,6 @@ func verifyState(dir string) error {
 		if checksum(buf[:n]) != want {
 			return fmt.Errorf("%s: offset %d to %d: %w snapshot", path, at, at+int64(n), ErrCorrupt)
 		}
-		whole.Write(buf[:n])
-	}
-	if !bytes.Equal(whole.Sum(nil), meta.CRC) {
-		return fmt.Errorf("%s: %w: its checksum of %s is wrong", filepath.Join(dir, metaName), ErrCorrupt, stateName)
 	}
 	return nil
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,6 +135,30 @@ func TestDamagedSnapshot(t *testing.T) {
 				t.Error("the state machine saw a damaged snapshot")
 			}
 		})
+	}
+}
+
+func TestOpenOfRaft(t *testing.T) {
+	cfg := testConfig(t, KindWAL)
+	s := mustOpen(t, cfg)
+	fill(t, s, 1, 30, 10, 10)
+	data := pseudo(4, 5<<19)
+	id := takeSnapshot(t, s, 20, 1, data)
+	meta, in, err := s.Snapshots.Open(id)
+	must(t, err)
+	got, err := io.ReadAll(in)
+	must(t, err)
+	must(t, in.Close())
+	if meta.ID != id || meta.Index != 20 || meta.Size != int64(len(data)) || !bytes.Equal(got, data) {
+		t.Errorf("opened %+v with %d bytes", meta, len(got))
+	}
+	path := filepath.Join(s.snaps.dir, id, stateName)
+	edit(t, path, func(b []byte) []byte { b[3<<19] ^= 1; return b })
+	if _, _, err := s.Snapshots.Open(id); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), path+": offset 1048576 to 2097152") {
+		t.Errorf("a damaged state: %v", err)
+	}
+	if _, _, err := s.Snapshots.Open("../raft"); err == nil {
+		t.Error("something that is no snapshot is opened")
 	}
 }
 

@@ -236,10 +236,8 @@ func (s *spare) make() (err error) {
 		} else { // the end of a segment of an odd size
 			_, err = f.WriteAt(blank[:n], at)
 		}
-		// What went past the page cache is with the disk, and the syncs of the log
-		// take it along.
-		if err == nil && df.by == nil {
-			err = dataSync(f)
+		if err == nil {
+			err = df.flush()
 		}
 		if err != nil {
 			return err
