@@ -40,7 +40,7 @@ type batcher struct {
 	scrap   []byte             // copied's other storage
 	bytes   int                // of payloads in queue
 	busy    bool               // somebody proposes
-	company bool               // what was proposed last was more than one request
+	company bool               // what was proposed last were several requests
 	handed  int                // entries that Raft was given and has not stored
 	futures []raft.ApplyFuture // theirs, behind some that are stored
 	since   time.Time          // when the oldest of them came to be so
@@ -146,7 +146,8 @@ func (b *batcher) kickIfDueLocked() {
 
 // addAlone is add for a request that is not expected to have company. If it is
 // true, nothing is in its way, and the caller is to call proposeAlone, holding
-// no lock: so a lone write takes one change of goroutines less.
+// no lock: so a lone write takes one change of goroutines less. Behind an entry
+// that carried many it is false: others are likely to be right behind it.
 func (b *batcher) addAlone(from fsm.Origin, seq uint64, payload []byte, borrowed bool) bool {
 	b.mu.Lock()
 	if b.company || b.handed > 0 || len(b.queue) > 0 || b.busy || b.paused || b.fullDisk || b.closed || b.holdLocked() {
