@@ -110,3 +110,32 @@ func TestBatchHolds(t *testing.T) {
 	b.noteApplied(7)
 	holds(false, "what was stored before it is gone")
 }
+
+// TestBatchAlone: a request is its own goroutine's to propose behind one that had
+// no company either, and nowhere else.
+func TestBatchAlone(t *testing.T) {
+	b := newBatcher(&Node{cfg: Config{Metrics: new(metrics.Metrics)}})
+	alone := func(want bool, when string) {
+		t.Helper()
+		if got := b.addAlone(fsm.Origin{SID: 1, Incarnation: 1}, 1, []byte("x"), false); got != want {
+			t.Errorf("%s: alone %v, want %v", when, got, want)
+		}
+	}
+	propose := func() {
+		b.mu.Lock()
+		b.busy = true
+		b.mu.Unlock()
+		b.proposeAlone()
+	}
+	alone(true, "at the start")
+	alone(false, "while another proposes")
+	b.proposeAlone()
+	alone(false, "behind two")
+	if len(b.wake) == 0 || len(b.queue) != 1 {
+		t.Errorf("behind two: %d wait, the proposer is called: %v", len(b.queue), len(b.wake) > 0)
+	}
+	propose()
+	alone(true, "behind one")
+	b.proposeAlone()
+	alone(true, "behind one more")
+}
