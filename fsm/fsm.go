@@ -96,8 +96,8 @@ type Observer interface {
 	// sessions that it ended, SessionOpened of each that there is now, without an owner.
 	Replaced(v View)
 	// Applied reports the end of a batch: everything up to the Raft index is in
-	// the state, and term is that of the entry at index.
-	Applied(v View, index, term uint64)
+	// the state.
+	Applied(v View, index uint64)
 	// Flush follows Applied, after the lock has been released: what the batch left
 	// to be sent may go now.
 	Flush()
@@ -239,7 +239,7 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []interface{} {
 	}
 	if len(logs) > 0 {
 		last := logs[len(logs)-1]
-		f.obs.Applied(View{f}, last.Index, last.Term)
+		f.obs.Applied(View{f}, last.Index)
 	}
 	f.mu.Unlock()
 	f.obs.Flush()

@@ -81,10 +81,10 @@ func (m *machine) Membership(v View)    { m.members = append(m.members, v.Member
 func (m *machine) Reconfigured(_ View, o Owner, r *Result) {
 	m.outcomes = append(m.outcomes, outcome{o, *r})
 }
-func (m *machine) Restored(View)                   { m.restored++ }
-func (m *machine) Replaced(View)                   { m.replaced++ }
-func (m *machine) Applied(_ View, index, _ uint64) { m.applied = index }
-func (m *machine) Flush()                          {}
+func (m *machine) Restored(View)                { m.restored++ }
+func (m *machine) Replaced(View)                { m.replaced++ }
+func (m *machine) Applied(_ View, index uint64) { m.applied = index }
+func (m *machine) Flush()                       {}
 
 // entry applies one entry of raw requests.
 func (m *machine) entry(requests ...func(b []byte) []byte) {

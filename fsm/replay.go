@@ -42,7 +42,7 @@ func (deaf) Replaced(View)                                    {}
 func (deaf) Reconfiguring(View)                               {}
 func (deaf) Reconfigured(View, Owner, *Result)                {}
 func (deaf) Membership(View)                                  {}
-func (deaf) Applied(v View, index, term uint64)               {}
+func (deaf) Applied(v View, index uint64)                     {}
 func (deaf) Flush()                                           {}
 func (deaf) OverQuota(x *Excess)                              {}
 func (deaf) Wrote(path string, bytes int)                     {}

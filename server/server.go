@@ -499,20 +499,19 @@ func (o observer) Replaced(v fsm.View) {
 	o.s.clients.DropAll("the state was replaced by a restore")
 }
 
-func (o observer) Applied(v fsm.View, index, term uint64) {
+func (o observer) Applied(v fsm.View, index uint64) {
 	// The clock is the leader's, and where it differs from this one's, so does the
 	// figure, as in ZooKeeper. What a server that comes back catches up with is as
 	// old as its absence was long, and says nothing.
 	if o.s.servingSince.Load() != 0 {
 		o.s.metrics.Propagation.Time(time.Duration(time.Now().UnixMilli()-v.Now()) * time.Millisecond)
 	}
-	o.s.node.Applied(v, index, term)
+	o.s.node.Applied(v, index)
 }
 
 func (o observer) Flush() {
 	o.s.writes.Fold()
 	o.s.clients.Flush()
-	o.s.node.Flush()
 }
 
 // countTold notes how many watchers have heard of one event.

@@ -129,7 +129,7 @@ func (b *backend) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}
 func (b *backend) Membership(fsm.View)                                  {}
 func (b *backend) Restored(fsm.View)                                    {}
 func (b *backend) Replaced(fsm.View)                                    {}
-func (b *backend) Applied(fsm.View, uint64, uint64)                     {}
+func (b *backend) Applied(fsm.View, uint64)                             {}
 func (b *backend) Flush()                                               {}
 
 // fixture is a console with its backend, its server and somebody who is signed in.

@@ -252,8 +252,6 @@ func (b *batcher) propose(batch []queued) {
 	if r == nil {
 		return
 	}
-	b.n.notices.proposing()
-	last := b.n.cfg.SID
 	for len(batch) > 0 {
 		size, count := 0, 0
 		for _, q := range batch {
@@ -267,10 +265,6 @@ func (b *batcher) propose(batch []queued) {
 		entry := fsm.AppendEntryHeader(make([]byte, 0, size+16), time.Now().UnixMilli())
 		for _, q := range batch[:count] {
 			entry = fsm.AppendRequest(entry, q.from, q.seq, q.payload)
-			if q.from.SID != last {
-				last = q.from.SID
-				b.n.notices.owe(last)
-			}
 		}
 		fsm.SetEntryCount(entry, count)
 		b.hand(r, entry)

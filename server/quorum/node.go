@@ -163,15 +163,14 @@ type Node struct {
 	syncs      syncs
 	election   election
 
-	snaps   snapshots
-	marks   marks
-	stages  stages
-	notices notices
-	wake    chan struct{} // something changed for the main loop
-	stop    chan struct{}
-	loop    sync.WaitGroup // the main loop
-	wg      sync.WaitGroup // the others
-	once    sync.Once
+	snaps  snapshots
+	marks  marks
+	stages stages
+	wake   chan struct{} // something changed for the main loop
+	stop   chan struct{}
+	loop   sync.WaitGroup // the main loop
+	wg     sync.WaitGroup // the others
+	once   sync.Once
 }
 
 // New opens the stores, restores the newest snapshot into f and binds the
@@ -194,7 +193,6 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
 	n.room.changed = make(chan struct{})
 	n.batch = newBatcher(n)
-	n.notices.init(n)
 	n.election.init(n)
 
 	cfg.Store.OnStall = func(d time.Duration) {
@@ -588,7 +586,6 @@ func (n *Node) Close() error {
 			n.mesh.Close()
 		}
 		n.loop.Wait()
-		n.notices.timer.Stop()
 		if r := n.raft.Load(); r != nil {
 			ended := r.Shutdown()
 			n.trans.endPipelines()

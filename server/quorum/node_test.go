@@ -56,14 +56,10 @@ func (s *testServer) Restored(v fsm.View) {
 		s.node.Restored(v)
 	}
 }
-func (s *testServer) Replaced(fsm.View)                      {}
-func (s *testServer) Applied(v fsm.View, index, term uint64) { s.node.Applied(v, index, term) }
+func (s *testServer) Replaced(fsm.View)                {}
+func (s *testServer) Applied(v fsm.View, index uint64) { s.node.Applied(v, index) }
 
-func (s *testServer) Flush() {
-	if s.node != nil {
-		s.node.Flush()
-	}
-}
+func (s *testServer) Flush() {}
 
 func (s *testServer) Serving(now Service) {
 	s.serving <- now == Full
