@@ -45,7 +45,6 @@ var (
 type appender struct {
 	t     *transport
 	id    raft.ServerID
-	sid   int64                  // the same as a number
 	out   *peer.Outlet           // set by begin
 	under *metrics.Summary       // how many messages were under way as each was sent
 	queue *metrics.Summary       // how long the first entry of each had waited for that
@@ -103,7 +102,7 @@ func (r *appendRequest) Response() *raft.AppendEntriesResponse { return r.resp }
 // by readAnswers, and begin gives it to the sending side.
 func newAppender(t *transport, id raft.ServerID) *appender {
 	return &appender{
-		t: t, id: id, sid: sidOf(id), acks: t.metrics.AckLatency.For(string(id)), under: t.metrics.LearnerQueue.For(string(id)),
+		t: t, id: id, acks: t.metrics.AckLatency.For(string(id)), under: t.metrics.LearnerQueue.For(string(id)),
 		queue: t.metrics.LearnerQueueTime.For(string(id)), opened: time.Now(),
 		done: make(chan raft.AppendFuture, maxRequests), room: make(chan struct{}, 1), closed: make(chan struct{}),
 	}

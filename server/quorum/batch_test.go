@@ -14,17 +14,19 @@ import (
 // All tests of this package overwrite storage as soon as it is free.
 func init() { scribble = true }
 
+// proposeQueued proposes what has queued, as the proposer does.
+func proposeQueued(b *batcher) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.busy = true
+	b.proposeLocked()
+}
+
 // TestBatchCopies: what is borrowed is copied, and keeps its place until it has been
 // proposed, however much comes behind it; what it took is free then, unless that is
 // a lot.
 func TestBatchCopies(t *testing.T) {
 	b := newBatcher(&Node{cfg: Config{Metrics: new(metrics.Metrics)}})
-	propose := func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.busy = true
-		b.proposeLocked()
-	}
 	add := func(i, size int) {
 		payload := bytes.Repeat([]byte{byte(i)}, size)
 		b.add(fsm.Origin{SID: 1, Incarnation: 1}, uint64(i), payload, true)
@@ -43,7 +45,7 @@ func TestBatchCopies(t *testing.T) {
 			add(i+1, 1+round*i)
 		}
 		check()
-		propose()
+		proposeQueued(b)
 	}
 	if b.scrap == nil {
 		t.Error("storage is not used again")
@@ -52,7 +54,7 @@ func TestBatchCopies(t *testing.T) {
 		add(i+1, size)
 	}
 	check()
-	propose()
+	proposeQueued(b)
 	if cap(b.scrap)+cap(b.copied) > 2*maxScrap {
 		t.Errorf("keeps %d and %d bytes", cap(b.scrap), cap(b.copied))
 	}
@@ -121,12 +123,6 @@ func TestBatchAlone(t *testing.T) {
 			t.Errorf("%s: alone %v, want %v", when, got, want)
 		}
 	}
-	propose := func() {
-		b.mu.Lock()
-		b.busy = true
-		b.mu.Unlock()
-		b.proposeAlone()
-	}
 	alone(true, "at the start")
 	alone(false, "while another proposes")
 	b.proposeAlone()
@@ -134,7 +130,7 @@ func TestBatchAlone(t *testing.T) {
 	if len(b.wake) == 0 || len(b.queue) != 1 {
 		t.Errorf("behind two: %d wait, the proposer is called: %v", len(b.queue), len(b.wake) > 0)
 	}
-	propose()
+	proposeQueued(b)
 	alone(true, "behind one")
 	b.proposeAlone()
 	alone(true, "behind one more")

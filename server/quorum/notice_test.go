@@ -40,9 +40,9 @@ func TestNoticeBeforeApply(t *testing.T) {
 		if code := await(t, done, "result while the leader applies nothing"); code != protocol.ErrOK {
 			t.Fatalf("create: %v", code)
 		}
-		for other.node.applied.Load() < follower.node.applied.Load() {
-			time.Sleep(time.Millisecond)
-		}
+		until(t, "news for the other follower while the leader applies nothing", func() bool {
+			return other.node.applied.Load() >= follower.node.applied.Load()
+		})
 		return messages() == before+2 // those with the entry
 	}
 	for deadline := time.Now().Add(2 * time.Minute); !try(); {

@@ -7,7 +7,7 @@
 //
 //	dataDir/raft/identity              whose directory this is
 //	dataDir/raft/lock                  held while a process has it open
-//	dataDir/raft/snapshots/            as raft.FileSnapshotStore reads them, each with a seal
+//	dataDir/raft/snapshots/            where raft.FileSnapshotStore looks for them, each with a seal
 //	dataLogDir/raft/identity           the same disk id, if dataLogDir is another
 //	dataLogDir/raft/lock
 //	dataLogDir/raft/stable.db          term and vote, a raft-boltdb of their own

@@ -54,10 +54,10 @@ func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error
 
 // readGently fills buf from the beginning of f, with one read under way at a
 // time and nothing read ahead: a disk that is asked for as much as it can bring
-// keeps the syncs of others waiting, who may be the rest of the ensemble.
+// keeps the syncs of others waiting, who may be the rest of the ensemble. f is
+// left without reading ahead.
 func readGently(f *os.File, buf []byte) error {
 	readAhead(f, false)
-	defer readAhead(f, true)
 	for at := 0; at < len(buf); at += scanBytes {
 		if _, err := f.ReadAt(buf[at:min(at+scanBytes, len(buf))], int64(at)); err != nil {
 			return err
