@@ -218,10 +218,13 @@ func checkInvariants(t *testing.T, tr *Tree) {
 	if inUse != tr.NodeCount() {
 		t.Fatalf("%d slots in use, %d nodes", inUse, tr.NodeCount())
 	}
-	for b := range tr.index.size {
-		for r := tr.index.get(b); r != None; r = tr.at(r).hashNext {
-			if got := tr.index.bucket(tr.at(r).hash); got != b {
-				t.Fatalf("node %d is in bucket %d, not in %d", r, b, got)
+	for hash, r := range tr.index {
+		if r == None {
+			t.Fatalf("an empty list of hash %#x", hash)
+		}
+		for ; r != None; r = tr.at(r).hashNext {
+			if got := tr.at(r).hash; got != hash {
+				t.Fatalf("node %d has hash %#x and is with those of %#x", r, got, hash)
 			}
 			indexed++
 		}

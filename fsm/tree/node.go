@@ -33,7 +33,7 @@ type node struct {
 	parent, first, next, prev Ref
 
 	hash     uint32 // of the path, see hashChild
-	hashNext Ref    // the next node of the same bucket, see index
+	hashNext Ref    // the next node of the same hash, see index
 
 	ownerNext, ownerPrev Ref // see ownerList
 

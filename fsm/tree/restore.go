@@ -286,7 +286,7 @@ func (t *Tree) relink(last Ref) (Ref, error) {
 // index. It goes by slots, not down the tree: neighbours in memory are mostly of
 // one age, and a walk from child to child would miss the cache at each step.
 func (t *Tree) relinkPaths(last Ref) (Ref, error) {
-	t.index = sizedIndex(uint32(last))
+	t.index = make(index, last)
 	root := t.at(Root)
 	root.pathLen = 1
 	t.counts.nodes, t.counts.size = 1, 1+root.dataSize()
@@ -313,16 +313,12 @@ func (t *Tree) relinkPath(r Ref) error {
 	p := t.at(n.parent)
 	name := blobName(t.blobAt(r), n)
 	n.hash = t.hashChild(p.hash, name)
-	bucket := t.index.bucket(n.hash)
-	n.hashNext = t.index.get(bucket)
-	for c := n.hashNext; c != None; {
-		m := t.at(c)
-		if m.hash == n.hash && m.parent == n.parent && blobName(t.blobAt(c), m) == name {
+	for c := t.index[n.hash]; c != None; c = t.at(c).hashNext {
+		if m := t.at(c); m.parent == n.parent && blobName(t.blobAt(c), m) == name {
 			return fmt.Errorf("child %q is there twice, as node %d too", name, c)
 		}
-		c = m.hashNext
 	}
-	t.index.set(bucket, r)
+	t.enter(r)
 	length := 1 + uint64(n.nameLen)
 	if n.parent != Root {
 		length += uint64(p.pathLen)

@@ -36,7 +36,7 @@ type counts struct {
 func newEmpty() *Tree {
 	t := &Tree{
 		used:     newSlotSet(),
-		index:    newIndex(),
+		index:    index{},
 		seed:     maphash.MakeSeed(),
 		hashMask: ^uint32(0),
 		acls:     newACLTable(),
@@ -90,12 +90,10 @@ func (t *Tree) Lookup(path string) Ref {
 		hash = t.hashChild(hash, rest[:i])
 		rest = rest[i+1:]
 	}
-	for r := t.firstOf(hash); r != None; {
-		n := t.at(r)
-		if n.hash == hash && t.hasPath(r, path) {
+	for r := t.index[hash]; r != None; r = t.at(r).hashNext {
+		if t.hasPath(r, path) {
 			return r
 		}
-		r = n.hashNext
 	}
 	return None
 }
@@ -122,12 +120,10 @@ func (t *Tree) hasPath(r Ref, path string) bool {
 // Child finds the child of parent with the given name, or None.
 func (t *Tree) Child(parent Ref, name string) Ref {
 	hash := t.hashChild(t.at(parent).hash, name)
-	for r := t.firstOf(hash); r != None; {
-		n := t.at(r)
-		if n.hash == hash && n.parent == parent && blobName(t.blobAt(r), n) == name {
+	for r := t.index[hash]; r != None; r = t.at(r).hashNext {
+		if n := t.at(r); n.parent == parent && blobName(t.blobAt(r), n) == name {
 			return r
 		}
-		r = n.hashNext
 	}
 	return None
 }

@@ -258,19 +258,3 @@ func TestMisusePanics(t *testing.T) {
 		}()
 	}
 }
-
-// TestIndexGrowsWithMultis: a tree that is filled by transactions alone must
-// have as large an index as any other, or its chains grow without end.
-func TestIndexGrowsWithMultis(t *testing.T) {
-	tr := New()
-	for i := range 2000 {
-		tr.Begin()
-		for j := range 10 {
-			tr.Create(Root, fmt.Sprintf("n%d-%d", i, j), nil, protocol.OpenACL, 0, 1, 1)
-		}
-		tr.Commit()
-	}
-	if int(tr.index.size) < tr.counts.nodes {
-		t.Errorf("%d buckets for %d nodes", tr.index.size, tr.counts.nodes)
-	}
-}

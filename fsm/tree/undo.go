@@ -23,8 +23,8 @@ type undoSlot struct {
 }
 
 type undoIndex struct {
-	bucket uint32
-	first  Ref
+	hash  uint32
+	first Ref
 }
 
 type undoOwner struct {
@@ -49,7 +49,6 @@ func (t *Tree) Commit() {
 		t.acls.release(id)
 	}
 	t.clearUndo()
-	t.growIndex() // what enter put off
 }
 
 // Rollback ends the transaction and leaves the tree exactly as it was at Begin:
@@ -61,7 +60,7 @@ func (t *Tree) Rollback() {
 		t.setSlot(u.slots[i].ref, u.slots[i].image, u.slots[i].inUse)
 	}
 	for i := len(u.index) - 1; i >= 0; i-- {
-		t.setFirst(u.index[i].bucket, u.index[i].first)
+		t.setFirst(u.index[i].hash, u.index[i].first)
 	}
 	for i := len(u.owners) - 1; i >= 0; i-- {
 		t.setOwnerList(u.owners[i].key, u.owners[i].list)
