@@ -1,5 +1,7 @@
 package protocol
 
+import "bytes"
+
 // Permission bits of an ACL entry (ZooKeeper Programmer's Guide, "ACL
 // Permissions"). Servers keep whatever int32 a client sends.
 const (
@@ -14,6 +16,9 @@ const (
 // OpenACL lets everyone do everything (ZooDefs.Ids.OPEN_ACL_UNSAFE). It is
 // shared: not to be changed.
 var OpenACL = []ACL{{Perms: PermAll, Scheme: "world", ID: "anyone"}}
+
+// openACLBytes is OpenACL as most creations bring it.
+var openACLBytes = AppendACLs(nil, OpenACL)
 
 // ACL is one entry of an access control list. It is comparable.
 type ACL struct {
@@ -41,8 +46,12 @@ func (r *ACL) Append(b []byte) []byte {
 }
 
 // DecodeACLs reads a vector of ACL entries and tells whether it was null. An
-// empty vector is not nil.
+// empty vector is not nil. The result may be OpenACL, and so is not to be changed.
 func DecodeACLs(d *Decoder) (acls []ACL, isNull bool) {
+	if bytes.HasPrefix(d.b, openACLBytes) {
+		d.b = d.b[len(openACLBytes):]
+		return OpenACL, false
+	}
 	n, isNull := d.vector(aclMinBytes)
 	if isNull || d.err != nil {
 		return nil, isNull

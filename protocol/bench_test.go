@@ -68,6 +68,7 @@ func BenchmarkAppend(b *testing.B) {
 func TestHotPathAllocations(t *testing.T) {
 	get := (&PathWatchRequest{"/services/a/b", true}).Append((&RequestHeader{1, OpGetData}).Append(nil))
 	create := (&CreateRequest{Path: "/a", Data: make([]byte, 1024), ACL: OpenACL}).Append(nil)
+	createFor := (&CreateRequest{Path: "/a", ACL: []ACL{{Perms: PermAll, Scheme: "ip", ID: "10.0.0.1"}}}).Append(nil)
 	buf := make([]byte, 0, 4096)
 	tests := []struct {
 		name string
@@ -88,9 +89,14 @@ func TestHotPathAllocations(t *testing.T) {
 			d := NewSharingDecoder(get[8:])
 			r.Decode(&d)
 		}, 0},
-		{"create: path, ACL, scheme, id", func() {
+		{"create, open to all: path", func() {
 			var r CreateRequest
 			d := NewDecoder(create)
+			r.Decode(&d)
+		}, 1},
+		{"create: path, ACL, scheme, id", func() {
+			var r CreateRequest
+			d := NewDecoder(createFor)
 			r.Decode(&d)
 		}, 4},
 		{"ping: nothing", func() {
