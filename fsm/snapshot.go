@@ -74,9 +74,8 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 }
 
 func (s *snapshot) write(out io.Writer) error {
-	buf := bufio.NewWriterSize(out, 256<<10)
 	sum := crc32.New(castagnoli)
-	w := io.MultiWriter(buf, sum)
+	w := io.MultiWriter(out, sum)
 	b := append([]byte(nil), snapshotMagic...)
 	b = binary.BigEndian.AppendUint32(b, s.version)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(s.head)))
@@ -86,10 +85,8 @@ func (s *snapshot) write(out io.Writer) error {
 	if _, err := s.tree.Write(w, s.f.mu.RLocker()); err != nil {
 		return err
 	}
-	if _, err := buf.Write(binary.BigEndian.AppendUint32(nil, sum.Sum32())); err != nil {
-		return err
-	}
-	return buf.Flush()
+	_, err := out.Write(binary.BigEndian.AppendUint32(nil, sum.Sum32()))
+	return err
 }
 
 // Release implements raft.FSMSnapshot.
