@@ -12,7 +12,7 @@ import (
 // other than create, create2, delete, setData and setACL, which ZooKeeper looks
 // at (ZooKeeperServer.authWriteRequest). A server without a quorum asks nothing.
 func (v View) Forbidden(op protocol.OpCode, body []byte, r *Reader) protocol.ErrCode {
-	d := protocol.NewDecoder(body)
+	d := protocol.NewSharingDecoder(body) // which outlives the call
 	var (
 		path string
 		need int32

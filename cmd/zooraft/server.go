@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -83,6 +84,9 @@ be bound (one server), 14 the election port cannot be bound.`,
 				cfg.OnMembership = record(path, cfg.DataDir, cfg.SID, log)
 			}
 
+			if !cfg.AdminProfiling {
+				runtime.MemProfileRate = 0 // nobody can ask for the profile
+			}
 			heap.Limit(log)
 			pace := heap.Start(log)
 			defer pace.Close()

@@ -15,7 +15,7 @@ func (c *conn) request(frame []byte) bool {
 		return false
 	}
 	var h protocol.RequestHeader
-	d := protocol.NewDecoder(frame)
+	d := protocol.NewSharingDecoder(frame) // frame stays while d is in use
 	h.Decode(&d)
 	body := frame[headerBytes:]
 	switch h.Op {
