@@ -41,7 +41,7 @@ func startConsoles(t *testing.T, size int) *harness.Ensemble {
 
 func signIn(t *testing.T, s *harness.Server, credentials string) *webConsole {
 	t.Helper()
-	c := &webConsole{t: t, base: page(t, s, "Started AdminServer") + "/ui/api/"}
+	c := &webConsole{t: t, base: harness.Page(t, s, "Started AdminServer") + "/ui/api/"}
 	resp := c.send("POST", "session", credentials)
 	if resp.StatusCode != 200 || len(resp.Cookies()) != 1 {
 		t.Fatalf("sign-in: %s", resp.Status)

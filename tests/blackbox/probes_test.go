@@ -109,7 +109,7 @@ func TestProbes(t *testing.T) {
 		if families := scrape(t, e.Server(sid)); len(families) < 240 {
 			t.Errorf("%s: a scrape has %d families", state, len(families))
 		}
-		if code, body := fetch(t, page(t, e.Server(sid), "Started AdminServer")+"/commands/ruok"); code != http.StatusOK || !strings.Contains(string(body), `"error" : null`) {
+		if code, body := fetch(t, harness.Page(t, e.Server(sid), "Started AdminServer")+"/commands/ruok"); code != http.StatusOK || !strings.Contains(string(body), `"error" : null`) {
 			t.Errorf("%s: /commands/ruok: %d %s", state, code, body)
 		}
 	}

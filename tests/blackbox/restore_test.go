@@ -32,7 +32,7 @@ func backed(t *testing.T, size int, lines ...string) *harness.Ensemble {
 // command asks a server's admin server, as an address if auth is not given otherwise.
 func command(t *testing.T, s *harness.Server, method, name string, body io.Reader, auth ...string) (*http.Response, []byte) {
 	t.Helper()
-	q, err := http.NewRequest(method, page(t, s, "Started AdminServer")+"/commands/"+name, body)
+	q, err := http.NewRequest(method, harness.Page(t, s, "Started AdminServer")+"/commands/"+name, body)
 	must(t, "make a request", err)
 	if auth == nil {
 		auth = []string{"ip"}
@@ -240,7 +240,7 @@ func TestRestoreRefused(t *testing.T) {
 		}
 	}
 	// A body that claims more than any disk holds is refused before it is sent.
-	q, err := http.NewRequest(http.MethodPost, page(t, s, "Started AdminServer")+"/commands/restore", io.MultiReader(bytes.NewReader(bytes.Repeat(good, 100)), stuck{t}))
+	q, err := http.NewRequest(http.MethodPost, harness.Page(t, s, "Started AdminServer")+"/commands/restore", io.MultiReader(bytes.NewReader(bytes.Repeat(good, 100)), stuck{t}))
 	must(t, "make a request", err)
 	q.ContentLength = 1 << 50
 	q.Header.Set("Authorization", "ip")

@@ -89,7 +89,7 @@ func TestRestoreKill(t *testing.T) {
 		done := make(chan outcome, 1)
 		go func() {
 			var o outcome
-			q, err := http.NewRequest(http.MethodPost, page(t, s, "Started AdminServer")+"/commands/restore", bytes.NewReader(snapshot))
+			q, err := http.NewRequest(http.MethodPost, harness.Page(t, s, "Started AdminServer")+"/commands/restore", bytes.NewReader(snapshot))
 			if err == nil {
 				q.Header.Set("Authorization", "ip")
 				var resp *http.Response

@@ -29,7 +29,7 @@ type slowRequest struct {
 
 func askSlow(t *testing.T, s *harness.Server) []slowRequest {
 	t.Helper()
-	code, body := fetch(t, page(t, s, "Started AdminServer")+"/commands/slow")
+	code, body := fetch(t, harness.Page(t, s, "Started AdminServer")+"/commands/slow")
 	var got struct {
 		SlowRequests []slowRequest `json:"slow_requests"`
 	}

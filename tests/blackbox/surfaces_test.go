@@ -30,25 +30,6 @@ func surfaces(t *testing.T, size int) *harness.Ensemble {
 	}})
 }
 
-// page is the base URL of a page of a server, by what its log says.
-func page(t *testing.T, s *harness.Server, started string) string {
-	t.Helper()
-	var port string
-	harness.Eventually(t, startTimeout, "a line that says "+started, func() error {
-		log, err := os.ReadFile(s.Log)
-		if err != nil {
-			return err
-		}
-		m := regexp.MustCompile(started+`.*port (\d+)`).FindAllSubmatch(log, -1)
-		if m == nil {
-			return fmt.Errorf("not there yet")
-		}
-		port = string(m[len(m)-1][1])
-		return nil
-	})
-	return "http://127.0.0.1:" + port
-}
-
 func fetch(t *testing.T, url string) (int, []byte) {
 	t.Helper()
 	resp, err := http.Get(url)
@@ -66,7 +47,7 @@ func fetch(t *testing.T, url string) (int, []byte) {
 // scrape reads one server's metrics with Prometheus's own parser.
 func scrape(t *testing.T, s *harness.Server) map[string]*dto.MetricFamily {
 	t.Helper()
-	status, body := fetch(t, page(t, s, "Starting /metrics endpoint")+"/metrics")
+	status, body := fetch(t, harness.Page(t, s, "Starting /metrics endpoint")+"/metrics")
 	p := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := p.TextToMetricFamilies(strings.NewReader(string(body)))
 	if err != nil || status != http.StatusOK {
@@ -233,7 +214,7 @@ func TestSurfacesAgree(t *testing.T) {
 		t.Errorf("follower: response_bytes is %v", got)
 	}
 
-	admin := page(t, e.Server(follower), "Started AdminServer")
+	admin := harness.Page(t, e.Server(follower), "Started AdminServer")
 	var monitor map[string]any
 	if _, body := fetch(t, admin+"/commands/monitor"); json.Unmarshal(body, &monitor) != nil || monitor["error"] != nil ||
 		monitor["server_state"] != "follower" || monitor["watch_count"] != 1.0 {
