@@ -12,6 +12,8 @@
 # make bench      Zooraft beside ZooKeeper, in some minutes; BENCH=full takes half an hour and more. tests/bench/doc.go
 #                 says what can be chosen; results.json and report.html go to BENCH_OUT
 # make bench-docs takes the results of a full run over into docs/benchmarks
+# make pgo        the profile by which the compiler optimizes the server, cmd/zooraft/default.pgo, from those loads; some
+#                 minutes, and the machine should do nothing else. Once in a while, not at each change
 # make microbench Go benchmarks, each BENCHCOUNT times
 
 GO         ?= go
@@ -42,7 +44,7 @@ RACE    := $(if $(HAVE_CC),-race)
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: all build run ensemble check format vet staticcheck imports test interop console console-check differential fuzz bench bench-docs microbench clean
+.PHONY: all build run ensemble check format vet staticcheck imports test interop console console-check differential fuzz bench bench-docs pgo microbench clean
 all: build
 
 # minimal keeps gonum's plots from bringing every format they could be drawn in.
@@ -125,6 +127,11 @@ bench-docs: build
 	@cd docs/benchmarks && mark='<!-- tables -->' && grep -qxF "$$mark" README.md && \
 	{ sed "/^$$mark$$/q" README.md; echo; ../../bin/zooraft bench report --markdown results.json | sed 's/^##* /#&/'; } > README.md.new && \
 	mv README.md.new README.md
+
+# The server is built with the profile of before, which has little influence on the next one.
+pgo: build
+	cd tests/bench && ZOORAFT_PGO='$(abspath cmd/zooraft/default.pgo)' ZOORAFT_BIN='$(abspath bin/zooraft)' \
+	  $(GO) test -count=1 -timeout 30m -run '^TestProfile$$'
 
 microbench:
 	$(GO) test -run '^$$' -bench . -benchmem -count $(BENCHCOUNT) ./...
