@@ -11,14 +11,6 @@ import "hash/maphash"
 // Invariant: a node is in the list of its hash, and no list is empty.
 type index map[uint32]Ref
 
-func (x index) set(hash uint32, first Ref) {
-	if first == None {
-		delete(x, hash)
-	} else {
-		x[hash] = first
-	}
-}
-
 // hashChild gives the hash of a path from that of its parent and its name. The
 // root's is 0. The seed is this process's own and reaches no result.
 func (t *Tree) hashChild(parent uint32, name string) uint32 {
@@ -27,12 +19,16 @@ func (t *Tree) hashChild(parent uint32, name string) uint32 {
 	return uint32(h>>32) & t.hashMask
 }
 
-// setFirst makes r the first node that has a hash.
+// setFirst makes r the first node that has a hash; with None there is no such node.
 func (t *Tree) setFirst(hash uint32, r Ref) {
 	if t.undo.open {
 		t.undo.index = append(t.undo.index, undoIndex{hash, t.index[hash]})
 	}
-	t.index.set(hash, r)
+	if r == None {
+		delete(t.index, hash)
+	} else {
+		t.index[hash] = r
+	}
 }
 
 // enter puts r, filled and touched, into the index.

@@ -313,12 +313,13 @@ func (t *Tree) relinkPath(r Ref) error {
 	p := t.at(n.parent)
 	name := blobName(t.blobAt(r), n)
 	n.hash = t.hashChild(p.hash, name)
-	for c := t.index[n.hash]; c != None; c = t.at(c).hashNext {
+	n.hashNext = t.index[n.hash]
+	for c := n.hashNext; c != None; c = t.at(c).hashNext {
 		if m := t.at(c); m.parent == n.parent && blobName(t.blobAt(c), m) == name {
 			return fmt.Errorf("child %q is there twice, as node %d too", name, c)
 		}
 	}
-	t.enter(r)
+	t.setFirst(n.hash, r)
 	length := 1 + uint64(n.nameLen)
 	if n.parent != Root {
 		length += uint64(p.pathLen)

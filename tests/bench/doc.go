@@ -30,6 +30,8 @@
 // from cmd/bench, in this process; the client of this package serves for what the generator does not do: single probes,
 // and filling.
 //
+// TestProfile is `make pgo`: it profiles the servers under the loads of three servers, for the compiler.
+//
 // TestMillionZnodes judges snapshots and restarts of one server; its environment:
 //
 //	ZOORAFT_BENCH_ZNODES    znodes to fill (default 1000000)

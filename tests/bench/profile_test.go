@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"zooraft/cmd/bench"
 	"zooraft/tests/harness"
 )
 
@@ -25,7 +24,9 @@ func TestProfile(t *testing.T) {
 	if out == "" {
 		t.Skip("set ZOORAFT_PGO to the file to write")
 	}
-	e := side{label: zooraftLabel}.start(t, &book{form: quick}, harness.Options{Size: 3, Lines: []string{
+	b := &book{form: quick}
+	b.form.measure = profiledFor
+	e := side{label: zooraftLabel}.start(t, b, harness.Options{Size: 3, Lines: []string{
 		"admin.enableServer=true", "admin.serverAddress=127.0.0.1", "admin.serverPort=0", "admin.pprof=true",
 	}})
 	var pages []string
@@ -34,8 +35,8 @@ func TestProfile(t *testing.T) {
 	}
 	var all []*profile.Profile
 	for _, s := range threeServers(nil) {
-		c := bench.Config{Workload: s.load, Servers: e.ClientAddrs(), Duration: profiledFor, WarmUp: time.Second,
-			SessionTimeout: sessionTimeout, Label: e.label, Scenario: s.name}
+		c := b.config(e, s.load, s.where)
+		c.Scenario = s.name
 		var fetches sync.WaitGroup
 		profiles := make([]*profile.Profile, len(pages))
 		for i, page := range pages {
