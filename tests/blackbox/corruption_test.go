@@ -119,12 +119,21 @@ func TestTornTail(t *testing.T) {
 	fill(t, s.ClientAddr, 20)
 	e.Kill(1)
 	path := find(t, s, "log/*.wal")
+	// A sector of the file ends in a tag, which is there as soon as the sector is written.
+	const sector, content = 512, 504
 	end := 0
 	edit(t, path, func(b []byte) []byte {
-		end = (len(bytes.TrimRight(b, "\x00")) + 7) &^ 7
+		last := (len(bytes.TrimRight(b, "\x00")) - 1) / sector * sector
+		tag := b[last+content : last+sector]
+		end = last + (len(bytes.TrimRight(b[last:last+content], "\x00"))+7)&^7
 		// The head of an entry of 400 bytes, and a part of that.
 		torn := binary.LittleEndian.AppendUint32([]byte{1, 0, 0, 0}, 400)
-		copy(b[end:], append(torn, bytes.Repeat([]byte{'t'}, 120)...))
+		torn = append(torn, bytes.Repeat([]byte{'t'}, 120)...)
+		n := copy(b[end:last+content], torn)
+		if n < len(torn) {
+			copy(b[last+sector:], torn[n:])
+			copy(b[last+sector+content:], tag)
+		}
 		return b
 	})
 	skip := len(readLog(t, s))

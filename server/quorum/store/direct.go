@@ -117,7 +117,8 @@ func alignedBytes(n int) []byte {
 	return b[skip:][:n:n]
 }
 
-// appended is the end of a directFile that grows in pieces of any length.
+// appended is the end of a directFile of sectors (sector.go) whose content grows
+// in pieces of any length.
 //
 // A piece is written as whole blocks: what stood before it in its first block
 // comes again as it was, and behind it the last block is filled up with zeros.
@@ -126,41 +127,39 @@ func alignedBytes(n int) []byte {
 // those bytes: they stay. It is no more than the page cache would do, which
 // writes back whole pages too.
 //
-// REQUIRES: behind the end there are zeros or nothing. The padding of the last
-// write may make the file longer than it was made, by zeros.
+// REQUIRES: behind the end there is no content of this segment. The padding of
+// the last write may make the file longer than it was made.
 type appended struct {
-	end  int64             // of the last write, -1 before the first
-	last [directBlock]byte // what the block holds that end lies in, before end
+	tag  tag
+	end  int64             // of the last write, in the content; -1 before the first
+	last [directBlock]byte // the block of the file that end lies in
 }
 
-// write writes b to f at offset at.
+// write writes b to f at offset at of the content.
 func (a *appended) write(f *directFile, b []byte, at int64) (int, error) {
-	if f.by == nil {
-		return f.WriteAt(b, at)
-	}
-	keep := int(at % directBlock)
-	if at != a.end {
-		n, err := f.ReadAt(a.last[:keep], at-int64(keep))
+	block, keep := at/blockContent*directBlock, int(at%blockContent)
+	if at != a.end && keep > 0 {
+		n, err := f.ReadAt(a.last[:], block)
 		if err != nil && err != io.EOF {
 			return 0, err
 		}
-		clear(a.last[n:keep])
+		clear(a.last[n:])
 	}
 	a.end = -1
 	written := 0
 	for written < len(b) {
-		buf := f.d.buffer(keep + len(b) - written)
-		copy(buf, a.last[:keep])
-		n := copy(buf[keep:], b[written:])
-		full := keep + n
-		blocks := (full + directBlock - 1) &^ (directBlock - 1)
-		clear(buf[full:blocks])
-		if err := f.writeBlocks(buf[:blocks], at+int64(written-keep)); err != nil {
+		buf := f.d.buffer(int(sectoredSize(int64(keep + len(b) - written))))
+		if keep > 0 {
+			copy(buf, a.last[:])
+		}
+		n, size := a.tag.fill(buf, keep, b[written:])
+		if err := f.writeBlocks(buf[:size], block); err != nil {
 			return written, err
 		}
 		written += n
-		keep = full % directBlock
-		copy(a.last[:keep], buf[full-keep:])
+		block += int64(keep+n) / blockContent * directBlock
+		keep = (keep + n) % blockContent
+		copy(a.last[:], buf[size-directBlock:size])
 	}
 	a.end = at + int64(written)
 	return written, nil

@@ -41,8 +41,8 @@ func dirs(t *testing.T) map[string]string {
 	return all
 }
 
-// A file that is appended to past the page cache holds what was appended, and
-// zeros, at every moment, also when it is opened again, in the middle of a block
+// The content of a file that is appended to past the page cache is what was
+// appended, and zeros, whatever was in the file before, at every moment, also when it is opened again, in the middle of a block
 // or beyond the size it was made with, and when the file system refuses.
 func TestDirectAppend(t *testing.T) {
 	const size = 3<<20 + 1000
@@ -52,7 +52,11 @@ func TestDirectAppend(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			path := filepath.Join(dir, "f")
 			want := make([]byte, size)
-			must(t, os.WriteFile(path, want, 0o644))
+			former := make([]byte, sectoredSize(size))
+			if refuse != 1 {
+				tagOf(6).fill(former, 0, pseudo(6, size))
+			}
+			must(t, os.WriteFile(path, former, 0o644))
 			d := &direct{log: hclog.NewNullLogger()}
 			var f *directFile
 			var a appended
@@ -62,7 +66,7 @@ func TestDirectAppend(t *testing.T) {
 				}
 				file, err := os.OpenFile(path, os.O_RDWR, 0)
 				must(t, err)
-				f, a = d.open(file), appended{end: -1}
+				f, a = d.open(file), appended{tag: tagOf(7), end: -1}
 				if name == "disk" && f.by == nil {
 					t.Skip("no direct writes here")
 				}
@@ -72,7 +76,7 @@ func TestDirectAppend(t *testing.T) {
 			}
 			open()
 			for at := 0; at < size; {
-				n := []int{1, 8, r.IntN(5000), directBlock - at%directBlock, r.IntN(200 << 10), directBytes + r.IntN(directBytes)}[r.IntN(6)]
+				n := []int{1, 8, r.IntN(5000), blockContent - at%blockContent, sectorContent, r.IntN(200 << 10), directBytes + r.IntN(directBytes)}[r.IntN(7)]
 				b := pseudo(uint64(at), n)
 				want = append(want[:at], b...)
 				if grown := max(size, at+n) - len(want); grown > 0 {
@@ -84,6 +88,7 @@ func TestDirectAppend(t *testing.T) {
 				at += n
 				got, err := os.ReadFile(path)
 				must(t, err)
+				got = a.tag.content(got)
 				if len(got) < len(want) || !bytes.Equal(got[:len(want)], want) || !zero(got[len(want):]) {
 					t.Fatalf("%s, refused after %d, seed %d: not what was written, up to %d", name, refuse, seed, at)
 				}
@@ -105,7 +110,7 @@ func TestDirectFails(t *testing.T) {
 	must(t, os.WriteFile(path, make([]byte, 64<<10), 0o644))
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	must(t, err)
-	f, a := (&direct{log: hclog.NewNullLogger()}).open(file), appended{end: -1}
+	f, a := (&direct{log: hclog.NewNullLogger()}).open(file), appended{tag: tagOf(7), end: -1}
 	if f.by == nil {
 		t.Skip("no direct writes here")
 	}
@@ -119,7 +124,7 @@ func TestDirectFails(t *testing.T) {
 	}
 	got, err := os.ReadFile(path)
 	must(t, err)
-	if !bytes.Equal(got[:5000], before) {
+	if !bytes.Equal(a.tag.content(got)[:5000], before) {
 		t.Error("what was there has changed")
 	}
 }

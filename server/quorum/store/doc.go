@@ -11,7 +11,7 @@
 //	dataLogDir/raft/identity           the same disk id, if dataLogDir is another
 //	dataLogDir/raft/lock
 //	dataLogDir/raft/stable.db          term and vote, a raft-boltdb of their own
-//	dataLogDir/raft/log/               raft-wal: a segment table, segments, and a spare one
+//	dataLogDir/raft/log/               raft-wal: a segment table, segments, and spare files for them
 //	dataLogDir/raft/log.db             raft-boltdb, the alternative
 //
 // # Invariants

@@ -4,25 +4,28 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
+	"path/filepath"
 
+	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
 )
 
 // indexless reads a segment that was sealed by a truncation and so has no index
 // on disk. It is immutable and safe for concurrent use.
 type indexless struct {
-	f       *os.File
+	f       types.ReadableFile
+	path    string
 	info    types.SegmentInfo
 	offsets []uint32 // of the frames, from BaseIndex on
 }
 
-func openIndexless(path string, info types.SegmentInfo, offsets []uint32) (*indexless, error) {
-	f, err := os.Open(path)
+func openIndexless(fs types.VFS, dir string, info types.SegmentInfo, offsets []uint32) (*indexless, error) {
+	name := segment.FileName(info)
+	f, err := fs.OpenReader(dir, name)
 	if err != nil {
 		return nil, err
 	}
-	return &indexless{f: f, info: info, offsets: offsets}, nil
+	return &indexless{f, filepath.Join(dir, name), info, offsets}, nil
 }
 
 // GetLog implements types.SegmentReader.
@@ -37,7 +40,7 @@ func (r *indexless) GetLog(index uint64) (*types.PooledBuffer, error) {
 	}
 	n := binary.LittleEndian.Uint32(head[4:])
 	if head[0] != frameEntry || n > MaxEntryBytes {
-		return nil, fmt.Errorf("%w: %s: no entry at offset %d", ErrCorrupt, r.f.Name(), offset)
+		return nil, fmt.Errorf("%w: %s: no entry at offset %d", ErrCorrupt, r.path, offset)
 	}
 	b := make([]byte, n)
 	if _, err := r.f.ReadAt(b, offset+frameHead); err != nil && err != io.EOF {

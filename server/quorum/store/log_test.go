@@ -270,22 +270,28 @@ func cpuTime(tb testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkOpen opens a log of a few entries in its first segment, and in one
-// of written zeros.
+// BenchmarkOpen opens a log of a few entries in its first segment, in one of
+// written zeros, and in the file of a former segment, which the page cache does
+// not have.
 func BenchmarkOpen(b *testing.B) {
-	for _, written := range []bool{false, true} {
-		b.Run(fmt.Sprintf("written=%t", written), func(b *testing.B) {
+	for _, file := range []string{"preallocated", "zeros", "former"} {
+		b.Run("file="+file, func(b *testing.B) {
 			cfg := testConfig(b, KindWAL)
 			cfg.segmentBytes = 0
 			s := mustOpen(b, cfg)
 			must(b, s.Stable.SetUint64(keyTerm, 1000))
 			must(b, s.Log.StoreLogs(entries(1, 20, 1000)))
 			mustClose(b, s)
-			if written {
+			if file != "preallocated" {
+				rest := zeros[:]
+				if file == "former" {
+					rest = make([]byte, len(zeros))
+					tagOf(77).fill(rest, 0, pseudo(77, len(rest)))
+				}
 				f, err := os.OpenFile(tailPath(b, cfg), os.O_RDWR, 0)
 				must(b, err)
-				for at := 1 << 20; at < wal.DefaultSegmentSize; at += len(zeros) {
-					_, err := f.WriteAt(zeros[:], int64(at))
+				for at := 1 << 20; at < wal.DefaultSegmentSize; at += len(rest) {
+					_, err := f.WriteAt(rest, int64(at))
 					must(b, err)
 				}
 				must(b, errors.Join(f.Sync(), f.Close()))

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,8 +15,9 @@ import (
 	"zooraft/zabcompat/metrics"
 )
 
-// segmentFS is raft-wal's file system, but for the files it writes to: the
-// table has made them, and a write needs no more than its data on the disk.
+// segmentFS is raft-wal's file system, but for what is in its files, which
+// consist of sectors (sector.go), and for those it writes to: the table has made
+// them, and a write needs no more than its data on the disk.
 type segmentFS struct {
 	*walfs.FS
 	spare   *spare // hears of each write; may be nil
@@ -34,11 +36,17 @@ func (v segmentFS) Create(dir, name string, _ uint64) (types.WritableFile, error
 
 // OpenWriter implements types.VFS.
 func (v segmentFS) OpenWriter(dir, name string) (types.WritableFile, error) {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
+	f, err := openSegmentFile(filepath.Join(dir, name), v.direct)
 	if err != nil {
 		return nil, err
 	}
-	return &segmentFile{directFile: v.direct.open(f), appended: appended{end: -1}, spare: v.spare, metrics: v.metrics}, nil
+	f.spare, f.metrics = v.spare, v.metrics
+	return f, nil
+}
+
+// OpenReader implements types.VFS.
+func (v segmentFS) OpenReader(dir, name string) (types.ReadableFile, error) {
+	return openSectorFile(filepath.Join(dir, name))
 }
 
 // segmentFile is a segment that is written to. Its name and its size are
@@ -47,10 +55,29 @@ func (v segmentFS) OpenWriter(dir, name string) (types.WritableFile, error) {
 type segmentFile struct {
 	*directFile
 	appended appended
-	spare    *spare
+	spare    *spare // may be nil
 	metrics  *metrics.Metrics
-	// written is how much came since the last sync, and end where it ends.
+	// written is how much content came since the last sync, and end where it
+	// ends.
 	written, end int64
+}
+
+// openSegmentFile opens a segment for writing; its name says which one it is.
+func openSegmentFile(path string, d *direct) (*segmentFile, error) {
+	info, ok := segmentOf(path)
+	if !ok {
+		return nil, fmt.Errorf("%s is not a segment", path)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &segmentFile{directFile: d.open(f), appended: appended{tag: tagOf(info.ID), end: -1}}, nil
+}
+
+// ReadAt implements types.WritableFile.
+func (f *segmentFile) ReadAt(b []byte, offset int64) (int, error) {
+	return f.appended.tag.readAt(f.File, b, offset)
 }
 
 // WriteAt implements types.WritableFile. raft-wal appends: a write begins where
@@ -83,11 +110,11 @@ func (f *segmentFile) Sync() error {
 // is a spare, which may be nil, it takes that.
 func makeSegment(dir string, info types.SegmentInfo, s *spare) error {
 	if s != nil {
-		if ok, err := s.take(segment.FileName(info), int64(info.SizeLimit)); ok || err != nil {
+		if ok, err := s.take(segment.FileName(info), fileSize(info)); ok || err != nil {
 			return err
 		}
 	}
-	f, err := walfs.New().Create(dir, segment.FileName(info), uint64(info.SizeLimit))
+	f, err := walfs.New().Create(dir, segment.FileName(info), uint64(fileSize(info)))
 	if err != nil {
 		return err
 	}

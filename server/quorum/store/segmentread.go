@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -17,10 +18,10 @@ const (
 	behindBytes = 64 << 10
 )
 
-// readSegment reads a segment without the zeros at its end, but for so many
-// that whoever reads on behind the last frame meets zeros there and not the
-// end. It reads into buf if that is large enough. A file is never shorter than
-// it was made, unless someone cut it.
+// readSegment reads the content of a segment without the zeros at its end, but
+// for so many that whoever reads on behind the last frame meets zeros there and
+// not the end. It reads into buf if that is large enough. A file is never
+// shorter than it was made, unless someone cut it.
 func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -34,8 +35,8 @@ func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	if st.Size() < int64(info.SizeLimit) {
-		return nil, fmt.Errorf("%w: %s was made with %d bytes and ends at offset %d", ErrCorrupt, path, info.SizeLimit, st.Size())
+	if made := fileSize(info); st.Size() < made {
+		return nil, fmt.Errorf("%w: %s was made with %d bytes and ends at offset %d", ErrCorrupt, path, made, st.Size())
 	}
 	if st.Size() > maxSegmentBytes {
 		return nil, fmt.Errorf("%w: %s has %d bytes, too many for a segment", ErrCorrupt, path, st.Size())
@@ -45,11 +46,17 @@ func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error
 		return nil, err
 	}
 	n := min(st.Size(), (end+7)&^7+segmentHead+frameHead)
+	if sectored(info) {
+		n = min(st.Size(), (end+sectorBytes-1)/sectorBytes*sectorBytes+sectorBytes)
+	}
 	if int64(cap(buf)) < n {
 		buf = make([]byte, n)
 	}
 	buf = buf[:n]
-	return buf, readGently(f, buf)
+	if err := readGently(f, buf); err != nil || !sectored(info) {
+		return buf, err
+	}
+	return tagOf(info.ID).content(buf), nil
 }
 
 // readGently fills buf from the beginning of f, with one read under way at a
@@ -66,7 +73,8 @@ func readGently(f *os.File, buf []byte) error {
 	return nil
 }
 
-// blankFiles reports whether there is nothing but zeros in all of the files.
+// blankFiles reports whether there is no content in any of the files, but for
+// what another segment left there that a file belonged to before.
 func blankFiles(paths []string) (bool, error) {
 	for _, p := range paths {
 		blank, err := blankFile(p)
@@ -88,7 +96,22 @@ func blankFile(path string) (bool, error) {
 		return false, err
 	}
 	end, err := contentEnd(f, st.Size())
-	return end == 0, err
+	info, ok := segmentOf(path)
+	if end == 0 || err != nil || !ok {
+		return end == 0, err
+	}
+	buf := make([]byte, min(scanBytes, (end+sectorBytes-1)/sectorBytes*sectorBytes))
+	for at := int64(0); at < end; at += int64(len(buf)) {
+		n, err := f.ReadAt(buf, at)
+		if err != nil && err != io.EOF {
+			return false, err
+		}
+		// A part of a sector at the end has no tag.
+		if !zero(tagOf(info.ID).content(buf[:n])) || !zero(buf[n/sectorBytes*sectorBytes:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // contentEnd returns the offset behind the last byte of f that is not zero. It

@@ -20,15 +20,19 @@ const (
 	// spareWrite is the size of a write to the log from which on it counts as
 	// bulk: it would gain less by written blocks than they cost.
 	spareWrite = 128 << 10
+	// maxKept is how many files of former segments are kept.
+	maxKept = 4
 	// spareRoom is how many segments the file system must have room for.
 	spareRoom = 4
 )
 
-// spare is the file of the next segment, written full of zeros while the tail
-// is in use. To write into blocks that were written before takes the disk no
-// change of metadata, as the first write into each preallocated block does.
+// spare has files for the next segments. To write into blocks that were written
+// before takes the disk no change of metadata, as the first write into each
+// preallocated block does. As a rule they are files of segments that are not
+// needed any more; what those left in them is told from what is written later by
+// the tags of the sectors (sector.go).
 //
-// It is made no faster than the log is written: all of it while the log fills
+// While there is none, one is written full of zeros as the tail is in use. It is made no faster than the log is written: all of it while the log fills
 // half of what the tail had left, or a quarter of a segment if that is more.
 // So an idle server makes none, and no clock is needed. If it is not ready when
 // a segment is, that one is preallocated instead.
@@ -36,10 +40,11 @@ const (
 // Invariant: a file called spareName holds nothing of worth, and is never used
 // by a process that has not written all of it: what is left of an earlier one
 // is removed. It is not written over, for if a crash tore the rename apart, the
-// file has the name of a segment too.
+// file has the name of a segment too. So all tags in the files that are kept are
+// of segments that this process knew, and no later one has their ids.
 type spare struct {
 	dir    string
-	size   int64 // of a segment
+	size   int64 // of a segment's file
 	log    hclog.Logger
 	free   func() (uint64, error) // bytes on the file system
 	direct direct
@@ -56,6 +61,8 @@ type spare struct {
 	due   int64 // so much of it may be written
 	made  int64 // so much of it is
 	ready bool
+	kept  []string // paths of files of former segments
+	named int      // how many have been kept so far
 	// resting is whether nothing is made until the next segment, after a
 	// failure.
 	resting bool
@@ -63,14 +70,22 @@ type spare struct {
 
 func newSpare(dir string, cfg Config) *spare {
 	return &spare{
-		dir: dir, size: int64(cfg.segmentBytes), log: cfg.Log, ended: cfg.spareEnded, direct: direct{log: cfg.Log},
+		dir: dir, size: sectoredSize(int64(cfg.segmentBytes)), log: cfg.Log, ended: cfg.spareEnded, direct: direct{log: cfg.Log},
 		free: func() (uint64, error) { sp, err := space(dir); return sp.Free, err },
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 }
 
-// start begins the work in the background, which close ends.
+// start removes what an earlier process left, and begins the work in the
+// background, which close ends.
 func (s *spare) start() {
+	left, err := filepath.Glob(s.path() + "*")
+	for _, path := range left {
+		err = errors.Join(err, removeIfThere(path))
+	}
+	if err != nil {
+		s.log.Warn("cannot remove what an earlier process left", "path", s.path(), "error", err)
+	}
 	s.done = make(chan struct{})
 	go s.run()
 }
@@ -93,7 +108,7 @@ func (s *spare) grew(n, end int64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ready || s.resting {
+	if s.ready || s.resting || len(s.kept) > 0 {
 		return
 	}
 	if s.room == 0 {
@@ -109,33 +124,80 @@ func (s *spare) grew(n, end int64) {
 	}
 }
 
-// take gives the spare the name of a segment of size bytes, durably. If there
-// is none it reports false, and the caller makes the file.
-func (s *spare) take(name string, size int64) (bool, error) {
+// keep takes the file of a segment that the table names no more, and reports
+// whether it has.
+func (s *spare) keep(name string) bool {
+	free, err := s.free()
 	s.mu.Lock()
-	ready := s.ready && size == s.size
-	s.resting = false
-	if ready {
-		s.ready = false
+	defer s.mu.Unlock()
+	if err != nil || free < spareRoom*uint64(s.size) {
+		s.dropLocked()
+		return false
 	}
-	s.mu.Unlock()
-	if !ready {
+	if len(s.kept) == maxKept {
+		return false
+	}
+	path := fmt.Sprintf("%s-%d", s.path(), s.named)
+	s.named++
+	if err := os.Rename(filepath.Join(s.dir, name), path); err != nil {
+		s.log.Warn("cannot keep the file of a former segment", "path", filepath.Join(s.dir, name), "error", err)
+		return false
+	}
+	s.kept = append(s.kept, path)
+	return true
+}
+
+// dropLocked gives back the room of what is kept.
+func (s *spare) dropLocked() {
+	for _, path := range s.kept {
+		if err := removeIfThere(path); err != nil {
+			s.log.Warn("cannot remove the file of a former segment; the next start will", "path", path, "error", err)
+		}
+	}
+	s.kept = nil
+}
+
+// take gives a spare the name of a segment of size bytes, durably. If there is
+// none it reports false, and the caller makes the file.
+func (s *spare) take(name string, size int64) (bool, error) {
+	path := s.next(size)
+	if path == "" {
 		return false, nil
 	}
 	// One that someone cut meanwhile would be refused as a segment at the next
-	// start.
-	st, err := os.Lstat(s.path())
-	if err == nil && st.Size() != size {
+	// start. One that was a segment may have grown by its last write.
+	st, err := os.Lstat(path)
+	if err == nil && st.Size() < size {
 		err = fmt.Errorf("it has %d bytes, made with %d", st.Size(), size)
 	}
 	if err == nil {
-		err = os.Rename(s.path(), filepath.Join(s.dir, name))
+		err = os.Rename(path, filepath.Join(s.dir, name))
 	}
 	if err != nil {
-		s.log.Warn("cannot use the segment made ahead", "path", s.path(), "error", err)
+		s.log.Warn("cannot use the spare file of a segment", "path", path, "error", err)
 		return false, nil
 	}
 	return true, syncDir(s.dir)
+}
+
+// next returns the path of a spare for a file of size bytes, which is none any
+// more, or an empty one.
+func (s *spare) next(size int64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resting = false
+	switch last := len(s.kept) - 1; {
+	case size != s.size:
+		return ""
+	case s.ready:
+		s.ready = false
+		return s.path()
+	case last >= 0:
+		path := s.kept[last]
+		s.kept = s.kept[:last]
+		return path
+	}
+	return ""
 }
 
 // chunkLocked returns the length of the chunk that is due, 0 if none is.
@@ -184,9 +246,6 @@ func (s *spare) set(err error) {
 
 func (s *spare) run() {
 	defer close(s.done)
-	if err := removeIfThere(s.path()); err != nil {
-		s.log.Warn("cannot remove what an earlier process left", "path", s.path(), "error", err)
-	}
 	for s.await() > 0 {
 		err := s.make()
 		s.set(err)

@@ -51,7 +51,7 @@ func TestSpareBecomesSegment(t *testing.T) {
 	next, made := fillToSpare(t, s, ended, 1)
 	b, err := os.ReadFile(filepath.Join(logDir(cfg), spareName))
 	must(t, err)
-	if len(b) != cfg.segmentBytes || !zero(b) {
+	if int64(len(b)) != sectoredSize(int64(cfg.segmentBytes)) || !zero(b) {
 		t.Fatalf("the spare has %d bytes, zero %t", len(b), zero(b))
 	}
 	for tail := tailPath(t, cfg); tailPath(t, cfg) == tail; next++ {
@@ -94,7 +94,7 @@ func TestSpareAfterCrash(t *testing.T) {
 		sp.set(nil)
 		return sp
 	}
-	successor := types.SegmentInfo{ID: table.state.NextSegmentID, BaseIndex: 21, MinIndex: 21, SizeLimit: uint32(cfg.segmentBytes)}
+	successor := types.SegmentInfo{ID: table.state.NextSegmentID, BaseIndex: 21, MinIndex: 21, Codec: sectorCodecID, SizeLimit: uint32(cfg.segmentBytes)}
 	for _, tt := range []struct {
 		name  string
 		crash func(t *testing.T)
@@ -237,9 +237,8 @@ func TestSpareFlip(t *testing.T) {
 	must(t, s.Log.StoreLog(entry(next, 1000)))
 	mustClose(t, s)
 	path := tailPath(t, cfg)
-	b, err := os.ReadFile(path)
-	must(t, err)
+	b := readContent(t, path)
 	b[leftover(b, 0)-20] ^= 1
-	must(t, os.WriteFile(path, b, 0o644))
+	writeContent(t, path, b, nil)
 	mustRefuse(t, cfg, path, "corrupt")
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func decodeTable(b []byte) (types.PersistentState, error) {
 	for i, seg := range s.Segments {
 		sealed := !seg.SealTime.IsZero()
 		switch {
-		case seg.ID >= s.NextSegmentID || seg.Codec != entryCodecID || seg.BaseIndex == 0 || seg.MinIndex < seg.BaseIndex:
+		case seg.ID >= s.NextSegmentID || (seg.Codec != entryCodecID && seg.Codec != sectorCodecID) || seg.BaseIndex == 0 || seg.MinIndex < seg.BaseIndex:
 			return s, fmt.Errorf("%w: segment %d: %+v", errTable, i, seg)
 		case sealed != (i < len(s.Segments)-1):
 			return s, fmt.Errorf("%w: segment %d of %d: sealed is %t", errTable, i+1, len(s.Segments), sealed)
@@ -99,10 +100,14 @@ func decodeTable(b []byte) (types.PersistentState, error) {
 	return s, nil
 }
 
-// Load implements types.MetaStore.
+// Load implements types.MetaStore. Of how entries are encoded raft-wal knows, of
+// sectors it does not.
 func (t *segmentTable) Load(string) (types.PersistentState, error) {
 	s := t.state
 	s.Segments = slices.Clone(s.Segments)
+	for i := range s.Segments {
+		s.Segments[i].Codec = entryCodecID
+	}
 	return s, nil
 }
 
@@ -122,11 +127,15 @@ func (t *segmentTable) CommitState(s types.PersistentState) error {
 
 func (t *segmentTable) commit(s types.PersistentState) error {
 	s.Segments = slices.Clone(s.Segments)
+	known := map[uint64]uint64{} // codecs
+	for _, seg := range t.state.Segments {
+		known[seg.ID] = seg.Codec
+	}
 	for i := range s.Segments {
-		s.Segments[i].Codec = entryCodecID
+		s.Segments[i].Codec = cmp.Or(known[s.Segments[i].ID], sectorCodecID)
 	}
 	made := ""
-	if n := len(s.Segments); n > 0 && !slices.ContainsFunc(t.state.Segments, func(o types.SegmentInfo) bool { return o.ID == s.Segments[n-1].ID }) {
+	if n := len(s.Segments); n > 0 && known[s.Segments[n-1].ID] == 0 {
 		tail := s.Segments[n-1]
 		made = filepath.Join(t.dir, segment.FileName(tail))
 		if err := makeSegment(t.dir, tail, t.spare); err != nil {

@@ -19,12 +19,12 @@ import (
 // entries, at the end of a sealed segment an index, and a commit whose CRC-32C
 // is over all since the commit before, for the first one since the beginning
 // of the file. The rest of the file is zero: it is made at its full size, and
-// verifyLog clears what an interrupted write leaves.
+// verifyLog clears what an interrupted write leaves. All offsets are those of
+// the content (sector.go), but in what is told to the operator.
 const (
 	segmentHead  = 32
 	segmentMagic = 0x58eb6b0d
 	frameHead    = 8
-	sectorBytes  = 512
 	// maxSegmentBytes is more than a segment can have: 64 MiB and one write.
 	maxSegmentBytes = 1 << 30
 
@@ -43,8 +43,9 @@ type content struct {
 
 // verifyLog reads all segments that the table names, and refuses damage with
 // file and offset. It clears a torn tail and tells so, and completes a rotation
-// that the end of the process interrupted. It returns the offsets of the
-// entries in sealed segments that have no index, by segment id.
+// that the end of the process interrupted. A tail that is no file of sectors is
+// sealed, so that none is written to. It returns the offsets of the entries in
+// sealed segments that have no index, by segment id.
 func verifyLog(dir string, table *segmentTable, logger hclog.Logger) (map[uint64][]uint32, error) {
 	if err := verifyStrangers(dir, table.state); err != nil {
 		return nil, err
@@ -68,15 +69,19 @@ func verifyLog(dir string, table *segmentTable, logger hclog.Logger) (map[uint64
 			continue
 		}
 		if c.torn > 0 {
-			logger.Warn("cut an incomplete write from the end of the log", "path", path, "offset", c.end, "bytes", c.torn)
-			if err := clearRange(path, int64(c.end), c.torn); err != nil {
+			logger.Warn("cut an incomplete write from the end of the log", "path", path, "offset", fileOffset(info, c.end), "bytes", c.torn)
+			if err := clearRange(path, info, int64(c.end), c.torn, logger); err != nil {
 				return nil, fmt.Errorf("cut torn tail of %s: %w", path, err)
 			}
 		}
-		if c.indexStart > 0 {
-			if err := table.CommitState(rotate(table.state, c)); err != nil {
-				return nil, err
-			}
+		if sectored(info) && c.indexStart == 0 {
+			continue
+		}
+		if c.indexStart == 0 {
+			offsets[info.ID] = c.offsets
+		}
+		if err := table.CommitState(rotate(table.state, c)); err != nil {
+			return nil, err
 		}
 	}
 	return offsets, nil
@@ -99,9 +104,8 @@ func verifyStrangers(dir string, s types.PersistentState) error {
 		if known[filepath.Base(path)] {
 			continue
 		}
-		var info types.SegmentInfo
-		if n, err := fmt.Sscanf(filepath.Base(path), "%020d-%016x.wal", &info.BaseIndex, &info.ID); n != 2 || err != nil ||
-			segment.FileName(info) != filepath.Base(path) {
+		info, ok := segmentOf(path)
+		if !ok {
 			return fmt.Errorf("%s is not a segment", path)
 		}
 		blank, err := blankFiles([]string{path})
@@ -119,12 +123,17 @@ func verifyStrangers(dir string, s types.PersistentState) error {
 	return nil
 }
 
-// rotate returns the table after the rotation of the sealed tail.
+// rotate returns the table after the rotation of the tail. One without entries
+// gives its place to its successor.
 func rotate(s types.PersistentState, c content) types.PersistentState {
 	n := len(s.Segments)
 	next := types.PersistentState{NextSegmentID: s.NextSegmentID + 1}
 	next.Segments = append(next.Segments, s.Segments...)
 	tail := &next.Segments[n-1]
+	if len(c.offsets) == 0 {
+		tail.ID = s.NextSegmentID
+		return next
+	}
 	tail.SealTime = time.Now()
 	tail.MaxIndex = tail.BaseIndex + uint64(len(c.offsets)) - 1
 	tail.IndexStart = c.indexStart
@@ -137,7 +146,15 @@ func rotate(s types.PersistentState, c content) types.PersistentState {
 
 // clearRange writes zeros over an incomplete write. A crash meanwhile leaves
 // an incomplete write.
-func clearRange(path string, offset int64, n int) error {
+func clearRange(path string, info types.SegmentInfo, offset int64, n int, logger hclog.Logger) error {
+	if sectored(info) {
+		f, err := openSegmentFile(path, &direct{log: logger})
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteAt(make([]byte, n), offset)
+		return errors.Join(err, f.File.Sync(), f.Close())
+	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -172,7 +189,7 @@ func verifySegment(b []byte, info types.SegmentInfo) (content, error) {
 				continue
 			}
 			if err := checkIndex(b, batch.indexStart, c.offsets); err != nil {
-				return c, err
+				return c, fmt.Errorf("offset %d: %w", fileOffset(info, batch.indexStart), err)
 			}
 			c.indexStart = uint64(batch.indexStart)
 			break
@@ -182,24 +199,24 @@ func verifySegment(b []byte, info types.SegmentInfo) (content, error) {
 			break
 		}
 		if !tail || damaged(b, c.end, left, info, info.BaseIndex+uint64(len(c.offsets))) {
-			return c, fmt.Errorf("offset %d: %w", bad, why)
+			return c, fmt.Errorf("offset %d: %w", fileOffset(info, bad), why)
 		}
 		c.torn = left
 		break
 	}
 	if c.indexStart > 0 {
 		if left := leftover(b, c.end); left > 0 {
-			return c, fmt.Errorf("offset %d: %w: bytes after the end of a sealed segment", c.end, ErrCorrupt)
+			return c, fmt.Errorf("offset %d: %w: bytes after the end of a sealed segment", fileOffset(info, c.end), ErrCorrupt)
 		}
 	}
 	if tail {
 		return c, nil
 	}
 	if info.IndexStart != c.indexStart {
-		return c, fmt.Errorf("%w: index at offset %d, expected at %d", ErrCorrupt, c.indexStart, info.IndexStart)
+		return c, fmt.Errorf("%w: index at offset %d, expected at %d", ErrCorrupt, fileOffset(info, int(c.indexStart)), fileOffset(info, int(info.IndexStart)))
 	}
 	if have := info.BaseIndex + uint64(len(c.offsets)); have <= info.MaxIndex {
-		return c, fmt.Errorf("offset %d: %w: entries %d to %d are missing", c.end, ErrCorrupt, have, info.MaxIndex)
+		return c, fmt.Errorf("offset %d: %w: entries %d to %d are missing", fileOffset(info, c.end), ErrCorrupt, have, info.MaxIndex)
 	}
 	return c, nil
 }
@@ -235,7 +252,7 @@ func readBatch(b []byte, start int, info types.SegmentInfo, next uint64) (r batc
 		return r, commit, fmt.Errorf("%w: a commit of nothing", ErrCorrupt)
 	}
 	if got, want := checksum(b[start:commit]), binary.LittleEndian.Uint32(b[commit+4:]); got != want {
-		return r, start, fmt.Errorf("%w batch from offset %d to %d: checksum", ErrCorrupt, start, commit+frameHead)
+		return r, start, fmt.Errorf("%w batch from offset %d to %d: checksum", ErrCorrupt, fileOffset(info, start), fileOffset(info, commit+frameHead))
 	}
 	for i, at := range r.offsets {
 		index, err := checkEntry(payload(b, int(at)))
@@ -296,7 +313,7 @@ func checkIndex(b []byte, start int, offsets []uint32) error {
 	index := payload(b, start-frameHead)
 	for i, o := range offsets {
 		if len(index) != 4*len(offsets) || binary.LittleEndian.Uint32(index[4*i:]) != o {
-			return fmt.Errorf("offset %d: %w index", start, ErrCorrupt)
+			return fmt.Errorf("%w index", ErrCorrupt)
 		}
 	}
 	return nil
@@ -323,7 +340,7 @@ func zero(b []byte) bool { return leftover(b, 0) == 0 }
 // are not a valid batch. The first entry there would be next.
 func damaged(b []byte, start, n int, info types.SegmentInfo, next uint64) bool {
 	end := min((start+n+7)&^7, len(b))
-	return followed(b, max(start, segmentHead), end, next) || complete(b, start, end)
+	return followed(b, max(start, segmentHead), end, next) || complete(b, start, end, sectorStep(info))
 }
 
 // followed reports whether a valid batch begins after start.
@@ -347,7 +364,7 @@ func followed(b []byte, start, end int, next uint64) bool {
 // complete reports whether the write from start to end has arrived in full: its
 // last word is a commit frame and no sector was left zero, or the checksum in
 // its last word is right.
-func complete(b []byte, start, end int) bool {
+func complete(b []byte, start, end, sector int) bool {
 	commit := end - frameHead
 	if commit-start < frameHead+entryHead {
 		return false
@@ -359,7 +376,7 @@ func complete(b []byte, start, end int) bool {
 		return false
 	}
 	for at := start; at < end; {
-		to := min((at/sectorBytes+1)*sectorBytes, end)
+		to := min((at/sector+1)*sector, end)
 		if zero(b[at:to]) {
 			return false
 		}

@@ -22,22 +22,22 @@ import (
 	"zooraft/zabcompat/metrics"
 )
 
-// buildSegment returns the bytes of a segment with batches of entries of the
+// buildSegment returns the content of a segment with batches of entries of the
 // given sizes, the offsets at which the batches end, and its line in the table.
 func buildSegment(t testing.TB, batches ...[]int) ([]byte, []int, types.SegmentInfo) {
 	t.Helper()
 	dir := t.TempDir()
-	info := types.SegmentInfo{ID: 3, BaseIndex: 10, MinIndex: 10, Codec: entryCodecID, SizeLimit: 16 << 10, CreateTime: time.Unix(1, 0)}
+	info := types.SegmentInfo{ID: 3, BaseIndex: 10, MinIndex: 10, Codec: sectorCodecID, SizeLimit: 16 << 10, CreateTime: time.Unix(1, 0)}
 	must(t, makeSegment(dir, info, nil))
-	w, err := segment.NewFiler(dir, newSegmentFS(nil, new(metrics.Metrics), hclog.NewNullLogger())).Create(info)
+	head := info
+	head.Codec = entryCodecID
+	w, err := segment.NewFiler(dir, newSegmentFS(nil, new(metrics.Metrics), hclog.NewNullLogger())).Create(head)
 	must(t, err)
 	defer w.Close()
 	var ends []int
 	index := info.BaseIndex
 	read := func() []byte {
-		b, err := os.ReadFile(filepath.Join(dir, segment.FileName(info)))
-		must(t, err)
-		return b
+		return readContent(t, filepath.Join(dir, segment.FileName(info)))
 	}
 	for _, sizes := range batches {
 		var batch []types.LogEntry
@@ -92,7 +92,7 @@ func TestVerifySegmentTorn(t *testing.T) {
 	}
 	// Sectors arrive in any order.
 	for at := start; at < end; {
-		to := min((at/sectorBytes+1)*sectorBytes, end)
+		to := min((at/sectorContent+1)*sectorContent, end)
 		b := bytes.Clone(whole)
 		clear(b[at:to])
 		check(fmt.Sprintf("sector %d to %d did not arrive", at, to), b)
@@ -195,6 +195,56 @@ func FuzzVerifySegment(f *testing.F) {
 	})
 }
 
+// readContent returns the content of a segment's file.
+func readContent(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	must(t, err)
+	info, ok := segmentOf(path)
+	if !ok {
+		t.Fatalf("%s is no segment", path)
+	}
+	return tagOf(info.ID).content(b)
+}
+
+// writeContent gives a segment's file a content. Sectors that hold nothing get what never
+// has.
+func writeContent(t testing.TB, path string, b []byte, never []byte) {
+	t.Helper()
+	info, ok := segmentOf(path)
+	if !ok {
+		t.Fatalf("%s is no segment", path)
+	}
+	file := make([]byte, sectoredSize(int64(len(b))))
+	if n, _ := tagOf(info.ID).fill(file, 0, b); n != len(b) {
+		t.Fatalf("%d bytes of %d", n, len(b))
+	}
+	for at := 0; at < len(file); at += sectorBytes {
+		if zero(file[at : at+sectorContent]) {
+			clear(file[at : at+sectorBytes])
+			if at < len(never) {
+				copy(file[at:at+sectorBytes], never[at:])
+			}
+		}
+	}
+	must(t, os.WriteFile(path, file, 0o644))
+}
+
+// formerly returns what the file of a segment may hold when it is taken for another one:
+// entries that look like those of path, one behind the other from its beginning.
+func formerly(t testing.TB, path string) []byte {
+	t.Helper()
+	b := readContent(t, path)
+	end := leftover(b, 0)
+	for at := end; at < len(b); at += end {
+		copy(b[at:], b[:end])
+	}
+	file := make([]byte, sectoredSize(int64(len(b))))
+	info, _ := segmentOf(path)
+	tagOf(info.ID-1).fill(file, 0, b)
+	return file
+}
+
 // warnings opens with a logger and returns its lines.
 func openLogged(t *testing.T, cfg Config) (*Stores, string) {
 	t.Helper()
@@ -225,16 +275,14 @@ func TestTornTailIsCut(t *testing.T) {
 	fill(t, s, 1, 8, 1, 500)
 	mustClose(t, s)
 	path := tailPath(t, cfg)
-	whole, err := os.ReadFile(path)
-	must(t, err)
-	start := (leftover(whole, 0) + 7) &^ 7
+	start := (leftover(readContent(t, path), 0) + 7) &^ 7
 	s = mustOpen(t, cfg)
 	must(t, s.Log.StoreLogs(entries(9, 12, 2000)))
 	mustClose(t, s)
-	long, err := os.ReadFile(path)
-	must(t, err)
+	long := readContent(t, path)
 	end := (leftover(long, 0) + 7) &^ 7
 
+	former := formerly(t, path)
 	for _, at := range []int{start + 1, start + 8, start + 700, end - 1000, end - 8} {
 		for _, garbage := range []bool{false, true} {
 			b := bytes.Clone(long)
@@ -242,9 +290,10 @@ func TestTornTailIsCut(t *testing.T) {
 			if garbage {
 				copy(b[at:end], pseudo(uint64(at), end-at))
 			}
-			must(t, os.WriteFile(path, b, 0o644))
+			writeContent(t, path, b, former)
 			s, lines := openLogged(t, cfg)
-			want := fmt.Sprintf("path=%s offset=%d bytes=%d", path, start, leftover(b, start))
+			at0 := fileOffset(types.SegmentInfo{Codec: sectorCodecID}, start)
+			want := fmt.Sprintf("path=%s offset=%d bytes=%d", path, at0, leftover(b, start))
 			if strings.Count(lines, "\n") != 1 || !strings.Contains(lines, want) {
 				t.Errorf("torn at %d: warnings %q, want one with %q", at, lines, want)
 			}
@@ -301,7 +350,7 @@ func TestDamagedLogIsRefused(t *testing.T) {
 			b, err := os.ReadFile(segments[1])
 			must(t, err)
 			must(t, os.WriteFile(segments[0], b, 0o644))
-		}, []string{segments[0], "offset 0", "corrupt segment header"}},
+		}, []string{segments[0], "corrupt: index at offset 0, expected at "}},
 		{"table missing", func(t *testing.T) { must(t, os.Remove(table)) }, []string{"lost its log", table}},
 		{"table damaged", func(t *testing.T) {
 			edit(t, table, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
@@ -473,7 +522,7 @@ func TestFlipsAnywhere(t *testing.T) {
 func FuzzDecodeTable(f *testing.F) {
 	info := types.SegmentInfo{ID: 1, BaseIndex: 5, MinIndex: 6, MaxIndex: 9, Codec: entryCodecID, SealTime: time.Unix(1, 0).UTC()}
 	b, err := encodeTable(types.PersistentState{NextSegmentID: 3, Segments: []types.SegmentInfo{
-		info, {ID: 2, BaseIndex: 10, MinIndex: 10, Codec: entryCodecID},
+		info, {ID: 2, BaseIndex: 10, MinIndex: 10, Codec: sectorCodecID},
 	}})
 	must(f, err)
 	if _, err := decodeTable(b); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -44,7 +43,11 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 		return nil, err
 	}
 	spare := newSpare(dir, cfg)
-	filer := &segmentFiler{dir: dir, Filer: segment.NewFiler(dir, newSegmentFS(spare, cfg.Metrics, cfg.Log))}
+	fs := newSegmentFS(spare, cfg.Metrics, cfg.Log)
+	filer := &segmentFiler{dir: dir, fs: fs, Filer: segment.NewFiler(dir, fs), plain: map[uint64]bool{}, spare: spare}
+	for _, info := range table.state.Segments {
+		filer.plain[info.ID] = !sectored(info)
+	}
 	if filer.offsets, err = verifyLog(dir, table, cfg.Log); err != nil {
 		return nil, err
 	}
@@ -89,7 +92,13 @@ func (l *walLog) runStart() (uint64, error) { return l.FirstIndex() }
 // segmentFiler is raft-wal's filer for segments of entryCodec.
 type segmentFiler struct {
 	*segment.Filer
+	fs  segmentFS
 	dir string
+	// plain are the segments that are no files of sectors, by their ids. None
+	// comes to them.
+	plain map[uint64]bool
+	// spare may take the files of segments that are not needed any more.
+	spare *spare
 	// offsets has the frames of the sealed segments without an index, by
 	// segment id.
 	offsets map[uint64][]uint32
@@ -128,6 +137,11 @@ func (f *segmentFiler) Delete(baseIndex, id uint64) error {
 		defer f.deletions.Done()
 		f.deleting.Lock()
 		defer f.deleting.Unlock()
+		// Where sectors have their tags another file has what it was given by
+		// clients.
+		if !f.plain[id] && f.spare.keep(segment.FileName(types.SegmentInfo{BaseIndex: baseIndex, ID: id})) {
+			return
+		}
 		if err := f.Filer.Delete(baseIndex, id); err != nil {
 			f.log.Warn("cannot delete a log segment; the next start will", "index", baseIndex, "error", err)
 		}
@@ -145,7 +159,13 @@ func (f *segmentFiler) RecoverTail(info types.SegmentInfo) (types.SegmentWriter,
 }
 
 func (f *segmentFiler) Open(info types.SegmentInfo) (types.SegmentReader, error) {
-	r, err := f.Filer.Open(info)
+	var fs types.VFS = f.fs
+	filer := f.Filer
+	if f.plain[info.ID] {
+		fs = f.fs.FS
+		filer = segment.NewFiler(f.dir, fs)
+	}
+	r, err := filer.Open(info)
 	if err != nil || info.IndexStart != 0 {
 		return r, err
 	}
@@ -153,7 +173,7 @@ func (f *segmentFiler) Open(info types.SegmentInfo) (types.SegmentReader, error)
 	if err := r.Close(); err != nil {
 		return nil, err
 	}
-	return openIndexless(filepath.Join(f.dir, segment.FileName(info)), info, f.offsets[info.ID])
+	return openIndexless(fs, f.dir, info, f.offsets[info.ID])
 }
 
 func (f *segmentFiler) wrap(w types.SegmentWriter, err error) (types.SegmentWriter, error) {
