@@ -53,6 +53,7 @@ type room struct {
 	since   time.Time // now is what it is
 	data    store.Space
 	log     store.Space
+	thrifty bool          // the log keeps no spare files
 	changed chan struct{} // closed, and replaced, when now changes
 }
 
@@ -94,8 +95,21 @@ func roomOf(was Room, data, log store.Space, segment, snapshot uint64) Room {
 	return RoomPlenty
 }
 
+// thrifty says whether the spare files of the log are to be given back, which take
+// so much at most: before there is little room, and for longer, so that what they
+// give back does not change anything else.
+func thrifty(was bool, log store.Space, segment, snapshot, spares uint64) bool {
+	scarce, _ := lowWater(log, segment, snapshot)
+	mark := scarce + scarce/8 + spares
+	if was {
+		mark += mark/8 + spares
+	}
+	return log.Free < mark
+}
+
 // measure asks the file systems, and says whether there is another Room than
-// before. It blocks for as long as they take to answer.
+// before. It blocks for as long as they take to answer, and to remove spare files
+// of the log.
 func (n *Node) measure() (changed bool) {
 	data, log, err := n.stores.Space()
 	if err != nil {
@@ -106,14 +120,21 @@ func (n *Node) measure() (changed bool) {
 	m.mu.Lock()
 	was := m.now
 	m.data, m.log = data, log
-	m.now = roomOf(was, data, log, n.stores.SegmentBytes(), n.snaps.size.Load())
+	segment, snapshot := n.stores.SegmentBytes(), n.snaps.size.Load()
+	m.now = roomOf(was, data, log, segment, snapshot)
 	now := m.now
+	wasThrifty := m.thrifty
+	m.thrifty = thrifty(wasThrifty, log, segment, snapshot, n.stores.SpareBytes())
+	thrift := m.thrifty
 	if now != was {
 		m.since = time.Now()
 		close(m.changed)
 		m.changed = make(chan struct{})
 	}
 	m.mu.Unlock()
+	if thrift != wasThrifty {
+		n.stores.Thrift(thrift)
+	}
 	if now == was {
 		return false
 	}

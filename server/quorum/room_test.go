@@ -47,6 +47,41 @@ func TestRoomOf(t *testing.T) {
 	}
 }
 
+// Spare files are given back before there is little room, and what they give back neither ends
+// that nor has them kept again.
+func TestThrifty(t *testing.T) {
+	const (
+		mib     = 1 << 20
+		segment = 64 * mib
+		spares  = 4 * segment
+		total   = 100 << 30
+	)
+	for _, snapshot := range []uint64{0, 100 * mib, 2 << 30} {
+		thrift, room := false, RoomPlenty
+		given := uint64(0)
+		for free := uint64(8 << 30); room == RoomPlenty; free -= mib {
+			now := store.Space{Free: free + given, Total: total}
+			room = roomOf(room, now, now, segment, snapshot)
+			was := thrift
+			thrift = thrifty(was, now, segment, snapshot, spares)
+			switch {
+			case room != RoomPlenty && !thrift:
+				t.Errorf("snapshot %d: %s with spare files", snapshot, room)
+			case !was && thrift && given > 0:
+				t.Fatalf("snapshot %d: given back twice", snapshot)
+			case !was && thrift:
+				given = spares
+				if room = roomOf(room, now, now, segment, snapshot); room != RoomPlenty {
+					t.Errorf("snapshot %d: %s when they are given back", snapshot, room)
+				}
+			}
+		}
+		if free := uint64(8 << 30); thrifty(true, store.Space{Free: free, Total: total}, segment, snapshot, spares) {
+			t.Errorf("snapshot %d: not kept again with %d bytes", snapshot, free)
+		}
+	}
+}
+
 func TestMajorityRoom(t *testing.T) {
 	const p, s, n = RoomPlenty, RoomScarce, RoomNone
 	for _, tt := range []struct {

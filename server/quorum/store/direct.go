@@ -48,7 +48,7 @@ type writerAtCloser interface {
 // open wraps f, which has to be open for writing.
 func (d *direct) open(f *os.File) *directFile {
 	df := &directFile{File: f, d: d}
-	if by, err := openDirect(f.Name()); err != nil {
+	if by, err := openDirect(f.Name(), os.O_WRONLY); err != nil {
 		d.refused(f, err)
 	} else {
 		df.by = by

@@ -40,7 +40,7 @@ func readAhead(f *os.File, on bool) {
 	}
 }
 
-// openDirect opens the file at path for direct writes.
-func openDirect(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|unix.O_DIRECT, 0)
+// openDirect opens the file at path, as flag says, past the page cache.
+func openDirect(path string, flag int) (*os.File, error) {
+	return os.OpenFile(path, flag|unix.O_DIRECT, 0)
 }

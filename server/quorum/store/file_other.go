@@ -14,4 +14,4 @@ func dataSync(f *os.File) error { return f.Sync() }
 func readAhead(*os.File, bool) {}
 
 // openDirect says that there is no such thing here.
-func openDirect(string) (*os.File, error) { return nil, errors.ErrUnsupported }
+func openDirect(string, int) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -132,7 +132,6 @@ type sectorFile struct {
 }
 
 // openSectorFile opens a segment for reading; its name says which one it is.
-
 func openSectorFile(path string) (sectorFile, error) {
 	info, ok := segmentOf(path)
 	if !ok {

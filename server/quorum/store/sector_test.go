@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -297,19 +298,26 @@ func TestLogWithoutSectors(t *testing.T) {
 	}
 }
 
-// No more files are kept than are of use, none where the disk has no room, and those that are
-// there are given back then.
+// No more files are kept than are of use, none where the disk has no room, and those that
+// are there are given back then.
 func TestFormerSegmentsKept(t *testing.T) {
 	dir := t.TempDir()
 	cfg, err := Config{DataDir: dir, segmentBytes: 8 << 10}.withDefaults()
 	must(t, err)
 	s := newSpare(dir, cfg)
-	room := uint64(1 << 40)
-	s.free = func() (uint64, error) { return room, nil }
 	name := func(i int) string { return segment.FileName(types.SegmentInfo{ID: uint64(i), BaseIndex: 1}) }
+	offer := func(i, size int) bool {
+		must(t, os.WriteFile(filepath.Join(dir, name(i)), make([]byte, size), 0o644))
+		return s.keep(name(i))
+	}
+	spares := func() int {
+		t.Helper()
+		left, err := filepath.Glob(s.path() + "*")
+		must(t, err)
+		return len(left)
+	}
 	for i := range maxKept + 1 {
-		must(t, os.WriteFile(filepath.Join(dir, name(i)), make([]byte, s.size), 0o644))
-		if got := s.keep(name(i)); got != (i < maxKept) {
+		if got := offer(i, int(s.size)); got != (i < maxKept) {
 			t.Errorf("file %d: kept %t", i, got)
 		}
 	}
@@ -323,22 +331,73 @@ func TestFormerSegmentsKept(t *testing.T) {
 	if ok, err := s.take(name(101), s.size+directBlock); ok || err != nil {
 		t.Errorf("take another size: %t, %v", ok, err)
 	}
+	if offer(102, int(s.size)-1) {
+		t.Error("a short file was kept")
+	}
 	if s.keep("not there") {
 		t.Error("a missing file was kept")
 	}
-	room = spareRoom*uint64(s.size) - 1
-	if s.keep(name(maxKept)) || len(s.kept) > 0 {
-		t.Errorf("kept without room: %v", s.kept)
+	// One that is cut meanwhile is no use to anybody.
+	must(t, os.Truncate(s.kept[len(s.kept)-1], 100))
+	if ok, err := s.take(name(103), s.size); ok || err != nil || spares() != len(s.kept) || spares() != maxKept-2 {
+		t.Errorf("take a short one: %t, %v; %d are kept, %d there", ok, err, len(s.kept), spares())
 	}
-	left, err := filepath.Glob(s.path() + "*")
-	if err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
+	s.thrift(true)
+	if offer(104, int(s.size)) || len(s.kept) > 0 || spares() > 0 {
+		t.Errorf("%d are kept without room, %d there", len(s.kept), spares())
 	}
-	if _, err := os.Stat(filepath.Join(dir, name(maxKept))); err != nil {
-		t.Error(err)
+	s.grew(1000, 1000)
+	if s.due > 0 {
+		t.Error("one is being made without room")
 	}
-	s.free = func() (uint64, error) { return 0, errors.New("no answer") }
-	if s.keep(name(maxKept)) {
-		t.Error("kept without knowing the room")
+	s.thrift(false)
+	if !offer(105, int(s.size)) {
+		t.Error("not kept, though there is room again")
+	}
+}
+
+// What an earlier process left is removed, before anything is made if there is little room, and
+// nothing else is.
+func TestSparesOfEarlierProcess(t *testing.T) {
+	for _, scarce := range []bool{false, true} {
+		parent := t.TempDir()
+		dir, other := filepath.Join(parent, "d[1]"), filepath.Join(parent, "d1")
+		must(t, os.Mkdir(dir, 0o755))
+		must(t, os.Mkdir(other, 0o755))
+		cfg, err := Config{DataDir: dir, segmentBytes: 8 << 10}.withDefaults()
+		must(t, err)
+		kept := []string{filepath.Join(other, "spare-0"), filepath.Join(dir, "spare-x"), filepath.Join(dir, "spares")}
+		gone := []string{filepath.Join(dir, "spare"), filepath.Join(dir, "spare-0"), filepath.Join(dir, "spare-17")}
+		for _, path := range append(slices.Clone(kept), gone...) {
+			must(t, os.WriteFile(path, nil, 0o644))
+		}
+		s := newSpare(dir, cfg)
+		s.free = func() (uint64, error) {
+			if scarce {
+				return spareRoom*uint64(s.size) - 1, nil
+			}
+			return 1 << 40, nil
+		}
+		must(t, s.clear())
+		if _, err := os.Stat(gone[0]); (err == nil) == scarce {
+			t.Errorf("scarce %t: %v", scarce, err)
+		}
+		former := segment.FileName(types.SegmentInfo{ID: 1, BaseIndex: 1})
+		must(t, os.WriteFile(filepath.Join(dir, former), make([]byte, s.size), 0o644))
+		if !s.keep(former) || slices.Contains(gone, s.kept[0]) {
+			t.Errorf("kept as %v", s.kept)
+		}
+		s.start()
+		s.close()
+		for _, path := range append(kept, s.kept...) {
+			if _, err := os.Stat(path); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, path := range gone {
+			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/hashicorp/raft-wal/types"
 	"golang.org/x/sys/unix"
@@ -20,8 +21,8 @@ const (
 
 // readSegment reads the content of a segment without the zeros at its end, but
 // for so many that whoever reads on behind the last frame meets zeros there and
-// not the end. It reads into buf if that is large enough. A file is never
-// shorter than it was made, unless someone cut it.
+// not the end. It reads into buf, which it returned before or is nil, if that is
+// large enough. A file is never shorter than it was made, unless someone cut it.
 func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -49,8 +50,8 @@ func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error
 	if sectored(info) {
 		n = min(st.Size(), (end+sectorBytes-1)/sectorBytes*sectorBytes+sectorBytes)
 	}
-	if int64(cap(buf)) < n {
-		buf = make([]byte, n)
+	if blocks := (n + directBlock - 1) &^ (directBlock - 1); int64(cap(buf)) < blocks {
+		buf = alignedBytes(int(blocks))
 	}
 	buf = buf[:n]
 	if err := readGently(f, buf); err != nil || !sectored(info) {
@@ -59,18 +60,43 @@ func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error
 	return tagOf(info.ID).content(buf), nil
 }
 
-// readGently fills buf from the beginning of f, with one read under way at a
-// time and nothing read ahead: a disk that is asked for as much as it can bring
-// keeps the syncs of others waiting, who may be the rest of the ensemble. f is
-// left without reading ahead.
+// readGently fills buf, which begins at alignedBytes and has room for whole
+// blocks, from the beginning of f, with one read under way at a time and nothing
+// read ahead: a disk that is asked for as much as it can bring keeps the syncs of
+// others waiting, who may be the rest of the ensemble. It reads past the page
+// cache, as the log is written, where the file system lets it. f is left without
+// reading ahead.
 func readGently(f *os.File, buf []byte) error {
 	readAhead(f, false)
+	by, err := openDirect(f.Name(), os.O_RDONLY)
+	if err == nil {
+		defer by.Close()
+	}
 	for at := 0; at < len(buf); at += scanBytes {
-		if _, err := f.ReadAt(buf[at:min(at+scanBytes, len(buf))], int64(at)); err != nil {
+		end := min(at+scanBytes, len(buf))
+		if by != nil {
+			if n, _ := by.ReadAt(buf[at:(end+directBlock-1)&^(directBlock-1)], int64(at)); n >= end-at {
+				continue
+			}
+			by = nil
+		}
+		if _, err := f.ReadAt(buf[at:end], int64(at)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// segmentPaths returns the paths of what has a name like a segment's.
+func segmentPaths(dir string) ([]string, error) {
+	files, err := os.ReadDir(dir)
+	var paths []string
+	for _, f := range files {
+		if filepath.Ext(f.Name()) == ".wal" {
+			paths = append(paths, filepath.Join(dir, f.Name()))
+		}
+	}
+	return paths, err
 }
 
 // blankFiles reports whether there is no content in any of the files, but for

@@ -22,6 +22,20 @@ func (s *Stores) Space() (data, log Space, err error) {
 // SegmentBytes is what the log takes at a time when it grows.
 func (s *Stores) SegmentBytes() uint64 { return uint64(s.cfg.segmentBytes) }
 
+// SpareBytes is what Thrift gives back at most, but for what a segment has grown by
+// its last write.
+func (s *Stores) SpareBytes() uint64 {
+	return maxKept * uint64(sectoredSize(int64(s.cfg.segmentBytes)))
+}
+
+// Thrift has no files kept or made for later segments, and removes those that
+// there are, or ends that. It blocks while they are removed.
+func (s *Stores) Thrift(on bool) {
+	if l, ok := s.log.inner.(*walLog); ok {
+		l.spare.thrift(on)
+	}
+}
+
 func space(dir string) (Space, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {

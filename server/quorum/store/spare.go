@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -40,14 +42,19 @@ const (
 // Invariant: a file called spareName holds nothing of worth, and is never used
 // by a process that has not written all of it: what is left of an earlier one
 // is removed. It is not written over, for if a crash tore the rename apart, the
-// file has the name of a segment too. So all tags in the files that are kept are
-// of segments that this process knew, and no later one has their ids.
+// file has the name of a segment too.
+//
+// Invariant: all tags in the files that are kept are of segments that the table
+// has named before, and it gives no id twice. A file that is left from an earlier
+// process might be one of another table's, that of a backup for instance.
 type spare struct {
 	dir    string
-	size   int64 // of a segment's file
+	size   int64 // of a segment's file: whole blocks
 	log    hclog.Logger
 	free   func() (uint64, error) // bytes on the file system
 	direct direct
+	// left is what an earlier process left, to be removed by run.
+	left []string
 	// ended is called, if set, when one is ready or could not be made.
 	ended func(error)
 
@@ -62,7 +69,9 @@ type spare struct {
 	made  int64 // so much of it is
 	ready bool
 	kept  []string // paths of files of former segments
-	named int      // how many have been kept so far
+	named int      // the number in the name of the next of them
+	// thrifty is whether nothing is made or kept, for lack of room.
+	thrifty bool
 	// resting is whether nothing is made until the next segment, after a
 	// failure.
 	resting bool
@@ -76,16 +85,46 @@ func newSpare(dir string, cfg Config) *spare {
 	}
 }
 
-// start removes what an earlier process left, and begins the work in the
-// background, which close ends.
-func (s *spare) start() {
-	left, err := filepath.Glob(s.path() + "*")
-	for _, path := range left {
+// clear has what an earlier process left removed: at once where there is little
+// room, and when the work begins elsewhere, for it takes a file system a while.
+func (s *spare) clear() error {
+	files, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		number, kept := strings.CutPrefix(f.Name(), spareName+"-")
+		if n, err := strconv.Atoi(number); kept && err == nil {
+			s.named = max(s.named, n+1)
+		} else if f.Name() != spareName {
+			continue
+		}
+		s.left = append(s.left, filepath.Join(s.dir, f.Name()))
+	}
+	if free, err := s.free(); err != nil || free < spareRoom*uint64(s.size) {
+		s.remove(s.left)
+		s.left = nil
+	}
+	return nil
+}
+
+// remove removes files durably: a name that came back might be one of a file that
+// is something else by now.
+func (s *spare) remove(paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	var err error
+	for _, path := range paths {
 		err = errors.Join(err, removeIfThere(path))
 	}
-	if err != nil {
-		s.log.Warn("cannot remove what an earlier process left", "path", s.path(), "error", err)
+	if err = errors.Join(err, syncDir(s.dir)); err != nil {
+		s.log.Warn("cannot remove spare files of the log; the next start will", "path", s.path(), "error", err)
 	}
+}
+
+// start begins the work in the background, which close ends.
+func (s *spare) start() {
 	s.done = make(chan struct{})
 	go s.run()
 }
@@ -108,7 +147,7 @@ func (s *spare) grew(n, end int64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ready || s.resting || len(s.kept) > 0 {
+	if s.ready || s.resting || s.thrifty || len(s.kept) > 0 {
 		return
 	}
 	if s.room == 0 {
@@ -125,36 +164,55 @@ func (s *spare) grew(n, end int64) {
 }
 
 // keep takes the file of a segment that the table names no more, and reports
-// whether it has.
+// whether it has. Only one goroutine at a time may call it.
 func (s *spare) keep(name string) bool {
-	free, err := s.free()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil || free < spareRoom*uint64(s.size) {
-		s.dropLocked()
-		return false
-	}
-	if len(s.kept) == maxKept {
-		return false
-	}
+	full := s.thrifty || len(s.kept) == maxKept
 	path := fmt.Sprintf("%s-%d", s.path(), s.named)
 	s.named++
-	if err := os.Rename(filepath.Join(s.dir, name), path); err != nil {
-		s.log.Warn("cannot keep the file of a former segment", "path", filepath.Join(s.dir, name), "error", err)
+	s.mu.Unlock()
+	if full {
 		return false
 	}
-	s.kept = append(s.kept, path)
+	former := filepath.Join(s.dir, name)
+	st, err := os.Lstat(former)
+	if err == nil && st.Size() < s.size {
+		err = fmt.Errorf("it has %d bytes, made with %d", st.Size(), s.size)
+	}
+	if err == nil {
+		err = os.Rename(former, path)
+	}
+	if err != nil {
+		s.log.Warn("cannot keep the file of a former segment", "path", former, "error", err)
+		return false
+	}
+	s.mu.Lock()
+	thrifty := s.thrifty
+	if !thrifty {
+		s.kept = append(s.kept, path)
+	}
+	s.mu.Unlock()
+	if thrifty {
+		s.remove([]string{path})
+	}
 	return true
 }
 
-// dropLocked gives back the room of what is kept.
-func (s *spare) dropLocked() {
-	for _, path := range s.kept {
-		if err := removeIfThere(path); err != nil {
-			s.log.Warn("cannot remove the file of a former segment; the next start will", "path", path, "error", err)
+// thrift has nothing made or kept from now on, and gives back the room of what
+// is there, or ends that. It blocks while files are removed.
+func (s *spare) thrift(on bool) {
+	s.mu.Lock()
+	s.thrifty = on
+	var drop []string
+	if on {
+		drop, s.kept = s.kept, nil
+		if s.ready {
+			s.ready = false
+			drop = append(drop, s.path())
 		}
 	}
-	s.kept = nil
+	s.mu.Unlock()
+	s.remove(drop)
 }
 
 // take gives a spare the name of a segment of size bytes, durably. If there is
@@ -174,7 +232,8 @@ func (s *spare) take(name string, size int64) (bool, error) {
 		err = os.Rename(path, filepath.Join(s.dir, name))
 	}
 	if err != nil {
-		s.log.Warn("cannot use the spare file of a segment", "path", path, "error", err)
+		s.log.Warn("cannot use a spare file of the log", "path", path, "error", err)
+		s.remove([]string{path})
 		return false, nil
 	}
 	return true, syncDir(s.dir)
@@ -246,6 +305,7 @@ func (s *spare) set(err error) {
 
 func (s *spare) run() {
 	defer close(s.done)
+	s.remove(s.left)
 	for s.await() > 0 {
 		err := s.make()
 		s.set(err)
@@ -290,15 +350,7 @@ func (s *spare) make() (err error) {
 		if n == 0 {
 			return ErrClosed
 		}
-		if n%directBlock == 0 {
-			err = df.writeBlocks(blank[:n], at)
-		} else { // the end of a segment of an odd size
-			_, err = f.WriteAt(blank[:n], at)
-		}
-		if err == nil {
-			err = df.flush()
-		}
-		if err != nil {
+		if err := errors.Join(df.writeBlocks(blank[:n], at), df.flush()); err != nil {
 			return err
 		}
 		at += n

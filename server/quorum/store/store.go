@@ -263,7 +263,8 @@ func (s *Stores) StableSyncStats() SyncStats { return s.watch.stats(writeStable)
 
 // Sizes returns the sum of the lengths of the files of the snapshots and of the
 // log. Like ZooKeeper's it counts preallocated space: a raft-wal log is never
-// smaller than one segment, and has up to one more made ahead. Files that go away meanwhile count as nothing.
+// smaller than one segment, and spare files for later ones lie beside it. Files
+// that go away meanwhile count as nothing.
 func (s *Stores) Sizes() (snapshotBytes, logBytes int64) {
 	return treeBytes(s.snaps.dir), treeBytes(s.logPath())
 }

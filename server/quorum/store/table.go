@@ -25,7 +25,8 @@ const (
 var errTable = errors.New("segment table is damaged")
 
 // segmentTable is raft-wal's metadata: which segments there are and what of
-// them counts. raft-wal would keep it in a bbolt file, whose pages have no
+// them counts. The Codec of a segment is here the form of its file, sectorCodecID
+// or entryCodecID; to raft-wal it is that of the entries, always entryCodecID. raft-wal would keep it in a bbolt file, whose pages have no
 // checksums; a flipped digit there can make entries vanish. It is one line of
 // head with a CRC-32C and one of JSON, replaced as a whole. It implements
 // types.MetaStore, whose stable store part is not used.
@@ -46,7 +47,7 @@ func openTable(dir string, logger hclog.Logger) (*segmentTable, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		// The table is made before the first segment gets an entry.
-		if segments, err := filepath.Glob(filepath.Join(dir, "*.wal")); err != nil {
+		if segments, err := segmentPaths(dir); err != nil {
 			return nil, err
 		} else if blank, err := blankFiles(segments); err != nil {
 			return nil, err
@@ -100,8 +101,7 @@ func decodeTable(b []byte) (types.PersistentState, error) {
 	return s, nil
 }
 
-// Load implements types.MetaStore. Of how entries are encoded raft-wal knows, of
-// sectors it does not.
+// Load implements types.MetaStore.
 func (t *segmentTable) Load(string) (types.PersistentState, error) {
 	s := t.state
 	s.Segments = slices.Clone(s.Segments)

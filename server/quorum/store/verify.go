@@ -18,7 +18,7 @@ import (
 // frames; a frame is a header of 8 bytes and a payload padded to 8. A batch is
 // entries, at the end of a sealed segment an index, and a commit whose CRC-32C
 // is over all since the commit before, for the first one since the beginning
-// of the file. The rest of the file is zero: it is made at its full size, and
+// of the file. The rest of the file reads as zero: it is made at its full size, and
 // verifyLog clears what an interrupted write leaves. All offsets are those of
 // the content (sector.go), but in what is told to the operator.
 const (
@@ -92,7 +92,7 @@ func verifyLog(dir string, table *segmentTable, logger hclog.Logger) (map[uint64
 // entries is a truncated one that a crash kept from being removed (raft-wal
 // does it when it opens), unless it is younger than the table.
 func verifyStrangers(dir string, s types.PersistentState) error {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.wal"))
+	paths, err := segmentPaths(dir)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func rotate(s types.PersistentState, c content) types.PersistentState {
 	tail.IndexStart = c.indexStart
 	next.Segments = append(next.Segments, types.SegmentInfo{
 		ID: s.NextSegmentID, BaseIndex: tail.MaxIndex + 1, MinIndex: tail.MaxIndex + 1,
-		Codec: entryCodecID, CreateTime: tail.SealTime, SizeLimit: tail.SizeLimit,
+		CreateTime: tail.SealTime, SizeLimit: tail.SizeLimit,
 	})
 	return next
 }
@@ -167,8 +167,8 @@ func clearRange(path string, info types.SegmentInfo, offset int64, n int, logger
 // against its line in the table.
 //
 // A tail may end in a write that a crash interrupted. Such a write has no valid
-// commit after it, and since the file was zero there before, some sector of it
-// is still zero, or its end is missing. So what is left over after the last
+// commit after it, and since the file read as zero there before, some sector of
+// it still does, or its end is missing. So what is left over after the last
 // valid commit is damage, not a torn write, if
 //
 //   - a valid batch follows somewhere, or

@@ -48,6 +48,9 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 	for _, info := range table.state.Segments {
 		filer.plain[info.ID] = !sectored(info)
 	}
+	if err := spare.clear(); err != nil {
+		return nil, err
+	}
 	if filer.offsets, err = verifyLog(dir, table, cfg.Log); err != nil {
 		return nil, err
 	}
@@ -123,11 +126,17 @@ func (f *segmentFiler) Create(info types.SegmentInfo) (types.SegmentWriter, erro
 	return w, err
 }
 
-// Delete removes a segment that the table names no more. raft-wal calls it with
-// its write lock held, and a file system may take tens of milliseconds to give
-// back 64 MiB, so the file goes in the background: its name never comes again,
-// and after a crash the next start removes it. What wal.Open removes goes at
-// once, for the next segment may have the name of one of those.
+// Delete removes a segment that the table names no more, or gives its file to the
+// spares. raft-wal calls it with its write lock held, and a file system may take
+// tens of milliseconds to give back 64 MiB, so the file goes in the background:
+// its name never comes again, and after a crash the next start removes it. What
+// wal.Open removes goes at once, for the next segment may have the name of one
+// of those.
+//
+// raft-wal has closed the segment before, but a reader of an older state may be
+// about to read from it. It finds the file closed; if the system was reading for
+// it already, and the file is written to again meanwhile, the entry's checksum
+// tells. Either way it was after an entry that is deleted.
 func (f *segmentFiler) Delete(baseIndex, id uint64) error {
 	if !f.opened {
 		return f.Filer.Delete(baseIndex, id)
