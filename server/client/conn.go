@@ -232,7 +232,8 @@ func (c *conn) end() {
 // part ends the stream to the client after the farewell, and waits a moment for it
 // to close, too: closing with unread bytes would reset the connection and could
 // cost the client the last reply. One that has closed its session has nothing
-// more to say, and is not waited for.
+// more to say, and is not waited for; but its stream is ended first, since a
+// connection that is closed with unread bytes sends nothing that is left to be sent.
 func (c *conn) part() {
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()

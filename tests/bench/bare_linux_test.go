@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,12 +20,16 @@ import (
 
 // Sizes on the wire of what TestBare sends: about those of Zooraft with values of valueBytes.
 const (
-	bareRequest = 48
-	bareEvent   = 68
-	bareReply   = valueBytes + 88
-	bareEntry   = valueBytes + 128
-	bareAck     = 12
-	bareNotice  = 24
+	bareRequest  = 48
+	bareEvent    = 68
+	bareReply    = valueBytes + 88
+	bareEntry    = valueBytes + 128
+	bareAck      = 12
+	bareNotice   = 24
+	bareHello    = 49 // and what is granted
+	bareGrant    = 41
+	bareBye      = 12
+	bareFarewell = 20
 
 	bareServers    = 3
 	bareGenerators = 2
@@ -33,7 +38,7 @@ const (
 	bareBlock      = 4096
 )
 
-// TestBare measures what is left of three loads when the servers do nothing: the system calls that each server has to
+// TestBare measures what is left of some loads when the servers do nothing: the system calls that each server has to
 // make, on threads that share nothing, without protocol, state or goroutines. It shows which figures of TestCompare the
 // system bounds, and judges nothing.
 func TestBare(t *testing.T) {
@@ -45,6 +50,7 @@ func TestBare(t *testing.T) {
 	t.Run("get 128 x 1", func(t *testing.T) { bareGets(t, clients) })
 	t.Run("watch events, 1,000 sessions on one znode", func(t *testing.T) { bareEvents(t, 1000) })
 	t.Run("set, lone client of the leader", bareLoneWrites)
+	t.Run("sessions opened and closed, 128 at once", func(t *testing.T) { bareSessions(t, clients) })
 }
 
 // bareGets answers every request with a value.
@@ -180,6 +186,106 @@ func bareLoneWrites(t *testing.T) {
 	b.report(t)
 }
 
+// bareSessions has each server accept connections, grant sessions and end them. Nothing is logged.
+func bareSessions(t *testing.T, n int) {
+	b := newBare()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var addrs []unix.Sockaddr
+	for range bareServers {
+		l := bareSocket(t)
+		must(unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+		must(unix.Listen(l, n))
+		must(unix.SetNonblock(l, true))
+		addr, err := unix.Getsockname(l)
+		must(err)
+		addrs = append(addrs, addr)
+		b.poller(&b.servers, func(poll int) error { return bareWatch(poll, l) }, func(poll, fd int) error {
+			if fd == l {
+				return bareAccept(poll, l)
+			}
+			switch size, err := bareRead(fd); {
+			case err != nil:
+				return err
+			case size == bareHello:
+				return bareSend(fd, bareGrant)
+			case size == bareBye:
+				b.done.Add(1)
+				if _, err := bareCall(syscall.SYS_SENDTO, fd, unsafe.Pointer(&bareBytes), bareFarewell, unix.MSG_MORE); err != nil {
+					return err
+				}
+				return errors.Join(unix.Shutdown(fd, unix.SHUT_WR), unix.Close(fd))
+			default:
+				return fmt.Errorf("%d bytes", size)
+			}
+		})
+	}
+	for i := range bareGenerators {
+		server := i
+		open := func(poll int) error {
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+			if err != nil {
+				return err
+			}
+			if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+				return err
+			}
+			server++
+			if err := unix.Connect(fd, addrs[server%len(addrs)]); err != nil && err != unix.EINPROGRESS {
+				return err
+			}
+			if err := bareSend(fd, bareHello); err != nil {
+				return err
+			}
+			return bareWatch(poll, fd)
+		}
+		b.poller(&b.generators, func(poll int) error {
+			for range n / bareGenerators {
+				if err := open(poll); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, func(poll, fd int) error {
+			switch size, err := bareRead(fd); {
+			case err != nil:
+				return err
+			case size == bareGrant:
+				return bareSend(fd, bareBye)
+			default:
+				if err := unix.Close(fd); err != nil {
+					return err
+				}
+				return open(poll)
+			}
+		})
+	}
+	b.report(t)
+}
+
+// bareAccept takes the connections that wait at a listener.
+func bareAccept(poll, l int) error {
+	for {
+		fd, _, err := unix.Accept4(l, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+		if err == unix.EAGAIN {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+			return err
+		}
+		if err := bareWatch(poll, fd); err != nil {
+			return err
+		}
+	}
+}
+
 // bare is threads that answer each other until their time is over, or one has failed.
 type bare struct {
 	until   time.Time
@@ -211,18 +317,13 @@ func (b *bare) pair(t *testing.T) (one, other int) {
 			t.Fatal(err)
 		}
 	}
-	socket := func() int {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		must(err)
-		return fd
-	}
-	l := socket()
+	l := bareSocket(t)
 	defer unix.Close(l)
 	must(unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
 	must(unix.Listen(l, 1))
 	addr, err := unix.Getsockname(l)
 	must(err)
-	other = socket()
+	other = bareSocket(t)
 	must(unix.Connect(other, addr))
 	one, _, err = unix.Accept4(l, unix.SOCK_CLOEXEC)
 	must(err)
@@ -245,9 +346,31 @@ func every(all []int, i, n int) []int {
 
 // thread runs begin and then calls read with what each socket has brought, and adds its processor time to cpu.
 func (b *bare) thread(cpu *atomic.Int64, fds []int, begin func() error, read func(fd, size int) error) {
+	b.poller(cpu, func(poll int) error {
+		for _, fd := range fds {
+			if err := bareWatch(poll, fd); err != nil {
+				return err
+			}
+		}
+		if begin != nil {
+			return begin()
+		}
+		return nil
+	}, func(_, fd int) error {
+		size, err := bareRead(fd)
+		if err != nil {
+			return err
+		}
+		return read(fd, size)
+	})
+}
+
+// poller runs begin and then calls ready with each socket of its epoll(7) that has something, and adds its processor
+// time to cpu.
+func (b *bare) poller(cpu *atomic.Int64, begin func(poll int) error, ready func(poll, fd int) error) {
 	b.threads.Go(func() {
 		runtime.LockOSThread() // and the thread ends with it
-		if err := b.loop(fds, begin, read); err != nil {
+		if err := b.loop(begin, ready); err != nil {
 			b.failed.Store(&err)
 		}
 		var u unix.Rusage
@@ -258,25 +381,16 @@ func (b *bare) thread(cpu *atomic.Int64, fds []int, begin func() error, read fun
 	})
 }
 
-func (b *bare) loop(fds []int, begin func() error, read func(fd, size int) error) error {
+func (b *bare) loop(begin func(poll int) error, ready func(poll, fd int) error) error {
 	poll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(poll)
-	for _, fd := range fds {
-		e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&0xffffffff, Fd: int32(fd)}
-		if err := unix.EpollCtl(poll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
-			return err
-		}
-	}
-	if begin != nil {
-		if err := begin(); err != nil {
-			return err
-		}
+	if err := begin(poll); err != nil {
+		return err
 	}
 	var events [64]unix.EpollEvent
-	var buf [4096]byte
 	for time.Now().Before(b.until) && b.failed.Load() == nil {
 		const patience = 20 // ms
 		n, err := bareCall(syscall.SYS_EPOLL_WAIT, poll, unsafe.Pointer(&events), len(events), patience)
@@ -284,11 +398,7 @@ func (b *bare) loop(fds []int, begin func() error, read func(fd, size int) error
 			return err
 		}
 		for _, e := range events[:n] {
-			size, err := bareCall(syscall.SYS_READ, int(e.Fd), unsafe.Pointer(&buf), len(buf), 0)
-			if err != nil {
-				return fmt.Errorf("read: %w", err)
-			}
-			if err := read(int(e.Fd), size); err != nil {
+			if err := ready(poll, int(e.Fd)); err != nil {
 				return err
 			}
 		}
@@ -312,6 +422,32 @@ func (b *bare) report(t *testing.T) {
 }
 
 var bareBytes [2 * valueBytes]byte
+
+// bareSocket opens a socket that blocks.
+func bareSocket(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+// bareWatch has poll tell of what a socket brings, edge-triggered.
+func bareWatch(poll, fd int) error {
+	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&0xffffffff, Fd: int32(fd)}
+	return unix.EpollCtl(poll, unix.EPOLL_CTL_ADD, fd, &e)
+}
+
+// bareRead reads what a socket has.
+func bareRead(fd int) (int, error) {
+	var buf [4096]byte
+	n, err := bareCall(syscall.SYS_READ, fd, unsafe.Pointer(&buf), len(buf), 0)
+	if err != nil {
+		return 0, fmt.Errorf("read: %w", err)
+	}
+	return n, nil
+}
 
 // bareSend sends n bytes.
 func bareSend(fd, n int) error {
