@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -141,12 +142,28 @@ func TestFormerSegmentIsUsedAgain(t *testing.T) {
 	}
 	first, _, err := s.log.bounds()
 	must(t, err)
+	fill(t, s, last+1, last+300, 1, 1000)
+	last += 300
+	takeSnapshot(t, s, last-1, 1, nil)
+	must(t, s.Log.DeleteRange(first, last-1))
+	s.log.inner.(*walLog).filer.deletions.Wait()
 	mustClose(t, s)
 	s = mustOpen(t, cfg)
-	wantLog(t, s, first, last, 1000)
-	if left, err := filepath.Glob(filepath.Join(logDir(cfg), spareName+"*")); err != nil || len(left) > 0 {
-		t.Errorf("kept over a start: %v, %v", left, err)
+	wantLog(t, s, last, last, 1000)
+	// Files that an earlier process kept are as good.
+	kept := slices.Clone(s.log.inner.(*walLog).spare.kept)
+	if len(kept) == 0 {
+		t.Fatal("none was kept over a start")
 	}
+	fill(t, s, last+1, last+500, 1, 1000)
+	for _, path := range kept {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("not used: %v", err)
+		}
+	}
+	mustClose(t, s)
+	s = mustOpen(t, cfg)
+	wantLog(t, s, last, last+500, 1000)
 }
 
 // Any sectors of the last write may be missing after a crash: it is cut, or it was complete;
@@ -305,10 +322,10 @@ func TestFormerSegmentsKept(t *testing.T) {
 	cfg, err := Config{DataDir: dir, segmentBytes: 8 << 10}.withDefaults()
 	must(t, err)
 	s := newSpare(dir, cfg)
-	name := func(i int) string { return segment.FileName(types.SegmentInfo{ID: uint64(i), BaseIndex: 1}) }
-	offer := func(i, size int) bool {
-		must(t, os.WriteFile(filepath.Join(dir, name(i)), make([]byte, size), 0o644))
-		return s.keep(name(i))
+	name := func(id uint64) string { return segment.FileName(types.SegmentInfo{ID: id, BaseIndex: 1}) }
+	offer := func(id uint64, size int) bool {
+		must(t, os.WriteFile(filepath.Join(dir, name(id)), make([]byte, size), 0o644))
+		return s.keep(1, id)
 	}
 	spares := func() int {
 		t.Helper()
@@ -316,9 +333,9 @@ func TestFormerSegmentsKept(t *testing.T) {
 		must(t, err)
 		return len(left)
 	}
-	for i := range maxKept + 1 {
-		if got := offer(i, int(s.size)); got != (i < maxKept) {
-			t.Errorf("file %d: kept %t", i, got)
+	for id := range uint64(maxKept + 1) {
+		if got := offer(id, int(s.size)); got != (id < maxKept) {
+			t.Errorf("file %d: kept %t", id, got)
 		}
 	}
 	s.grew(1000, 1000)
@@ -334,7 +351,7 @@ func TestFormerSegmentsKept(t *testing.T) {
 	if offer(102, int(s.size)-1) {
 		t.Error("a short file was kept")
 	}
-	if s.keep("not there") {
+	if s.keep(1, 1000) {
 		t.Error("a missing file was kept")
 	}
 	// One that is cut meanwhile is no use to anybody.
@@ -356,8 +373,9 @@ func TestFormerSegmentsKept(t *testing.T) {
 	}
 }
 
-// What an earlier process left is removed, before anything is made if there is little room, and
-// nothing else is.
+// Of what an earlier process left, former segments are kept if no segment to come can have
+// their ids; the rest is removed, all of it before anything is made if there is little room,
+// and nothing else is.
 func TestSparesOfEarlierProcess(t *testing.T) {
 	for _, scarce := range []bool{false, true} {
 		parent := t.TempDir()
@@ -366,11 +384,6 @@ func TestSparesOfEarlierProcess(t *testing.T) {
 		must(t, os.Mkdir(other, 0o755))
 		cfg, err := Config{DataDir: dir, segmentBytes: 8 << 10}.withDefaults()
 		must(t, err)
-		kept := []string{filepath.Join(other, "spare-0"), filepath.Join(dir, "spare-x"), filepath.Join(dir, "spares")}
-		gone := []string{filepath.Join(dir, "spare"), filepath.Join(dir, "spare-0"), filepath.Join(dir, "spare-17")}
-		for _, path := range append(slices.Clone(kept), gone...) {
-			must(t, os.WriteFile(path, nil, 0o644))
-		}
 		s := newSpare(dir, cfg)
 		s.free = func() (uint64, error) {
 			if scarce {
@@ -378,23 +391,38 @@ func TestSparesOfEarlierProcess(t *testing.T) {
 			}
 			return 1 << 40, nil
 		}
-		must(t, s.clear())
-		if _, err := os.Stat(gone[0]); (err == nil) == scarce {
+		tail := types.SegmentInfo{ID: 20, BaseIndex: 1}
+		table := types.PersistentState{NextSegmentID: 21, Segments: []types.SegmentInfo{tail}}
+		file := func(name string, size int64) string {
+			path := filepath.Join(dir, name)
+			must(t, os.WriteFile(path, make([]byte, size), 0o644))
+			return path
+		}
+		former := func(id uint64, size int64) string { return file(fmt.Sprintf(spareFormat, id), size) }
+		theirs := []string{file(filepath.Join("..", "d1", fmt.Sprintf(spareFormat, 3)), s.size), file("spare-x", s.size), file("spares", s.size)}
+		inUse := file(segment.FileName(tail), s.size)
+		linked := filepath.Join(dir, fmt.Sprintf(spareFormat, 2))
+		must(t, os.Link(inUse, linked))
+		useless := []string{file(spareName, s.size), former(21, s.size), former(1<<40, s.size), former(4, s.size-1), linked}
+		useful := []string{former(3, s.size), former(19, s.size+directBlock)}
+		must(t, s.inherit(table))
+		if _, err := os.Stat(useless[0]); (err == nil) == scarce {
 			t.Errorf("scarce %t: %v", scarce, err)
 		}
-		former := segment.FileName(types.SegmentInfo{ID: 1, BaseIndex: 1})
-		must(t, os.WriteFile(filepath.Join(dir, former), make([]byte, s.size), 0o644))
-		if !s.keep(former) || slices.Contains(gone, s.kept[0]) {
-			t.Errorf("kept as %v", s.kept)
+		if scarce {
+			useless, useful = append(useless, useful...), nil
+		}
+		if !slices.Equal(s.kept, useful) {
+			t.Errorf("kept %v, want %v", s.kept, useful)
 		}
 		s.start()
 		s.close()
-		for _, path := range append(kept, s.kept...) {
+		for _, path := range append(append(theirs, inUse), useful...) {
 			if _, err := os.Stat(path); err != nil {
 				t.Error(err)
 			}
 		}
-		for _, path := range gone {
+		for _, path := range useless {
 			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s: %v", path, err)
 			}

@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft-wal/segment"
+	"github.com/hashicorp/raft-wal/types"
 )
 
 const (
 	// spareName is not the name of a segment: neither raft-wal nor verifyLog
-	// look at it.
-	spareName = "spare"
+	// look at it. spareFormat is that of a former segment's file, with its id.
+	spareName   = "spare"
+	spareFormat = spareName + "-%016x"
 	// spareChunk is what is written at a time. A write of the log, or a sync, that
 	// comes meanwhile waits for no more than this.
 	spareChunk = 256 << 10
@@ -34,26 +36,28 @@ const (
 // needed any more; what those left in them is told from what is written later by
 // the tags of the sectors (sector.go).
 //
-// While there is none, one is written full of zeros as the tail is in use. It is made no faster than the log is written: all of it while the log fills
-// half of what the tail had left, or a quarter of a segment if that is more.
-// So an idle server makes none, and no clock is needed. If it is not ready when
-// a segment is, that one is preallocated instead.
+// While there is none, one is written full of zeros as the tail is in use. It is
+// made no faster than the log is written: all of it while the log fills half of
+// what the tail had left, or a quarter of a segment if that is more. So an idle
+// server makes none, and no clock is needed. If it is not ready when a segment
+// is, that one is preallocated instead.
 //
 // Invariant: a file called spareName holds nothing of worth, and is never used
 // by a process that has not written all of it: what is left of an earlier one
 // is removed. It is not written over, for if a crash tore the rename apart, the
 // file has the name of a segment too.
 //
-// Invariant: all tags in the files that are kept are of segments that the table
-// has named before, and it gives no id twice. A file that is left from an earlier
-// process might be one of another table's, that of a backup for instance.
+// Invariant: a file that is kept has the id of the last segment it was in its
+// name, and its tags are that one's and older ones'. The table gives ids in
+// rising order, so no segment to come finds its own tag there. One whose id the
+// table has not given yet, as where a backup of the table came back, is removed.
 type spare struct {
 	dir    string
 	size   int64 // of a segment's file: whole blocks
 	log    hclog.Logger
 	free   func() (uint64, error) // bytes on the file system
 	direct direct
-	// left is what an earlier process left, to be removed by run.
+	// left is what an earlier process left of no use, to be removed by run.
 	left []string
 	// ended is called, if set, when one is ready or could not be made.
 	ended func(error)
@@ -69,7 +73,6 @@ type spare struct {
 	made  int64 // so much of it is
 	ready bool
 	kept  []string // paths of files of former segments
-	named int      // the number in the name of the next of them
 	// thrifty is whether nothing is made or kept, for lack of room.
 	thrifty bool
 	// resting is whether nothing is made until the next segment, after a
@@ -85,27 +88,47 @@ func newSpare(dir string, cfg Config) *spare {
 	}
 }
 
-// clear has what an earlier process left removed: at once where there is little
-// room, and when the work begins elsewhere, for it takes a file system a while.
-func (s *spare) clear() error {
+// inherit looks for what an earlier process left, beside what the table names.
+// Files of former segments it keeps. What is of no use is removed when the work
+// begins, for it takes a file system a while; all of it is at once where there is
+// little room.
+func (s *spare) inherit(table types.PersistentState) error {
 	files, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		number, kept := strings.CutPrefix(f.Name(), spareName+"-")
-		if n, err := strconv.Atoi(number); kept && err == nil {
-			s.named = max(s.named, n+1)
-		} else if f.Name() != spareName {
+		var id uint64
+		n, _ := fmt.Sscanf(f.Name(), spareFormat, &id)
+		kept := n == 1 && f.Name() == fmt.Sprintf(spareFormat, id)
+		if !kept && f.Name() != spareName {
 			continue
 		}
-		s.left = append(s.left, filepath.Join(s.dir, f.Name()))
+		path := filepath.Join(s.dir, f.Name())
+		if kept && id < table.NextSegmentID && len(s.kept) < maxKept && s.usable(path, table) {
+			s.kept = append(s.kept, path)
+		} else {
+			s.left = append(s.left, path)
+		}
 	}
 	if free, err := s.free(); err != nil || free < spareRoom*uint64(s.size) {
-		s.remove(s.left)
-		s.left = nil
+		s.remove(append(s.left, s.kept...))
+		s.left, s.kept = nil, nil
 	}
 	return nil
+}
+
+// usable says whether a file is as large as a segment's, and none that is in use,
+// as it could be by another name if a crash tore a rename apart.
+func (s *spare) usable(path string, table types.PersistentState) bool {
+	st, err := os.Lstat(path)
+	if err != nil || !st.Mode().IsRegular() || st.Size() < s.size {
+		return false
+	}
+	return !slices.ContainsFunc(table.Segments, func(info types.SegmentInfo) bool {
+		used, err := os.Lstat(filepath.Join(s.dir, segment.FileName(info)))
+		return err == nil && os.SameFile(st, used)
+	})
 }
 
 // remove removes files durably: a name that came back might be one of a file that
@@ -165,16 +188,15 @@ func (s *spare) grew(n, end int64) {
 
 // keep takes the file of a segment that the table names no more, and reports
 // whether it has. Only one goroutine at a time may call it.
-func (s *spare) keep(name string) bool {
+func (s *spare) keep(baseIndex, id uint64) bool {
 	s.mu.Lock()
 	full := s.thrifty || len(s.kept) == maxKept
-	path := fmt.Sprintf("%s-%d", s.path(), s.named)
-	s.named++
 	s.mu.Unlock()
 	if full {
 		return false
 	}
-	former := filepath.Join(s.dir, name)
+	former := filepath.Join(s.dir, segment.FileName(types.SegmentInfo{BaseIndex: baseIndex, ID: id}))
+	path := filepath.Join(s.dir, fmt.Sprintf(spareFormat, id))
 	st, err := os.Lstat(former)
 	if err == nil && st.Size() < s.size {
 		err = fmt.Errorf("it has %d bytes, made with %d", st.Size(), s.size)

@@ -48,7 +48,7 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 	for _, info := range table.state.Segments {
 		filer.plain[info.ID] = !sectored(info)
 	}
-	if err := spare.clear(); err != nil {
+	if err := spare.inherit(table.state); err != nil {
 		return nil, err
 	}
 	if filer.offsets, err = verifyLog(dir, table, cfg.Log); err != nil {
@@ -148,7 +148,7 @@ func (f *segmentFiler) Delete(baseIndex, id uint64) error {
 		defer f.deleting.Unlock()
 		// Where sectors have their tags another file has what it was given by
 		// clients.
-		if !f.plain[id] && f.spare.keep(segment.FileName(types.SegmentInfo{BaseIndex: baseIndex, ID: id})) {
+		if !f.plain[id] && f.spare.keep(baseIndex, id) {
 			return
 		}
 		if err := f.Filer.Delete(baseIndex, id); err != nil {
