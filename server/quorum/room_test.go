@@ -53,7 +53,7 @@ func TestThrifty(t *testing.T) {
 	const (
 		mib     = 1 << 20
 		segment = 64 * mib
-		spares  = 4 * segment
+		spares  = 5 * segment
 		total   = 100 << 30
 	)
 	for _, snapshot := range []uint64{0, 100 * mib, 2 << 30} {

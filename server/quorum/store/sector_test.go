@@ -403,8 +403,15 @@ func TestSparesOfEarlierProcess(t *testing.T) {
 		inUse := file(segment.FileName(tail), s.size)
 		linked := filepath.Join(dir, fmt.Sprintf(spareFormat, 2))
 		must(t, os.Link(inUse, linked))
-		useless := []string{file(spareName, s.size), former(21, s.size), former(1<<40, s.size), former(4, s.size-1), linked}
+		since := former(5, s.size) // a segment after it was given its name
+		b := make([]byte, s.size)
+		tagOf(6).fill(b, 0, []byte{1})
+		must(t, os.WriteFile(since, b, 0o644))
+		useless := []string{file(spareName, s.size), former(21, s.size), former(1<<40, s.size), former(4, s.size-1), linked, since}
 		useful := []string{former(3, s.size), former(19, s.size+directBlock)}
+		clear(b)
+		tagOf(2).fill(b, 0, []byte{1})
+		must(t, os.WriteFile(useful[0], b, 0o644))
 		must(t, s.inherit(table))
 		if _, err := os.Stat(useless[0]); (err == nil) == scarce {
 			t.Errorf("scarce %t: %v", scarce, err)

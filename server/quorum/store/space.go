@@ -25,7 +25,7 @@ func (s *Stores) SegmentBytes() uint64 { return uint64(s.cfg.segmentBytes) }
 // SpareBytes is what Thrift gives back at most, but for what a segment has grown by
 // its last write.
 func (s *Stores) SpareBytes() uint64 {
-	return maxKept * uint64(sectoredSize(int64(s.cfg.segmentBytes)))
+	return (maxKept + 1) * uint64(sectoredSize(int64(s.cfg.segmentBytes)))
 }
 
 // Thrift has no files kept or made for later segments, and removes those that

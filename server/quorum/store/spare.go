@@ -1,12 +1,14 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft-wal/segment"
@@ -105,7 +107,10 @@ func (s *spare) inherit(table types.PersistentState) error {
 			continue
 		}
 		path := filepath.Join(s.dir, f.Name())
-		if kept && id < table.NextSegmentID && len(s.kept) < maxKept && s.usable(path, table) {
+		if kept && id >= table.NextSegmentID {
+			s.log.Warn("the log's table is older than a file of a former segment, which is removed", "path", path)
+		}
+		if kept && id < table.NextSegmentID && len(s.kept) < maxKept && s.usable(path, id, table) {
 			s.kept = append(s.kept, path)
 		} else {
 			s.left = append(s.left, path)
@@ -118,17 +123,45 @@ func (s *spare) inherit(table types.PersistentState) error {
 	return nil
 }
 
-// usable says whether a file is as large as a segment's, and none that is in use,
-// as it could be by another name if a crash tore a rename apart.
-func (s *spare) usable(path string, table types.PersistentState) bool {
+// fit says why a file cannot become a segment: it is too short, or has another
+// name, as by a backup of links.
+func (s *spare) fit(path string) (os.FileInfo, error) {
 	st, err := os.Lstat(path)
-	if err != nil || !st.Mode().IsRegular() || st.Size() < s.size {
-		return false
+	if err != nil {
+		return nil, err
 	}
-	return !slices.ContainsFunc(table.Segments, func(info types.SegmentInfo) bool {
+	if st.Size() < s.size {
+		return nil, fmt.Errorf("it has %d bytes, made with %d", st.Size(), s.size)
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); !ok || sys.Nlink != 1 || !st.Mode().IsRegular() {
+		return nil, errors.New("it is no file, or one with another name")
+	}
+	return st, nil
+}
+
+// usable says whether a file that an earlier process left can become a segment. It
+// must not be in use, as it could be by another name if a crash tore a rename apart,
+// nor have been a segment since it was given its name, as a copy may that was made
+// while a server used it: the first sector is the first that is written.
+func (s *spare) usable(path string, id uint64, table types.PersistentState) bool {
+	st, err := s.fit(path)
+	if err != nil || slices.ContainsFunc(table.Segments, func(info types.SegmentInfo) bool {
 		used, err := os.Lstat(filepath.Join(s.dir, segment.FileName(info)))
 		return err == nil && os.SameFile(st, used)
-	})
+	}) {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var first [sectorBytes]byte
+	if _, err := f.ReadAt(first[:], 0); err != nil {
+		return false
+	}
+	was := tag(binary.LittleEndian.Uint64(first[sectorContent:]))
+	return zero(first[:]) || was == tagOf(uint64(was)) && uint64(uint32(was)) <= id
 }
 
 // remove removes files durably: a name that came back might be one of a file that
@@ -177,9 +210,12 @@ func (s *spare) grew(n, end int64) {
 		s.room = max((s.size-end)/2, s.size/4)
 	}
 	s.due += n * s.size / s.room
-	if s.chunkLocked() == 0 {
-		return // a wakeup for each write would cost more than the spare saves
+	if s.chunkLocked() > 0 { // a wakeup for each write would cost more than the spare saves
+		s.poke()
 	}
+}
+
+func (s *spare) poke() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -197,15 +233,12 @@ func (s *spare) keep(baseIndex, id uint64) bool {
 	}
 	former := filepath.Join(s.dir, segment.FileName(types.SegmentInfo{BaseIndex: baseIndex, ID: id}))
 	path := filepath.Join(s.dir, fmt.Sprintf(spareFormat, id))
-	st, err := os.Lstat(former)
-	if err == nil && st.Size() < s.size {
-		err = fmt.Errorf("it has %d bytes, made with %d", st.Size(), s.size)
-	}
+	_, err := s.fit(former)
 	if err == nil {
 		err = os.Rename(former, path)
 	}
 	if err != nil {
-		s.log.Warn("cannot keep the file of a former segment", "path", former, "error", err)
+		s.log.Debug("cannot keep the file of a former segment", "path", former, "error", err)
 		return false
 	}
 	s.mu.Lock()
@@ -214,6 +247,7 @@ func (s *spare) keep(baseIndex, id uint64) bool {
 		s.kept = append(s.kept, path)
 	}
 	s.mu.Unlock()
+	s.poke()
 	if thrifty {
 		s.remove([]string{path})
 	}
@@ -234,6 +268,7 @@ func (s *spare) thrift(on bool) {
 		}
 	}
 	s.mu.Unlock()
+	s.poke()
 	s.remove(drop)
 }
 
@@ -246,10 +281,7 @@ func (s *spare) take(name string, size int64) (bool, error) {
 	}
 	// One that someone cut meanwhile would be refused as a segment at the next
 	// start. One that was a segment may have grown by its last write.
-	st, err := os.Lstat(path)
-	if err == nil && st.Size() < size {
-		err = fmt.Errorf("it has %d bytes, made with %d", st.Size(), size)
-	}
+	_, err := s.fit(path)
 	if err == nil {
 		err = os.Rename(path, filepath.Join(s.dir, name))
 	}
@@ -289,26 +321,31 @@ func (s *spare) chunkLocked() int64 {
 	return 0
 }
 
-// await returns the length of the next chunk when it is due, 0 after close.
-func (s *spare) await() int64 {
+// await returns the length of the next chunk when it is due. It is ErrClosed after
+// close, and errUnwanted when none is needed any more while one is being made.
+func (s *spare) await(making bool) (int64, error) {
 	for {
 		select {
 		case <-s.stop:
-			return 0
+			return 0, ErrClosed
 		default:
 		}
 		s.mu.Lock()
 		n := s.chunkLocked()
-		if s.ready || s.resting {
+		unwanted := s.thrifty || len(s.kept) > 0
+		if s.ready || s.resting || unwanted {
 			n = 0
 		}
 		s.mu.Unlock()
-		if n > 0 {
-			return n
+		switch {
+		case n > 0:
+			return n, nil
+		case making && unwanted:
+			return 0, errUnwanted
 		}
 		select {
 		case <-s.stop:
-			return 0
+			return 0, ErrClosed
 		case <-s.wake:
 		}
 	}
@@ -317,9 +354,13 @@ func (s *spare) await() int64 {
 // set says how the making of a spare has ended.
 func (s *spare) set(err error) {
 	s.mu.Lock()
-	s.ready, s.resting = err == nil, err != nil
+	drop := err == nil && s.thrifty
+	s.ready, s.resting = err == nil && !drop, err != nil && !errors.Is(err, errUnwanted)
 	s.room, s.due, s.made = 0, 0, 0
 	s.mu.Unlock()
+	if drop {
+		s.remove([]string{s.path()})
+	}
 	if s.ended != nil {
 		s.ended(err)
 	}
@@ -328,13 +369,16 @@ func (s *spare) set(err error) {
 func (s *spare) run() {
 	defer close(s.done)
 	s.remove(s.left)
-	for s.await() > 0 {
+	for {
+		if _, err := s.await(false); err != nil {
+			return
+		}
 		err := s.make()
 		s.set(err)
 		switch {
 		case errors.Is(err, ErrClosed):
 			return
-		case errors.Is(err, errScarce):
+		case errors.Is(err, errScarce), errors.Is(err, errUnwanted):
 			s.log.Debug("segment not made ahead", "path", s.path(), "error", err)
 		case err != nil:
 			s.log.Warn("cannot make a segment ahead; the next one will be slower", "path", s.path(), "error", err)
@@ -342,8 +386,12 @@ func (s *spare) run() {
 	}
 }
 
-// errScarce is wrapped by the error of make when the disk is nearly full.
-var errScarce = errors.New("little room on the file system")
+var (
+	// errScarce is wrapped by the error of make when the disk is nearly full.
+	errScarce = errors.New("little room on the file system")
+	// errUnwanted is that of make when none is needed any more.
+	errUnwanted = errors.New("there is another file, or no room for one")
+)
 
 // make makes the spare, chunk by chunk as they become due. Without an error it
 // is durable but for its name.
@@ -368,9 +416,9 @@ func (s *spare) make() (err error) {
 	}()
 	blank := alignedBytes(spareChunk)
 	for at := int64(0); at < s.size; {
-		n := s.await()
-		if n == 0 {
-			return ErrClosed
+		n, err := s.await(true)
+		if err != nil {
+			return err
 		}
 		if err := errors.Join(df.writeBlocks(blank[:n], at), df.flush()); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
@@ -241,4 +242,50 @@ func TestSpareFlip(t *testing.T) {
 	b[leftover(b, 0)-20] ^= 1
 	writeContent(t, path, b, nil)
 	mustRefuse(t, cfg, path, "corrupt")
+}
+
+// One that is half made is given up, and removed, when there is another file, or no room for it.
+func TestSpareUnwanted(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(s *spare)
+	}{
+		{"another", func(s *spare) {
+			former := types.SegmentInfo{ID: 1, BaseIndex: 1}
+			must(t, os.WriteFile(filepath.Join(s.dir, segment.FileName(former)), make([]byte, s.size), 0o644))
+			if !s.keep(former.BaseIndex, former.ID) {
+				t.Error("not kept")
+			}
+		}},
+		{"no room", func(s *spare) { s.thrift(true) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, err := Config{DataDir: t.TempDir(), segmentBytes: 4 * spareChunk}.withDefaults()
+			must(t, err)
+			ended := make(chan error, 1)
+			cfg.spareEnded = func(err error) { ended <- err }
+			s := newSpare(cfg.DataDir, cfg)
+			s.free = func() (uint64, error) { return 1 << 40, nil }
+			s.start()
+			defer s.close()
+			s.grew(spareWrite-1, 0)
+			s.grew(spareWrite-1, 0)
+			for {
+				s.mu.Lock()
+				made := s.made
+				s.mu.Unlock()
+				if made > 0 {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+			tt.change(s)
+			if err := <-ended; !errors.Is(err, errUnwanted) {
+				t.Errorf("ended with %v", err)
+			}
+			if _, err := os.Stat(s.path()); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("it is still there: %v", err)
+			}
+		})
+	}
 }

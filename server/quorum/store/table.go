@@ -26,10 +26,12 @@ var errTable = errors.New("segment table is damaged")
 
 // segmentTable is raft-wal's metadata: which segments there are and what of
 // them counts. The Codec of a segment is here the form of its file, sectorCodecID
-// or entryCodecID; to raft-wal it is that of the entries, always entryCodecID. raft-wal would keep it in a bbolt file, whose pages have no
-// checksums; a flipped digit there can make entries vanish. It is one line of
-// head with a CRC-32C and one of JSON, replaced as a whole. It implements
-// types.MetaStore, whose stable store part is not used.
+// or entryCodecID; to raft-wal it is that of the entries, always entryCodecID.
+//
+// raft-wal would keep it in a bbolt file, whose pages have no checksums; a flipped
+// digit there can make entries vanish. It is one line of head with a CRC-32C and
+// one of JSON, replaced as a whole. It implements types.MetaStore, whose stable
+// store part is not used.
 type segmentTable struct {
 	dir    string
 	logger hclog.Logger
