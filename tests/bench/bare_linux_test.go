@@ -189,20 +189,14 @@ func bareLoneWrites(t *testing.T) {
 // bareSessions has each server accept connections, grant sessions and end them. Nothing is logged.
 func bareSessions(t *testing.T, n int) {
 	b := newBare()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	var addrs []unix.Sockaddr
 	for range bareServers {
 		l := bareSocket(t)
-		must(unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-		must(unix.Listen(l, n))
-		must(unix.SetNonblock(l, true))
+		must(t, unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+		must(t, unix.Listen(l, n))
+		must(t, unix.SetNonblock(l, true))
 		addr, err := unix.Getsockname(l)
-		must(err)
+		must(t, err)
 		addrs = append(addrs, addr)
 		b.poller(&b.servers, func(poll int) error { return bareWatch(poll, l) }, func(poll, fd int) error {
 			if fd == l {
@@ -311,25 +305,19 @@ func (b *bare) connect(t *testing.T, n int) (servers, generators []int) {
 // pair makes a connection through the loopback.
 func (b *bare) pair(t *testing.T) (one, other int) {
 	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	l := bareSocket(t)
 	defer unix.Close(l)
-	must(unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	must(unix.Listen(l, 1))
+	must(t, unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	must(t, unix.Listen(l, 1))
 	addr, err := unix.Getsockname(l)
-	must(err)
+	must(t, err)
 	other = bareSocket(t)
-	must(unix.Connect(other, addr))
+	must(t, unix.Connect(other, addr))
 	one, _, err = unix.Accept4(l, unix.SOCK_CLOEXEC)
-	must(err)
+	must(t, err)
 	for _, fd := range []int{one, other} {
-		must(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
-		must(unix.SetNonblock(fd, true))
+		must(t, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
+		must(t, unix.SetNonblock(fd, true))
 		t.Cleanup(func() { unix.Close(fd) })
 	}
 	return one, other
@@ -423,13 +411,18 @@ func (b *bare) report(t *testing.T) {
 
 var bareBytes [2 * valueBytes]byte
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // bareSocket opens a socket that blocks.
 func bareSocket(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return fd
 }
 
