@@ -110,6 +110,9 @@ func (d *direct) buffer(n int) []byte {
 	return d.buf
 }
 
+// wholeBlocks rounds n up to a multiple of directBlock.
+func wholeBlocks(n int) int { return (n + directBlock - 1) &^ (directBlock - 1) }
+
 // alignedBytes returns n zeros at a multiple of directBlock in memory.
 func alignedBytes(n int) []byte {
 	b := make([]byte, n+directBlock)

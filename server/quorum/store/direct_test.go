@@ -42,8 +42,9 @@ func dirs(t *testing.T) map[string]string {
 }
 
 // The content of a file that is appended to past the page cache is what was
-// appended, and zeros, whatever was in the file before, at every moment, also when it is opened again, in the middle of a block
-// or beyond the size it was made with, and when the file system refuses.
+// appended, and zeros, whatever was in the file before, at every moment, also
+// when it is opened again, in the middle of a block or beyond the size it was
+// made with, and when the file system refuses.
 func TestDirectAppend(t *testing.T) {
 	const size = 3<<20 + 1000
 	for name, dir := range dirs(t) {

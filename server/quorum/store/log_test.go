@@ -271,8 +271,7 @@ func cpuTime(tb testing.TB) time.Duration {
 }
 
 // BenchmarkOpen opens a log of a few entries in its first segment, in one of
-// written zeros, and in the file of a former segment, which the page cache does
-// not have.
+// written zeros, and in the file of a former segment.
 func BenchmarkOpen(b *testing.B) {
 	for _, file := range []string{"preallocated", "zeros", "former"} {
 		b.Run("file="+file, func(b *testing.B) {

@@ -72,7 +72,7 @@ func (t tag) fill(buf []byte, keep int, content []byte) (taken, size int) {
 		clear(buf[end+in : end+sectorContent])
 		end += sectorBytes
 	}
-	size = (end + directBlock - 1) &^ (directBlock - 1)
+	size = wholeBlocks(end)
 	clear(buf[end:size])
 	return taken, size
 }

@@ -50,8 +50,8 @@ func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error
 	if sectored(info) {
 		n = min(st.Size(), (end+sectorBytes-1)/sectorBytes*sectorBytes+sectorBytes)
 	}
-	if blocks := (n + directBlock - 1) &^ (directBlock - 1); int64(cap(buf)) < blocks {
-		buf = alignedBytes(int(blocks))
+	if blocks := wholeBlocks(int(n)); cap(buf) < blocks {
+		buf = alignedBytes(blocks)
 	}
 	buf = buf[:n]
 	if err := readGently(f, buf); err != nil || !sectored(info) {
@@ -75,7 +75,7 @@ func readGently(f *os.File, buf []byte) error {
 	for at := 0; at < len(buf); at += scanBytes {
 		end := min(at+scanBytes, len(buf))
 		if by != nil {
-			if n, _ := by.ReadAt(buf[at:(end+directBlock-1)&^(directBlock-1)], int64(at)); n >= end-at {
+			if n, _ := by.ReadAt(buf[at:wholeBlocks(end)], int64(at)); n >= end-at {
 				continue
 			}
 			by = nil

@@ -156,7 +156,7 @@ func (s *blockStream) Write(b []byte) (int, error) {
 // finish writes what waits, and makes all of the file durable. The last block
 // is written in full and then cut.
 func (s *blockStream) finish() error {
-	full := (s.n + directBlock - 1) &^ (directBlock - 1)
+	full := wholeBlocks(s.n)
 	clear(s.buf[s.n:full])
 	if err := s.writeBlocks(s.buf[:full], s.at); err != nil {
 		return err

@@ -116,7 +116,7 @@ func (s *spare) inherit(table types.PersistentState) error {
 			s.left = append(s.left, path)
 		}
 	}
-	if free, err := s.free(); err != nil || free < spareRoom*uint64(s.size) {
+	if s.scarce() != nil {
 		s.remove(append(s.left, s.kept...))
 		s.left, s.kept = nil, nil
 	}
@@ -393,13 +393,20 @@ var (
 	errUnwanted = errors.New("there is another file, or no room for one")
 )
 
+// scarce is an error if the file system has little room, or does not say how much.
+func (s *spare) scarce() error {
+	free, err := s.free()
+	if err == nil && free < spareRoom*uint64(s.size) {
+		err = fmt.Errorf("%w: %d bytes", errScarce, free)
+	}
+	return err
+}
+
 // make makes the spare, chunk by chunk as they become due. Without an error it
 // is durable but for its name.
 func (s *spare) make() (err error) {
-	if free, err := s.free(); err != nil {
+	if err := s.scarce(); err != nil {
 		return err
-	} else if free < spareRoom*uint64(s.size) {
-		return fmt.Errorf("%w: %d bytes", errScarce, free)
 	}
 	if err := removeIfThere(s.path()); err != nil {
 		return err

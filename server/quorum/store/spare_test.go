@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
@@ -260,32 +260,29 @@ func TestSpareUnwanted(t *testing.T) {
 		{"no room", func(s *spare) { s.thrift(true) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg, err := Config{DataDir: t.TempDir(), segmentBytes: 4 * spareChunk}.withDefaults()
-			must(t, err)
-			ended := make(chan error, 1)
-			cfg.spareEnded = func(err error) { ended <- err }
-			s := newSpare(cfg.DataDir, cfg)
-			s.free = func() (uint64, error) { return 1 << 40, nil }
-			s.start()
-			defer s.close()
-			s.grew(spareWrite-1, 0)
-			s.grew(spareWrite-1, 0)
-			for {
-				s.mu.Lock()
-				made := s.made
-				s.mu.Unlock()
-				if made > 0 {
-					break
+			synctest.Test(t, func(t *testing.T) {
+				cfg, err := Config{DataDir: t.TempDir(), segmentBytes: 4 * spareChunk}.withDefaults()
+				must(t, err)
+				ended := make(chan error, 1)
+				cfg.spareEnded = func(err error) { ended <- err }
+				s := newSpare(cfg.DataDir, cfg)
+				s.free = func() (uint64, error) { return 1 << 40, nil }
+				s.start()
+				defer s.close()
+				s.grew(spareWrite-1, 0)
+				s.grew(spareWrite-1, 0)
+				synctest.Wait()
+				if s.made == 0 || s.made == s.size {
+					t.Fatalf("%d of %d bytes are made", s.made, s.size)
 				}
-				time.Sleep(time.Millisecond)
-			}
-			tt.change(s)
-			if err := <-ended; !errors.Is(err, errUnwanted) {
-				t.Errorf("ended with %v", err)
-			}
-			if _, err := os.Stat(s.path()); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("it is still there: %v", err)
-			}
+				tt.change(s)
+				if err := <-ended; !errors.Is(err, errUnwanted) {
+					t.Errorf("ended with %v", err)
+				}
+				if _, err := os.Stat(s.path()); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("it is still there: %v", err)
+				}
+			})
 		})
 	}
 }
