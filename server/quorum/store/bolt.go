@@ -75,12 +75,12 @@ type boltLog struct {
 	run uint64 // see runStart
 }
 
-func openBoltLog(path string) (*boltLog, error) {
+func openBoltLog(path string, v visitor) (*boltLog, error) {
 	l := new(boltLog)
 	var err error
 	l.BoltStore, err = openBolt(path, func(view *raftboltdb.BoltStore) error {
 		l.BoltStore = view
-		return l.verify(path)
+		return l.verify(path, v)
 	})
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func openBoltLog(path string) (*boltLog, error) {
 
 // verify reads all entries. Gaps are raft's to judge: it leaves one behind a
 // snapshot from the leader.
-func (l *boltLog) verify(path string) error {
+func (l *boltLog) verify(path string, v visitor) error {
 	var bad error
 	var last uint64
 	err := walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
@@ -111,6 +111,9 @@ func (l *boltLog) verify(path string) error {
 			l.run = index
 		}
 		last = index
+		if bad == nil && index > v.behind && v.f != nil {
+			v.f(&e)
+		}
 		return nil
 	})
 	return errors.Join(err, bad)

@@ -17,7 +17,7 @@ import (
 // growBolt makes a log with branches, free pages and large entries.
 func growBolt(t testing.TB, path string) {
 	t.Helper()
-	l, err := openBoltLog(path)
+	l, err := openBoltLog(path, visitor{})
 	must(t, err)
 	must(t, l.StoreLogs(entries(1, 400, 100)))
 	must(t, l.StoreLogs(entries(401, 403, 10000)))
@@ -49,7 +49,7 @@ func TestBoltFlips(t *testing.T) {
 		b[at] ^= 1 << bit
 		must(t, os.WriteFile(path, b, 0o644))
 		where := fmt.Sprintf("seed %d, offset %d, bit %d", seed, at, bit)
-		l, err := openBoltLog(path)
+		l, err := openBoltLog(path, visitor{})
 		if err != nil {
 			refused++
 			continue
@@ -92,7 +92,7 @@ func TestBoltEmptiedLeaf(t *testing.T) {
 		b := bytes.Clone(whole)
 		binary.NativeEndian.PutUint16(b[at+10:], 0)
 		must(t, os.WriteFile(path, b, 0o644))
-		l, err := openBoltLog(path)
+		l, err := openBoltLog(path, visitor{})
 		if err != nil {
 			emptied++
 			continue
@@ -133,7 +133,7 @@ func TestBoltDamage(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			must(t, os.WriteFile(path, tt.damage(bytes.Clone(whole)), 0o644))
-			if l, err := openBoltLog(path); err == nil {
+			if l, err := openBoltLog(path, visitor{}); err == nil {
 				_ = l.Close()
 				t.Error("it opened")
 			}
@@ -148,7 +148,7 @@ func TestBoltCheckAcceptsBolt(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	lo, hi := uint64(1), uint64(0)
 	for range 25 {
-		l, err := openBoltLog(path)
+		l, err := openBoltLog(path, visitor{})
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -191,7 +191,7 @@ func TestStableValueIsChecked(t *testing.T) {
 
 func FuzzWalkBolt(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "log.db")
-	l, err := openBoltLog(path)
+	l, err := openBoltLog(path, visitor{})
 	must(f, err)
 	must(f, l.StoreLogs(entries(1, 3, 10)))
 	must(f, l.Close())

@@ -100,23 +100,28 @@ func checkEntry(b []byte) (index uint64, err error) {
 	return binary.LittleEndian.Uint64(b[5:]), nil
 }
 
-// Decode fills l with copies. An empty field becomes nil, as raft-wal's own
-// codec has it.
-func (entryCodec) Decode(b []byte, l *raft.Log) error {
-	index, err := checkEntry(b)
-	if err != nil {
-		return err
-	}
-	ext := int(binary.LittleEndian.Uint32(b[34:]))
-	*l = raft.Log{
-		Index: index,
+// viewEntry returns an encoded entry that checkEntry has passed. It refers to b.
+func viewEntry(b []byte) raft.Log {
+	data := entryHead + int(binary.LittleEndian.Uint32(b[34:]))
+	return raft.Log{
+		Index: binary.LittleEndian.Uint64(b[5:]),
 		Term:  binary.LittleEndian.Uint64(b[13:]),
 		Type:  raft.LogType(b[21]),
 		AppendedAt: time.Unix(int64(binary.LittleEndian.Uint64(b[22:])),
 			int64(binary.LittleEndian.Uint32(b[30:]))).UTC(),
-		Extensions: cloneOrNil(b[entryHead : entryHead+ext]),
-		Data:       cloneOrNil(b[entryHead+ext:]),
+		Extensions: b[entryHead:data],
+		Data:       b[data:],
 	}
+}
+
+// Decode fills l with copies. An empty field becomes nil, as raft-wal's own
+// codec has it.
+func (entryCodec) Decode(b []byte, l *raft.Log) error {
+	if _, err := checkEntry(b); err != nil {
+		return err
+	}
+	*l = viewEntry(b)
+	l.Extensions, l.Data = cloneOrNil(l.Extensions), cloneOrNil(l.Data)
 	return nil
 }
 

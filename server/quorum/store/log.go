@@ -51,13 +51,13 @@ type logStore struct {
 
 var _ raft.MonotonicLogStore = (*logStore)(nil)
 
-func openLog(cfg Config, path string, w *watch) (*logStore, error) {
+func openLog(cfg Config, path string, w *watch, v visitor) (*logStore, error) {
 	s := &logStore{watch: w, logger: cfg.Log, onFail: cfg.OnFail, monotonic: cfg.Kind == KindWAL}
 	var err error
 	if cfg.Kind == KindWAL {
-		s.inner, err = openWAL(path, cfg)
+		s.inner, err = openWAL(path, cfg, v)
 	} else {
-		s.inner, err = openBoltLog(path)
+		s.inner, err = openBoltLog(path, v)
 	}
 	if err != nil {
 		return nil, err

@@ -327,7 +327,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	b.SetBytes(size)
 	for b.Loop() {
-		if _, err := verifyLog(dir, t, hclog.NewNullLogger()); err != nil {
+		if _, _, err := verifyLog(dir, t, visitor{}, hclog.NewNullLogger()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,24 +30,32 @@ func newSegmentFS(s *spare, m *metrics.Metrics, log hclog.Logger) segmentFS {
 	return segmentFS{walfs.New(), s, &direct{log: log}, m}
 }
 
+// OpenReader implements types.VFS.
+func (v segmentFS) OpenReader(dir, name string) (types.ReadableFile, error) {
+	return openSectorFile(filepath.Join(dir, name))
+}
+
+// tailFS opens one segment for writing.
+type tailFS struct {
+	segmentFS
+	known []byte       // see segmentFile
+	file  *segmentFile // once it is open
+}
+
 // Create implements types.VFS. It opens what the table made.
-func (v segmentFS) Create(dir, name string, _ uint64) (types.WritableFile, error) {
+func (v *tailFS) Create(dir, name string, _ uint64) (types.WritableFile, error) {
 	return v.OpenWriter(dir, name)
 }
 
 // OpenWriter implements types.VFS.
-func (v segmentFS) OpenWriter(dir, name string) (types.WritableFile, error) {
+func (v *tailFS) OpenWriter(dir, name string) (types.WritableFile, error) {
 	f, err := openSegmentFile(filepath.Join(dir, name), v.direct)
 	if err != nil {
 		return nil, err
 	}
-	f.spare, f.metrics = v.spare, v.metrics
+	f.spare, f.metrics, f.known = v.spare, v.metrics, v.known
+	v.file = f
 	return f, nil
-}
-
-// OpenReader implements types.VFS.
-func (v segmentFS) OpenReader(dir, name string) (types.ReadableFile, error) {
-	return openSectorFile(filepath.Join(dir, name))
 }
 
 // segmentFile is a segment that is written to. Its name and its size are
@@ -60,6 +69,9 @@ type segmentFile struct {
 	// written is how much content came since the last sync, and end where it
 	// ends.
 	written, end int64
+	// known is what is in the file, while raft-wal opens it: it reads each frame
+	// by itself then. Nil otherwise.
+	known []byte
 }
 
 // openSegmentFile opens a segment for writing; its name says which one it is.
@@ -77,6 +89,13 @@ func openSegmentFile(path string, d *direct) (*segmentFile, error) {
 
 // ReadAt implements types.WritableFile.
 func (f *segmentFile) ReadAt(b []byte, offset int64) (int, error) {
+	if f.known != nil {
+		n := copy(b, f.known[min(offset, int64(len(f.known))):])
+		if n < len(b) {
+			return n, io.EOF
+		}
+		return n, nil
+	}
 	return f.appended.tag.readAt(f.File, b, offset)
 }
 

@@ -64,6 +64,10 @@ type Config struct {
 	// write has failed; every later write fails with the same error. It must
 	// not block and must not call Close. Nil: only the log tells.
 	OnFail func(error)
+	// OnEntry is called by Open for each entry of the log behind the newest
+	// snapshot, in their order, once the entry is verified. l is valid during the
+	// call. Nil: they are verified only.
+	OnEntry func(l *raft.Log)
 
 	// segmentBytes is raft-wal's segment size. Default: its own, 64 MiB.
 	segmentBytes int
@@ -178,7 +182,11 @@ func open(cfg Config) (_ *Stores, err error) {
 	if s.stable, err = openStable(s.stablePath(), s.watch); err != nil {
 		return nil, err
 	}
-	if s.log, err = openLog(cfg, logPath, s.watch); err != nil {
+	entries := visitor{f: cfg.OnEntry}
+	if s.snaps.newest != nil {
+		entries.behind = s.snaps.newest.Index
+	}
+	if s.log, err = openLog(cfg, logPath, s.watch, entries); err != nil {
 		return nil, err
 	}
 	found, err := s.examine()

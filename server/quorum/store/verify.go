@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
 )
@@ -45,23 +46,24 @@ type content struct {
 // file and offset. It clears a torn tail and tells so, and completes a rotation
 // that the end of the process interrupted. A tail that is no file of sectors is
 // sealed, so that none is written to. It returns the offsets of the entries in
-// sealed segments that have no index, by segment id.
-func verifyLog(dir string, table *segmentTable, logger hclog.Logger) (map[uint64][]uint32, error) {
+// sealed segments that have no index, by segment id, and the content of the tail,
+// nil if that is a new one.
+func verifyLog(dir string, table *segmentTable, v visitor, logger hclog.Logger) (offsets map[uint64][]uint32, tail []byte, err error) {
 	if err := verifyStrangers(dir, table.state); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	offsets := map[uint64][]uint32{}
+	offsets = map[uint64][]uint32{}
 	var buf []byte
 	for _, info := range table.state.Segments {
 		path := filepath.Join(dir, segment.FileName(info))
-		var err error
 		if buf, err = readSegment(path, info, buf); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		c, err := verifySegment(buf, info)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
+		v.visit(buf, info, c.offsets)
 		if !info.SealTime.IsZero() {
 			if info.IndexStart == 0 {
 				offsets[info.ID] = c.offsets
@@ -71,20 +73,42 @@ func verifyLog(dir string, table *segmentTable, logger hclog.Logger) (map[uint64
 		if c.torn > 0 {
 			logger.Warn("cut an incomplete write from the end of the log", "path", path, "offset", fileOffset(info, c.end), "bytes", c.torn)
 			if err := clearRange(path, info, int64(c.end), c.torn, logger); err != nil {
-				return nil, fmt.Errorf("cut torn tail of %s: %w", path, err)
+				return nil, nil, fmt.Errorf("cut torn tail of %s: %w", path, err)
 			}
+			clear(buf[c.end:])
 		}
 		if sectored(info) && c.indexStart == 0 {
+			tail = buf
 			continue
 		}
 		if c.indexStart == 0 {
 			offsets[info.ID] = c.offsets
 		}
 		if err := table.CommitState(rotate(table.state, c)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return offsets, nil
+	return offsets, tail, nil
+}
+
+// visitor is told of the entries behind an index, in their order, while the log
+// is verified.
+type visitor struct {
+	behind uint64
+	f      func(*raft.Log) // see Config.OnEntry; may be nil
+}
+
+// visit tells of the entries of a segment's content.
+func (v visitor) visit(b []byte, info types.SegmentInfo, offsets []uint32) {
+	for i, at := range offsets {
+		index := info.BaseIndex + uint64(i)
+		gone := !info.SealTime.IsZero() && index > info.MaxIndex // by a truncation
+		if v.f == nil || index <= v.behind || gone {
+			continue
+		}
+		l := viewEntry(payload(b, int(at)))
+		v.f(&l)
+	}
 }
 
 // verifyStrangers looks at segment files that the table does not name. A blank

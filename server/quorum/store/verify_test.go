@@ -31,7 +31,7 @@ func buildSegment(t testing.TB, batches ...[]int) ([]byte, []int, types.SegmentI
 	must(t, makeSegment(dir, info, nil))
 	head := info
 	head.Codec = entryCodecID
-	w, err := segment.NewFiler(dir, newSegmentFS(nil, new(metrics.Metrics), hclog.NewNullLogger())).Create(head)
+	w, err := segment.NewFiler(dir, &tailFS{segmentFS: newSegmentFS(nil, new(metrics.Metrics), hclog.NewNullLogger())}).Create(head)
 	must(t, err)
 	defer w.Close()
 	var ends []int

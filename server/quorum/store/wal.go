@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,7 +21,9 @@ import (
 //   - A segment that was sealed while the process ended cannot be written to
 //     again. verifyLog completes the rotation.
 //   - A tail that DeleteRange cut gets no index, and cannot be read after a
-//     restart. indexless reads it.
+//     restart. sealedReader reads it.
+//   - It reads 64 KiB for each entry, and each frame of the tail by itself when it
+//     opens. Both readers are ours, and the tail comes from memory.
 //   - DeleteRange in the middle of a rotation ruins the table. settle waits.
 //   - A missing tail is made anew, and files the table does not name are
 //     deleted. Here a tail is made before the table names it, so that a missing
@@ -34,7 +37,7 @@ type walLog struct {
 	codec   *scratchCodec
 }
 
-func openWAL(dir string, cfg Config) (*walLog, error) {
+func openWAL(dir string, cfg Config, v visitor) (*walLog, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
@@ -51,7 +54,7 @@ func openWAL(dir string, cfg Config) (*walLog, error) {
 	if err := spare.inherit(table.state); err != nil {
 		return nil, err
 	}
-	if filer.offsets, err = verifyLog(dir, table, cfg.Log); err != nil {
+	if filer.offsets, filer.tail, err = verifyLog(dir, table, v, cfg.Log); err != nil {
 		return nil, err
 	}
 	table.committed, table.spare = filer.rotated, spare
@@ -105,6 +108,9 @@ type segmentFiler struct {
 	// offsets has the frames of the sealed segments without an index, by
 	// segment id.
 	offsets map[uint64][]uint32
+	// tail is the content of the tail as verifyLog has read it, until it is
+	// opened; nil if it is a new one.
+	tail []byte
 
 	log       hclog.Logger
 	opened    bool           // wal.Open has returned; set before any other use
@@ -121,7 +127,7 @@ type segmentFiler struct {
 
 func (f *segmentFiler) Create(info types.SegmentInfo) (types.SegmentWriter, error) {
 	info.Codec = entryCodecID
-	w, err := f.wrap(f.Filer.Create(info))
+	w, err := f.writer(info, nil, (*segment.Filer).Create)
 	f.note(err)
 	return w, err
 }
@@ -159,7 +165,8 @@ func (f *segmentFiler) Delete(baseIndex, id uint64) error {
 }
 
 func (f *segmentFiler) RecoverTail(info types.SegmentInfo) (types.SegmentWriter, error) {
-	w, err := f.wrap(f.Filer.RecoverTail(info))
+	w, err := f.writer(info, f.tail, (*segment.Filer).RecoverTail)
+	f.tail = nil
 	if errors.Is(err, os.ErrNotExist) {
 		// raft-wal would take this as leave to make an empty one.
 		return nil, fmt.Errorf("tail segment has gone: %v", err)
@@ -167,29 +174,37 @@ func (f *segmentFiler) RecoverTail(info types.SegmentInfo) (types.SegmentWriter,
 	return w, err
 }
 
-func (f *segmentFiler) Open(info types.SegmentInfo) (types.SegmentReader, error) {
-	var fs types.VFS = f.fs
-	filer := f.Filer
-	if f.plain[info.ID] {
-		fs = f.fs.FS
-		filer = segment.NewFiler(f.dir, fs)
-	}
-	r, err := filer.Open(info)
-	if err != nil || info.IndexStart != 0 {
-		return r, err
-	}
-	// The header is right; only finding an entry needs the index.
-	if err := r.Close(); err != nil {
-		return nil, err
-	}
-	return openIndexless(fs, f.dir, info, f.offsets[info.ID])
-}
-
-func (f *segmentFiler) wrap(w types.SegmentWriter, err error) (types.SegmentWriter, error) {
+// writer has raft-wal open a tail, which reads it as known says, if that is not
+// nil.
+func (f *segmentFiler) writer(info types.SegmentInfo, known []byte,
+	open func(*segment.Filer, types.SegmentInfo) (types.SegmentWriter, error)) (types.SegmentWriter, error) {
+	fs := &tailFS{segmentFS: f.fs, known: known}
+	w, err := open(segment.NewFiler(f.dir, fs), info)
 	if err != nil {
 		return nil, err
 	}
-	return &segmentWriter{SegmentWriter: w, filer: f}, nil
+	fs.file.known = nil
+	return &segmentWriter{
+		Writer: w.(*segment.Writer), filer: f,
+		frames: frames{f: fs.file, path: filepath.Join(f.dir, segment.FileName(info))},
+	}, nil
+}
+
+// Open implements types.SegmentFiler. raft-wal checks the header; the entries
+// are read by us.
+func (f *segmentFiler) Open(info types.SegmentInfo) (types.SegmentReader, error) {
+	var fs types.VFS = f.fs
+	if f.plain[info.ID] {
+		fs = f.fs.FS
+	}
+	r, err := segment.NewFiler(f.dir, fs).Open(info)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Close(); err != nil {
+		return nil, err
+	}
+	return openSealed(fs, f.dir, info, f.offsets[info.ID])
 }
 
 func (f *segmentFiler) note(err error) {
@@ -222,23 +237,4 @@ func (f *segmentFiler) awaitRotation() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err
-}
-
-// segmentWriter notes when raft-wal learns that the tail is sealed, for it
-// starts a rotation then, under the same lock.
-type segmentWriter struct {
-	types.SegmentWriter
-	filer *segmentFiler
-}
-
-func (w *segmentWriter) Sealed() (bool, uint64, error) {
-	sealed, start, err := w.SegmentWriter.Sealed()
-	if sealed && err == nil {
-		w.filer.mu.Lock()
-		if w.filer.rotation == nil {
-			w.filer.rotation = make(chan struct{})
-		}
-		w.filer.mu.Unlock()
-	}
-	return sealed, start, err
 }
