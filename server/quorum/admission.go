@@ -1,11 +1,8 @@
 package quorum
 
 import (
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/hashicorp/raft"
 
 	"zooraft/fsm"
 )
@@ -67,50 +64,16 @@ func (e *election) admission() admission {
 // one has no vote: it was taken from it, or is held by another disk. To stand
 // would only raise this server's term, and depose the leader that finds it so.
 func (e *election) barredLocked() bool {
-	since, config := uint64(0), e.n.ahead.config // what is logged counts here, applied or not
+	since, config := uint64(0), e.n.ahead.config() // what is logged counts here, applied or not
 	e.n.fsm.View(func(v fsm.View) {
 		config = max(config, v.ActualIndex())
 		since, _, _ = v.Server(e.n.cfg.SID)
 	})
-	registered := e.n.ahead.disks[e.n.cfg.SID] == e.n.stores.Identity().Disk
+	registered := e.n.ahead.disks[e.n.cfg.SID].disk == e.n.stores.Identity().Disk
 	for sid, h := range e.peers {
 		if e.n.mesh.Connected(sid) && (h.Config > config && !h.Votes || h.Since > since && h.Known != e.n.disk && !registered) {
 			return true
 		}
 	}
 	return false
-}
-
-// ahead is what the log said at the start beyond what was applied: a server that
-// had its disk exchanged must not be refused for what has yet to be read.
-// Immutable.
-type ahead struct {
-	disks  map[int64][16]byte // by which servers register
-	until  uint64             // the last entry
-	config uint64             // the last one that holds a configuration of Raft's, 0 if none does
-}
-
-// readAhead reads the log behind what is applied.
-func (n *Node) readAhead() error {
-	n.ahead.disks = make(map[int64][16]byte)
-	last, err := n.stores.Log.LastIndex()
-	if err != nil {
-		return fmt.Errorf("read the end of the log: %w", err)
-	}
-	n.ahead.until = last
-	for i := n.applied.Load() + 1; i <= last; i++ {
-		var l raft.Log
-		if err := n.stores.Log.GetLog(i, &l); err != nil {
-			continue // Raft will say so
-		}
-		switch l.Type {
-		case raft.LogConfiguration:
-			n.ahead.config = i
-		case raft.LogCommand:
-			for _, r := range fsm.Registrations(l.Data) {
-				n.ahead.disks[r.SID] = r.Disk
-			}
-		}
-	}
-	return nil
 }

@@ -105,7 +105,7 @@ func (n *Node) startRaft(first bool) error {
 			return fmt.Errorf("write the first configuration: %w", err)
 		}
 	}
-	r, err := raft.NewRaft(conf, applier{n.fsm, n}, logs, n.stores.Stable, n.stores.Snapshots, n.trans)
+	r, err := raft.NewRaft(conf, applier{n.fsm, n}, &scanned{logCache: logs, ahead: &n.ahead, next: n.ahead.first}, n.stores.Stable, n.stores.Snapshots, n.trans)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
@@ -184,8 +184,8 @@ func (n *Node) cluster() string {
 func (n *Node) KnownDisk(sid int64) string {
 	var known string
 	n.fsm.View(func(v fsm.View) {
-		if disk, ok := n.ahead.disks[sid]; ok && v.AppliedIndex() < n.ahead.until {
-			known = hex.EncodeToString(disk[:])
+		if r, ok := n.ahead.disks[sid]; ok && v.AppliedIndex() < n.ahead.until {
+			known = hex.EncodeToString(r.disk[:])
 		} else if inc, _, disk := v.Server(sid); inc > 0 {
 			known = hex.EncodeToString(disk[:])
 		}

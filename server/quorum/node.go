@@ -201,6 +201,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	cfg.Store.OnFail = func(err error) {
 		ev.Fatal(fmt.Errorf("the log cannot be written any more: %w", err))
 	}
+	cfg.Store.OnEntry = n.ahead.note
 	var err error
 	if n.stores, err = store.Open(cfg.Store); err != nil {
 		return nil, err
@@ -219,6 +220,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	}
 	cfg.Metrics.StartSnapshotTime.Time(time.Since(start))
 	cfg.Metrics.InitTime.Time(time.Since(start))
+	snapshot, _ := f.Clock()
 	if cfg.ReadOnlyAfter > 0 {
 		if err = n.replay(); err != nil {
 			return nil, errors.Join(err, n.stores.Close())
@@ -226,11 +228,9 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	}
 	_, applied := f.Clock()
 	n.applied.Store(applied)
+	n.ahead.settle(snapshot, applied)
 	n.noteSnapshot()
 	n.measure()
-	if err = n.readAhead(); err != nil {
-		return nil, errors.Join(err, n.stores.Close())
-	}
 	n.look(false)
 	if err = n.bind(); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
@@ -643,8 +643,11 @@ func (n *Node) lastLogged() (term, index uint64) {
 func (n *Node) loggedZxid() (zabcompat.Zxid, uint64, uint64) {
 	term, index := n.lastLogged()
 	clock, applied := n.fsm.Clock()
+	var l raft.Log
+	if until := n.ahead.until; applied < until && n.stores.Log.GetLog(until, &l) == nil && l.Term == n.ahead.term(until) {
+		clock, applied = n.ahead.clock, until // it has been counted
+	}
 	for i := applied + 1; i <= index; i++ {
-		var l raft.Log
 		if err := n.stores.Log.GetLog(i, &l); err != nil {
 			break
 		}
