@@ -19,12 +19,14 @@ type ahead struct {
 	disks map[int64]registered
 	// first and until are the first entry and the last one, 0 if there was none.
 	first, until uint64
-	// configs are the entries that Raft looks for when it starts: all that are
-	// neither commands nor without a meaning to it.
+	// configs are the entries that Raft looks for when it starts: all but commands,
+	// noops and barriers.
 	configs []uint64
 	terms   []termAhead
-	// clock is what the state's is with all of it applied; see Node.loggedZxid.
-	clock zabcompat.Clock
+	// snapshot is the snapshot's index, and clock the state's with all behind it
+	// applied; see Node.loggedZxid.
+	snapshot uint64
+	clock    zabcompat.Clock
 }
 
 // registered is how a server registers last.
@@ -65,10 +67,10 @@ func (a *ahead) note(l *raft.Log) {
 	}
 }
 
-// settle takes the clock of the snapshot, and how far the log was applied
-// meanwhile.
-func (a *ahead) settle(snapshot zabcompat.Clock, applied uint64) {
-	a.clock = snapshot
+// settle takes the clock and the index of the snapshot, and how far the log was
+// applied meanwhile.
+func (a *ahead) settle(clock zabcompat.Clock, snapshot, applied uint64) {
+	a.clock, a.snapshot = clock, snapshot
 	for _, t := range a.terms {
 		if t.commands {
 			a.clock.Begin(t.term)
@@ -104,13 +106,13 @@ func (a *ahead) term(index uint64) uint64 {
 
 // scanned is the log for raft.NewRaft, which reads all of it behind the snapshot
 // only to find configurations. As long as it asks for one entry after the other,
-// it gets the others without their data, from what ahead knows. The last one is
-// always read, for Raft has asked for that before; so when the scan has come
-// there, which is before anything else of Raft's runs, this is the log alone.
+// it gets the others without their data, from what ahead knows. The last entry is
+// always read from the log. The scan ends there, before Raft starts anything;
+// from then on next is that entry, and every read goes to the log.
 type scanned struct {
 	*logCache
 	ahead *ahead
-	next  uint64 // of the scan; does not change after it
+	next  uint64 // of the scan
 }
 
 // GetLog implements raft.LogStore.

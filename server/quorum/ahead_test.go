@@ -2,8 +2,10 @@ package quorum
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -163,8 +165,7 @@ func testAhead(t *testing.T, kind string, snapshot bool) {
 	}
 }
 
-// clockOf steps the clock of n's state, which has nothing applied since its
-// snapshot, through its log.
+// clockOf steps the clock of n's state, as it is, through the rest of its log.
 func clockOf(t *testing.T, n *Node) *zabcompat.Clock {
 	t.Helper()
 	clock, applied := n.fsm.Clock()
@@ -232,4 +233,63 @@ func TestAheadReplaced(t *testing.T) {
 		}
 	}
 	check("longer")
+}
+
+// TestAheadPartlyApplied: once a part of the log is applied, the state's own
+// clock counts, which knows also of zxids that no client asked for.
+func TestAheadPartlyApplied(t *testing.T) {
+	s := newEnsemble(t, 1, store.KindWAL)[0]
+	s.cfg.Members = nil
+	s.cfg.ReadOnlyAfter = time.Hour
+	s.start()
+	await(t, s.serving, "service")
+	expire := fsm.Expire{Term: s.node.LeadTerm()}
+	var create []byte
+	for id := range protocol.SessionID(10) {
+		create = s.session(1 + id)("/a")
+		s.fsm.View(func(v fsm.View) {
+			_, owner, _ := v.Session(1 + id)
+			expire.Sessions = append(expire.Sessions, fsm.ExpiredSession{Session: 1 + id, Owner: owner})
+		})
+	}
+	s.node.Duty(expire.Append(nil))
+	until(t, "the sessions have ended", func() (ended bool) {
+		s.fsm.View(func(v fsm.View) { ended = v.NumSessions() == 0 })
+		return ended
+	})
+	s.do(create)
+	if err := s.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// One more entry than is noted as applied.
+	cfg := s.cfg.Store
+	var last raft.Log
+	cfg.OnEntry = func(l *raft.Log) {
+		last = *l
+		last.Data = bytes.Clone(l.Data)
+	}
+	stores, err := store.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.Index++
+	if err := errors.Join(stores.Log.StoreLog(&last), stores.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	n, err := New(s.cfg, fsm.New(s.cfg.SID, hclog.NewNullLogger()), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.node = n
+	t.Cleanup(func() { n.Close() })
+	if _, applied := n.fsm.Clock(); applied != last.Index-1 {
+		t.Fatalf("applied to %d of %d", applied, last.Index)
+	}
+	if got, want := n.ahead.clock.Last(), clockOf(t, n).Last(); got == want {
+		t.Fatalf("counted from the snapshot it is %v as well", got)
+	}
+	if got, _, _ := n.loggedZxid(); got != clockOf(t, n).Last() {
+		t.Errorf("logged %v, want %v", got, clockOf(t, n).Last())
+	}
 }

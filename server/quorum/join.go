@@ -105,9 +105,13 @@ func (n *Node) startRaft(first bool) error {
 			return fmt.Errorf("write the first configuration: %w", err)
 		}
 	}
-	r, err := raft.NewRaft(conf, applier{n.fsm, n}, &scanned{logCache: logs, ahead: &n.ahead, next: n.ahead.first}, n.stores.Stable, n.stores.Snapshots, n.trans)
+	scan := &scanned{logCache: logs, ahead: &n.ahead, next: n.ahead.first}
+	r, err := raft.NewRaft(conf, applier{n.fsm, n}, scan, n.stores.Stable, n.stores.Snapshots, n.trans)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
+	}
+	if scan.next != n.ahead.until {
+		return fmt.Errorf("start raft: it has read the log behind the snapshot to entry %d of %d", scan.next, n.ahead.until)
 	}
 	n.logs = logs
 	n.raft.Store(r)

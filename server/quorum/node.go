@@ -220,7 +220,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	}
 	cfg.Metrics.StartSnapshotTime.Time(time.Since(start))
 	cfg.Metrics.InitTime.Time(time.Since(start))
-	snapshot, _ := f.Clock()
+	clock, snapshot := f.Clock()
 	if cfg.ReadOnlyAfter > 0 {
 		if err = n.replay(); err != nil {
 			return nil, errors.Join(err, n.stores.Close())
@@ -228,7 +228,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	}
 	_, applied := f.Clock()
 	n.applied.Store(applied)
-	n.ahead.settle(snapshot, applied)
+	n.ahead.settle(clock, snapshot, applied)
 	n.noteSnapshot()
 	n.measure()
 	n.look(false)
@@ -644,7 +644,7 @@ func (n *Node) loggedZxid() (zabcompat.Zxid, uint64, uint64) {
 	term, index := n.lastLogged()
 	clock, applied := n.fsm.Clock()
 	var l raft.Log
-	if until := n.ahead.until; applied < until && n.stores.Log.GetLog(until, &l) == nil && l.Term == n.ahead.term(until) {
+	if until := n.ahead.until; applied == n.ahead.snapshot && applied < until && n.stores.Log.GetLog(until, &l) == nil && l.Term == n.ahead.term(until) {
 		clock, applied = n.ahead.clock, until // it has been counted
 	}
 	for i := applied + 1; i <= index; i++ {

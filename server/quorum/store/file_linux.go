@@ -44,3 +44,18 @@ func readAhead(f *os.File, on bool) {
 func openDirect(path string, flag int) (*os.File, error) {
 	return os.OpenFile(path, flag|unix.O_DIRECT, 0)
 }
+
+// largePages is from where on memory is worth larger pages.
+const largePages = 4 << 20
+
+// mapPages returns n zeros outside of the heap, and what gives them back.
+func mapPages(n int) (b []byte, free func()) {
+	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return alignedBytes(n), func() {}
+	}
+	if n >= largePages {
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
+	}
+	return b, func() { _ = unix.Munmap(b) }
+}

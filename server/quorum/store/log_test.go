@@ -327,7 +327,10 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	b.SetBytes(size)
 	for b.Loop() {
-		if _, _, err := verifyLog(dir, t, visitor{}, hclog.NewNullLogger()); err != nil {
+		var mem pages
+		_, _, err := verifyLog(dir, t, visitor{}, &mem, hclog.NewNullLogger())
+		mem.release()
+		if err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -147,8 +147,8 @@ func (f sectorFile) Close() error { return f.f.Close() }
 // ReadAt implements io.ReaderAt.
 func (f sectorFile) ReadAt(p []byte, at int64) (n int, err error) { return f.tag.readAt(f.f, p, at) }
 
-// readBuffer is for what raft-wal reads at once, 64 KiB of content.
-type readBuffer [(64<<10/sectorContent + 2) * sectorBytes]byte
+// readBuffer is for as much content as a window takes.
+type readBuffer [(entryWindow/sectorContent + 2) * sectorBytes]byte
 
 var readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
 

@@ -17,8 +17,7 @@ import (
 )
 
 // segmentFS is raft-wal's file system, but for what is in its files, which
-// consist of sectors (sector.go), and for those it writes to: the table has made
-// them, and a write needs no more than its data on the disk.
+// consist of sectors (sector.go).
 type segmentFS struct {
 	*walfs.FS
 	spare   *spare // hears of each write; may be nil
@@ -35,10 +34,20 @@ func (v segmentFS) OpenReader(dir, name string) (types.ReadableFile, error) {
 	return openSectorFile(filepath.Join(dir, name))
 }
 
-// tailFS opens one segment for writing.
+// Create and OpenWriter are tailFS's.
+func (segmentFS) Create(string, string, uint64) (types.WritableFile, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (segmentFS) OpenWriter(string, string) (types.WritableFile, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// tailFS opens one segment for writing. The table has made it, and a write needs
+// no more than its data on the disk.
 type tailFS struct {
 	segmentFS
-	known []byte       // see segmentFile
+	known []byte       // for the file; see segmentFile
 	file  *segmentFile // once it is open
 }
 
@@ -53,7 +62,8 @@ func (v *tailFS) OpenWriter(dir, name string) (types.WritableFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.spare, f.metrics, f.known = v.spare, v.metrics, v.known
+	f.spare, f.metrics = v.spare, v.metrics
+	f.known, v.known = v.known, nil // raft-wal keeps v
 	v.file = f
 	return f, nil
 }

@@ -19,11 +19,36 @@ const (
 	behindBytes = 64 << 10
 )
 
-// readSegment reads the content of a segment without the zeros at its end, but
-// for so many that whoever reads on behind the last frame meets zeros there and
-// not the end. It reads into buf, which it returned before or is nil, if that is
-// large enough. A file is never shorter than it was made, unless someone cut it.
-func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error) {
+// pages are memory outside of the heap, which would be large and garbage at once
+// in it. The zero value is ready for use.
+type pages struct {
+	b    []byte
+	free func()
+}
+
+// take returns n bytes that begin at a multiple of directBlock, in the place of
+// those it returned before. What is in them is no matter.
+func (p *pages) take(n int) []byte {
+	if n > len(p.b) {
+		p.release()
+		p.b, p.free = mapPages(n)
+	}
+	return p.b[:n]
+}
+
+// release gives all back.
+func (p *pages) release() {
+	if p.free != nil {
+		p.free()
+	}
+	*p = pages{}
+}
+
+// readSegment reads the content of a segment without what was never written to
+// at its end, but for so much of that that whoever reads on behind the last frame
+// meets zeros there and not the end. It reads into mem, which belongs to the
+// result. A file is never shorter than it was made, unless someone cut it.
+func readSegment(path string, info types.SegmentInfo, mem *pages) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is missing: entries from %d on are lost", path, info.MinIndex)
@@ -42,26 +67,22 @@ func readSegment(path string, info types.SegmentInfo, buf []byte) ([]byte, error
 	if st.Size() > maxSegmentBytes {
 		return nil, fmt.Errorf("%w: %s has %d bytes, too many for a segment", ErrCorrupt, path, st.Size())
 	}
-	end, err := contentEnd(f, st.Size())
+	end, err := dataEnd(f, st.Size())
 	if err != nil {
 		return nil, err
 	}
-	n := min(st.Size(), (end+7)&^7+segmentHead+frameHead)
-	if sectored(info) {
-		n = min(st.Size(), (end+sectorBytes-1)/sectorBytes*sectorBytes+sectorBytes)
-	}
-	if blocks := wholeBlocks(int(n)); cap(buf) < blocks {
-		buf = alignedBytes(blocks)
-	}
-	buf = buf[:n]
+	n := int(min(st.Size(), end+directBlock))
+	buf := mem.take(wholeBlocks(n))[:n]
 	if err := readGently(f, buf); err != nil || !sectored(info) {
 		return buf, err
 	}
+	// What was written as zeros ahead need not be put together.
+	buf = buf[:min(n, (leftover(buf, 0)/sectorBytes+2)*sectorBytes)]
 	return tagOf(info.ID).content(buf), nil
 }
 
-// readGently fills buf, which begins at alignedBytes and has room for whole
-// blocks, from the beginning of f, with one read under way at a time and nothing
+// readGently fills buf, which begins at a multiple of directBlock and has room
+// for whole blocks, from the beginning of f, with one read under way at a time and nothing
 // read ahead: a disk that is asked for as much as it can bring keeps the syncs of
 // others waiting, who may be the rest of the ensemble. It reads past the page
 // cache, as the log is written, where the file system lets it. f is left without
@@ -121,12 +142,12 @@ func blankFile(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	end, err := contentEnd(f, st.Size())
+	end, err := dataEnd(f, st.Size())
 	info, ok := segmentOf(path)
 	if end == 0 || err != nil || !ok {
 		return end == 0, err
 	}
-	buf := make([]byte, min(scanBytes, (end+sectorBytes-1)/sectorBytes*sectorBytes))
+	buf := make([]byte, scanBytes)
 	for at := int64(0); at < end; at += int64(len(buf)) {
 		n, err := f.ReadAt(buf, at)
 		if err != nil && err != io.EOF {
@@ -140,43 +161,37 @@ func blankFile(path string) (bool, error) {
 	return true, nil
 }
 
-// contentEnd returns the offset behind the last byte of f that is not zero. It
-// does not read what the file system calls a hole, as preallocated blocks are
-// that were never written to.
+// dataEnd returns an offset behind which f has only what the file system calls a
+// hole, as preallocated blocks are that were never written to.
 //
 // File systems have been wrong about holes for files just written to, and one
 // at the end of the log would be entries that are forgotten. But a log has no
 // gaps: if anything is behind the end that was found, it begins there. So that
 // place is read whatever it is called.
-func contentEnd(f *os.File, size int64) (int64, error) { return contentEndBy(f, size, dataFrom) }
+func dataEnd(f *os.File, size int64) (int64, error) { return dataEndBy(f, size, dataFrom) }
 
-func contentEndBy(f *os.File, size int64, dataFrom func(f *os.File, at, size int64) (from, to int64, err error)) (int64, error) {
-	type region struct{ from, to int64 }
-	var data []region
+func dataEndBy(f *os.File, size int64, dataFrom func(f *os.File, at, size int64) (from, to int64, err error)) (int64, error) {
+	end := int64(0)
 	for at := int64(0); at < size; {
 		from, to, err := dataFrom(f, at, size)
 		if err != nil {
 			return 0, err
 		}
-		data = append(data, region{from, to})
-		at = to
-	}
-	buf := make([]byte, min(scanBytes, size))
-	end := int64(0)
-	for i := len(data) - 1; i >= 0 && end == 0; i-- {
-		var err error
-		if end, err = lastByte(f, data[i].from, data[i].to, buf); err != nil {
-			return 0, err
+		if at = to; from < to {
+			end = to
 		}
 	}
 	// What is read ahead would be no hole at the next start.
 	readAhead(f, false)
-	behind, err := lastByte(f, end, min(size, end+behindBytes), buf)
-	readAhead(f, true)
-	if err != nil || behind == 0 {
-		return end, err
+	defer readAhead(f, true)
+	behind := make([]byte, min(size-end, behindBytes))
+	if _, err := f.ReadAt(behind, end); err != nil {
+		return 0, err
 	}
-	return lastByte(f, 0, size, buf)
+	if zero(behind) {
+		return end, nil
+	}
+	return size, nil
 }
 
 // dataFrom returns the first region from offset at on that is not a hole. It is
@@ -197,21 +212,4 @@ func dataFrom(f *os.File, at, size int64) (from, to int64, err error) {
 		return at, size, nil
 	}
 	return 0, 0, err
-}
-
-// lastByte returns the offset behind the last byte between from and to that is
-// not zero, 0 if there is none.
-func lastByte(f *os.File, from, to int64, buf []byte) (int64, error) {
-	for to > from {
-		at := max(from, to-int64(len(buf)))
-		b := buf[:to-at]
-		if _, err := f.ReadAt(b, at); err != nil {
-			return 0, err
-		}
-		if n := leftover(b, 0); n > 0 {
-			return at + int64(n), nil
-		}
-		to = at
-	}
-	return 0, nil
 }

@@ -129,8 +129,8 @@ func (r *sealedReader) offsetLocked(i uint64) (int64, error) {
 	return int64(binary.LittleEndian.Uint32(b)), nil
 }
 
-// segmentWriter is raft-wal's tail. It is one, too, while a rotation is under
-// way, and as long as raft-wal reads from it afterwards.
+// segmentWriter is raft-wal's tail. It also reads a segment that was rotated or
+// truncated, until the next start.
 type segmentWriter struct {
 	*segment.Writer
 	frames

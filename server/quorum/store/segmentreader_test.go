@@ -63,11 +63,13 @@ func TestReadWhileWritten(t *testing.T) {
 		return int(i * i % 700)
 	}
 	var stored atomic.Uint64
+	var stop atomic.Bool
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer func() { stop.Store(t.Failed()) }()
 	for reader := range 3 {
 		wg.Go(func() {
-			for next := uint64(1); next < until; {
+			for next := uint64(1); next < until && !stop.Load(); {
 				last := stored.Load()
 				if reader == 0 && last > 0 { // at its heels
 					next = last

@@ -46,17 +46,17 @@ type content struct {
 // file and offset. It clears a torn tail and tells so, and completes a rotation
 // that the end of the process interrupted. A tail that is no file of sectors is
 // sealed, so that none is written to. It returns the offsets of the entries in
-// sealed segments that have no index, by segment id, and the content of the tail,
-// nil if that is a new one.
-func verifyLog(dir string, table *segmentTable, v visitor, logger hclog.Logger) (offsets map[uint64][]uint32, tail []byte, err error) {
+// sealed segments that have no index, by segment id, and the content of the tail
+// in mem, nil if that is a new one.
+func verifyLog(dir string, table *segmentTable, v visitor, mem *pages, logger hclog.Logger) (offsets map[uint64][]uint32, tail []byte, err error) {
 	if err := verifyStrangers(dir, table.state); err != nil {
 		return nil, nil, err
 	}
 	offsets = map[uint64][]uint32{}
-	var buf []byte
 	for _, info := range table.state.Segments {
 		path := filepath.Join(dir, segment.FileName(info))
-		if buf, err = readSegment(path, info, buf); err != nil {
+		buf, err := readSegment(path, info, mem)
+		if err != nil {
 			return nil, nil, err
 		}
 		c, err := verifySegment(buf, info)

@@ -54,7 +54,9 @@ func openWAL(dir string, cfg Config, v visitor) (*walLog, error) {
 	if err := spare.inherit(table.state); err != nil {
 		return nil, err
 	}
-	if filer.offsets, filer.tail, err = verifyLog(dir, table, v, cfg.Log); err != nil {
+	var mem pages
+	defer mem.release()
+	if filer.offsets, filer.tail, err = verifyLog(dir, table, v, &mem, cfg.Log); err != nil {
 		return nil, err
 	}
 	table.committed, table.spare = filer.rotated, spare
