@@ -30,12 +30,14 @@ const (
 	bareGrant    = 41
 	bareBye      = 12
 	bareFarewell = 20
+	bareChange   = 40 // of a session, in the log and on the way there
 
 	bareServers    = 3
 	bareGenerators = 2
 	bareFor        = 4 * time.Second
 	bareLogBytes   = 64 << 20
 	bareBlock      = 4096
+	bareBlocks     = 8
 )
 
 // TestBare measures what is left of some loads when the servers do nothing: the system calls that each server has to
@@ -49,8 +51,10 @@ func TestBare(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	t.Run("get 128 x 1", func(t *testing.T) { bareGets(t, clients) })
 	t.Run("watch events, 1,000 sessions on one znode", func(t *testing.T) { bareEvents(t, 1000) })
-	t.Run("set, lone client of the leader", bareLoneWrites)
-	t.Run("sessions opened and closed, 128 at once", func(t *testing.T) { bareSessions(t, clients) })
+	t.Run("watch events, 50 sessions on 20 znodes", func(t *testing.T) { bareWrites(t, 50) })
+	t.Run("set, lone client of the leader", func(t *testing.T) { bareWrites(t, 0) })
+	t.Run("sessions opened and closed, 128 at once", func(t *testing.T) { bareSessions(t, clients, true) })
+	t.Run("sessions opened and closed, 128 at once, nothing logged", func(t *testing.T) { bareSessions(t, clients, false) })
 }
 
 // bareGets answers every request with a value.
@@ -127,25 +131,51 @@ func bareEvents(t *testing.T, n int) {
 	b.report(t)
 }
 
-// bareLoneWrites stores one client's entries on the disks of a leader and two followers. An answer takes the leader's and
-// one follower's.
-func bareLoneWrites(t *testing.T) {
+// bareWrites stores one client's entries on the disks of a leader and two followers. An answer takes the leader's and
+// one follower's. If there are watchers, each server tells its own of each entry, and answers them when they ask for the
+// next event; the next entry comes when all have been answered.
+func bareWrites(t *testing.T, watchers int) {
 	b := newBare()
 	dir := t.TempDir()
 	leader, client := b.pair(t)
+	servers, generators := b.connect(t, watchers)
+	// member runs a server, which tells its watchers by tell.
+	member := func(i int, others []int, read func(fd, size int, tell func() error) error) {
+		mine := every(servers, i, bareServers)
+		tell := func() error {
+			for _, fd := range mine {
+				if err := bareSend(fd, bareEvent); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		b.thread(&b.servers, slices.Concat(others, mine), nil, func(fd, size int) error {
+			if slices.Contains(mine, fd) {
+				b.done.Add(1)
+				return bareSend(fd, bareReply)
+			}
+			return read(fd, size, tell)
+		})
+	}
 	var followers []int
 	for i := range bareServers - 1 {
 		ours, theirs := b.pair(t)
 		followers = append(followers, ours)
 		log := newBareLog(t, filepath.Join(dir, fmt.Sprint("follower", i)))
-		b.thread(&b.servers, []int{theirs}, nil, func(fd, size int) error {
-			if size == bareNotice {
-				return nil
+		member(i+1, []int{theirs}, func(fd, size int, tell func() error) error {
+			if size >= bareEntry { // alone or behind the notice
+				if err := log.write(1); err != nil {
+					return err
+				}
+				if err := bareSend(fd, bareAck); err != nil {
+					return err
+				}
 			}
-			if err := log.write(); err != nil { // the entry, alone or behind the notice
-				return err
+			if size != bareEntry {
+				return tell()
 			}
-			return bareSend(fd, bareAck)
+			return nil
 		})
 	}
 	log := newBareLog(t, filepath.Join(dir, "leader"))
@@ -158,12 +188,12 @@ func bareLoneWrites(t *testing.T) {
 		}
 		return nil
 	}
-	b.thread(&b.servers, append(followers, leader), nil, func(fd, size int) error {
+	member(0, append(followers, leader), func(fd, size int, tell func() error) error {
 		if fd == leader {
 			if err := toAll(bareEntry); err != nil {
 				return err
 			}
-			if err := log.write(); err != nil {
+			if err := log.write(1); err != nil {
 				return err
 			}
 			stored++
@@ -175,22 +205,58 @@ func bareLoneWrites(t *testing.T) {
 			return nil
 		}
 		answered++
-		b.done.Add(1)
+		if watchers == 0 {
+			b.done.Add(1)
+		}
 		if err := toAll(bareNotice); err != nil {
 			return err
 		}
-		return bareSend(leader, bareRequest)
+		if err := bareSend(leader, bareRequest); err != nil {
+			return err
+		}
+		return tell()
 	})
 	ask := func() error { return bareSend(client, bareEntry) }
-	b.thread(&b.generators, []int{client}, ask, func(int, int) error { return ask() })
+	var replies atomic.Int64
+	for i := range bareGenerators {
+		mine, begin := every(generators, i, bareGenerators), func() error { return nil }
+		if i == 0 {
+			mine, begin = append(mine, client), ask
+		}
+		b.thread(&b.generators, mine, begin, func(fd, size int) error {
+			switch {
+			case fd == client && watchers == 0:
+				return ask()
+			case fd == client:
+				return nil
+			case size == bareEvent:
+				return bareSend(fd, bareRequest)
+			case replies.Add(1)%int64(watchers) == 0:
+				return ask()
+			}
+			return nil
+		})
+	}
 	b.report(t)
 }
 
-// bareSessions has each server accept connections, grant sessions and end them. Nothing is logged.
-func bareSessions(t *testing.T, n int) {
+// bareQuorum is what servers tell each other beside the bytes they send: how much of what is on the way.
+type bareQuorum [bareServers]struct {
+	forwarded, entries, acks, committed atomic.Int64
+	toLeader, fromLeader                int // the ends of a follower's connection to the leader
+}
+
+// bareSessions has each server accept connections, grant sessions and end them. If they are logged, what has come
+// meanwhile goes to the leader, the first of them, and is answered when it is on its disk and a follower's.
+func bareSessions(t *testing.T, n int, logged bool) {
 	b := newBare()
+	dir := t.TempDir()
+	quorum := new(bareQuorum)
+	for i := 1; i < bareServers; i++ {
+		quorum[i].fromLeader, quorum[i].toLeader = b.pair(t)
+	}
 	var addrs []unix.Sockaddr
-	for range bareServers {
+	for i := range bareServers {
 		l := bareSocket(t)
 		must(t, unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
 		must(t, unix.Listen(l, n))
@@ -198,25 +264,11 @@ func bareSessions(t *testing.T, n int) {
 		addr, err := unix.Getsockname(l)
 		must(t, err)
 		addrs = append(addrs, addr)
-		b.poller(&b.servers, func(poll int) error { return bareWatch(poll, l) }, func(poll, fd int) error {
-			if fd == l {
-				return bareAccept(poll, l)
-			}
-			switch size, err := bareRead(fd); {
-			case err != nil:
-				return err
-			case size == bareHello:
-				return bareSend(fd, bareGrant)
-			case size == bareBye:
-				b.done.Add(1)
-				if _, err := bareCall(syscall.SYS_SENDTO, fd, unsafe.Pointer(&bareBytes), bareFarewell, unix.MSG_MORE); err != nil {
-					return err
-				}
-				return errors.Join(unix.Shutdown(fd, unix.SHUT_WR), unix.Close(fd))
-			default:
-				return fmt.Errorf("%d bytes", size)
-			}
-		})
+		s := &bareSessionServer{b: b, quorum: quorum, self: i, listener: l, logged: logged}
+		if logged {
+			s.log = newBareLog(t, filepath.Join(dir, fmt.Sprint(i)))
+		}
+		b.poller(&b.servers, s.begin, s.ready, s.after)
 	}
 	for i := range bareGenerators {
 		server := i
@@ -256,9 +308,165 @@ func bareSessions(t *testing.T, n int) {
 				}
 				return open(poll)
 			}
-		})
+		}, nil)
 	}
 	b.report(t)
+}
+
+// bareSessionServer is one of three, of which the first leads.
+type bareSessionServer struct {
+	b        *bare
+	quorum   *bareQuorum
+	self     int
+	listener int
+	logged   bool
+	log      *bareLog
+
+	waiting   []bareAsked
+	forwarded int // of those that wait, with the leader
+
+	// The leader's: what is being logged, of each server; and how often it was.
+	under        [bareServers]int
+	rounds, acks int64
+}
+
+type bareAsked struct{ fd, size int }
+
+func (s *bareSessionServer) begin(poll int) error {
+	fds := []int{s.listener}
+	for i := range s.quorum {
+		if i > 0 && s.self == 0 {
+			fds = append(fds, s.quorum[i].fromLeader)
+		}
+	}
+	if s.self > 0 {
+		fds = append(fds, s.quorum[s.self].toLeader)
+	}
+	for _, fd := range fds {
+		if err := bareWatch(poll, fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *bareSessionServer) ready(poll, fd int) error {
+	if fd == s.listener {
+		return bareAccept(poll, fd)
+	}
+	size, err := bareRead(fd)
+	if err != nil {
+		return err
+	}
+	for i := 1; i < len(s.quorum); i++ {
+		if fd == s.quorum[i].fromLeader {
+			s.acks += s.quorum[i].acks.Swap(0)
+			return s.commit()
+		}
+	}
+	if fd == s.quorum[s.self].toLeader && s.self > 0 {
+		return s.follow(fd)
+	}
+	s.waiting = append(s.waiting, bareAsked{fd, size})
+	if !s.logged {
+		return s.answer(1)
+	}
+	return nil
+}
+
+// follow logs the entries that have come, and answers what is committed.
+func (s *bareSessionServer) follow(fd int) error {
+	if n := s.quorum[s.self].entries.Swap(0); n > 0 {
+		if err := s.log.write(int(n)); err != nil {
+			return err
+		}
+		s.quorum[s.self].acks.Add(n)
+		if err := bareSend(fd, bareAck); err != nil {
+			return err
+		}
+	}
+	n := int(s.quorum[s.self].committed.Swap(0))
+	s.forwarded -= n
+	return s.answer(n)
+}
+
+// commit answers what is logged, if the leader and a follower have it.
+func (s *bareSessionServer) commit() error {
+	if s.under == [bareServers]int{} || s.acks < 2*s.rounds-1 {
+		return nil
+	}
+	for i := 1; i < len(s.quorum); i++ {
+		s.quorum[i].committed.Add(int64(s.under[i]))
+		if err := bareSend(s.quorum[i].fromLeader, bareNotice); err != nil {
+			return err
+		}
+	}
+	n := s.under[0]
+	s.under = [bareServers]int{}
+	return s.answer(n)
+}
+
+// after sends what has come on its way to the log.
+func (s *bareSessionServer) after() error {
+	if !s.logged {
+		return nil
+	}
+	if s.self > 0 {
+		n := len(s.waiting) - s.forwarded
+		if n == 0 {
+			return nil
+		}
+		s.forwarded += n
+		s.quorum[s.self].forwarded.Add(int64(n))
+		return bareSend(s.quorum[s.self].toLeader, min(n*bareChange, len(bareBytes)))
+	}
+	if s.under != [bareServers]int{} {
+		return nil
+	}
+	s.under[0] = len(s.waiting)
+	all := s.under[0]
+	for i := 1; i < len(s.quorum); i++ {
+		s.under[i] = int(s.quorum[i].forwarded.Swap(0))
+		all += s.under[i]
+	}
+	if all == 0 {
+		return nil
+	}
+	for i := 1; i < len(s.quorum); i++ {
+		s.quorum[i].entries.Add(1)
+		if err := bareSend(s.quorum[i].fromLeader, min(all*bareChange, len(bareBytes))); err != nil {
+			return err
+		}
+	}
+	s.rounds++
+	if err := s.log.write(all*bareChange/bareBlock + 1); err != nil {
+		return err
+	}
+	return s.commit()
+}
+
+// answer answers the first n that wait.
+func (s *bareSessionServer) answer(n int) error {
+	for _, asked := range s.waiting[:n] {
+		switch asked.size {
+		case bareHello:
+			if err := bareSend(asked.fd, bareGrant); err != nil {
+				return err
+			}
+		case bareBye:
+			s.b.done.Add(1)
+			if _, err := bareCall(syscall.SYS_SENDTO, asked.fd, unsafe.Pointer(&bareBytes), bareFarewell, unix.MSG_MORE); err != nil {
+				return err
+			}
+			if err := errors.Join(unix.Shutdown(asked.fd, unix.SHUT_WR), unix.Close(asked.fd)); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("%d bytes", asked.size)
+		}
+	}
+	s.waiting = slices.Delete(s.waiting, 0, n)
+	return nil
 }
 
 // bareAccept takes the connections that wait at a listener.
@@ -350,15 +558,15 @@ func (b *bare) thread(cpu *atomic.Int64, fds []int, begin func() error, read fun
 			return err
 		}
 		return read(fd, size)
-	})
+	}, nil)
 }
 
-// poller runs begin and then calls ready with each socket of its epoll(7) that has something, and adds its processor
-// time to cpu.
-func (b *bare) poller(cpu *atomic.Int64, begin func(poll int) error, ready func(poll, fd int) error) {
+// poller runs begin and then calls ready with each socket of its epoll(7) that has something, and after, which may be
+// nil, when there are no more, and adds its processor time to cpu.
+func (b *bare) poller(cpu *atomic.Int64, begin func(poll int) error, ready func(poll, fd int) error, after func() error) {
 	b.threads.Go(func() {
 		runtime.LockOSThread() // and the thread ends with it
-		if err := b.loop(begin, ready); err != nil {
+		if err := b.loop(begin, ready, after); err != nil {
 			b.failed.Store(&err)
 		}
 		var u unix.Rusage
@@ -369,7 +577,7 @@ func (b *bare) poller(cpu *atomic.Int64, begin func(poll int) error, ready func(
 	})
 }
 
-func (b *bare) loop(begin func(poll int) error, ready func(poll, fd int) error) error {
+func (b *bare) loop(begin func(poll int) error, ready func(poll, fd int) error, after func() error) error {
 	poll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return err
@@ -387,6 +595,11 @@ func (b *bare) loop(begin func(poll int) error, ready func(poll, fd int) error) 
 		}
 		for _, e := range events[:n] {
 			if err := ready(poll, int(e.Fd)); err != nil {
+				return err
+			}
+		}
+		if after != nil {
+			if err := after(); err != nil {
 				return err
 			}
 		}
@@ -463,7 +676,7 @@ func bareCall(trap uintptr, fd int, p unsafe.Pointer, n, last int) (int, error) 
 // bareLog is a file of written zeros that is written to past the page cache.
 type bareLog struct {
 	fd    int
-	block []byte
+	block []byte // as many as one write takes at most
 	at    int
 }
 
@@ -480,17 +693,18 @@ func newBareLog(t *testing.T, path string) *bareLog {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	b := make([]byte, 2*bareBlock)
+	b := make([]byte, (bareBlocks+1)*bareBlock)
 	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & (bareBlock - 1)
-	return &bareLog{fd: int(f.Fd()), block: b[skip : skip+bareBlock]}
+	return &bareLog{fd: int(f.Fd()), block: b[skip:][:bareBlocks*bareBlock]}
 }
 
-// write writes the next block and makes it durable.
-func (l *bareLog) write() error {
-	if _, err := bareCall(syscall.SYS_PWRITE64, l.fd, unsafe.Pointer(&l.block[0]), len(l.block), l.at); err != nil {
+// write writes the next n blocks, bareBlocks at most, and makes them durable.
+func (l *bareLog) write(n int) error {
+	n *= bareBlock
+	if _, err := bareCall(syscall.SYS_PWRITE64, l.fd, unsafe.Pointer(&l.block[0]), min(n, len(l.block)), l.at); err != nil {
 		return err
 	}
-	l.at = (l.at + bareBlock) % bareLogBytes
+	l.at = (l.at + n) % (bareLogBytes - len(l.block))
 	_, err := bareCall(syscall.SYS_FDATASYNC, l.fd, nil, 0, 0)
 	return err
 }
