@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
 	"zooraft/fsm"
@@ -78,15 +77,8 @@ func testAhead(t *testing.T, kind string, snapshot bool) {
 	closeAll()
 
 	s := all[0]
-	f := fsm.New(s.cfg.SID, hclog.NewNullLogger())
-	f.Observe(s)
-	n, err := New(s.cfg, f, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.node = n
-	t.Cleanup(func() { n.Close() })
-	_, behind := f.Clock()
+	n := s.open()
+	_, behind := n.fsm.Clock()
 	if (behind > 0) != snapshot {
 		t.Fatalf("restored to index %d", behind)
 	}
@@ -202,12 +194,7 @@ func TestAheadReplaced(t *testing.T) {
 	if err := s.node.Close(); err != nil {
 		t.Fatal(err)
 	}
-	n, err := New(s.cfg, fsm.New(s.cfg.SID, hclog.NewNullLogger()), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.node = n
-	t.Cleanup(func() { n.Close() })
+	n := s.open()
 	last := n.ahead.until
 	check := func(what string) {
 		t.Helper()
@@ -277,12 +264,7 @@ func TestAheadPartlyApplied(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	n, err := New(s.cfg, fsm.New(s.cfg.SID, hclog.NewNullLogger()), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.node = n
-	t.Cleanup(func() { n.Close() })
+	n := s.open()
 	if _, applied := n.fsm.Clock(); applied != last.Index-1 {
 		t.Fatalf("applied to %d of %d", applied, last.Index)
 	}

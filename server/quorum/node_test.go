@@ -75,6 +75,12 @@ func (s *testServer) Fatal(err error)          { s.fatal <- err }
 // start opens and starts the server; its directories may have been used before.
 func (s *testServer) start() {
 	s.t.Helper()
+	s.open().Start()
+}
+
+// open opens the server.
+func (s *testServer) open() *Node {
+	s.t.Helper()
 	s.fsm = fsm.New(s.cfg.SID, hclog.NewNullLogger())
 	s.fsm.Observe(s)
 	s.serving, s.leading, s.fatal = make(chan bool, 64), make(chan uint64, 64), make(chan error, 64)
@@ -85,8 +91,8 @@ func (s *testServer) start() {
 		s.t.Fatal(err)
 	}
 	s.node = n
-	n.Start()
 	s.t.Cleanup(func() { n.Close() })
+	return n
 }
 
 func await[T any](t testing.TB, ch <-chan T, what string) T {
