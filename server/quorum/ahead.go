@@ -73,10 +73,7 @@ func (a *ahead) settle(clock zabcompat.Clock, snapshot, applied uint64) {
 	a.clock, a.snapshot = clock, snapshot
 	for _, t := range a.terms {
 		if t.commands {
-			a.clock.Begin(t.term)
-		}
-		for range t.zxids {
-			a.clock.Next(t.term)
+			advance(&a.clock, t.term, t.zxids)
 		}
 	}
 	for sid, r := range a.disks {
@@ -84,6 +81,21 @@ func (a *ahead) settle(clock zabcompat.Clock, snapshot, applied uint64) {
 			delete(a.disks, sid)
 		}
 	}
+}
+
+// advance has a clock give n zxids to requests of commands of a term.
+func advance(c *zabcompat.Clock, term uint64, n int) {
+	c.Begin(term)
+	for range n {
+		c.Next(term)
+	}
+}
+
+// stands says whether the log still has what was learnt of it, and was not
+// replaced in part.
+func (a *ahead) stands(log raft.LogStore) bool {
+	var l raft.Log
+	return a.until > 0 && log.GetLog(a.until, &l) == nil && l.Term == a.term(a.until)
 }
 
 // config is the last entry that holds a configuration of Raft's, 0 if none does.

@@ -183,8 +183,7 @@ func clockOf(t *testing.T, n *Node) *zabcompat.Clock {
 // TestAheadReplaced: what a leader has put in the place of what was learnt at the
 // start counts, and not that.
 func TestAheadReplaced(t *testing.T) {
-	s := newEnsemble(t, 1, store.KindWAL)[0]
-	s.cfg.Members = nil
+	s := newStandalone(t)
 	s.start()
 	await(t, s.serving, "service")
 	create := s.session(1)
@@ -225,8 +224,7 @@ func TestAheadReplaced(t *testing.T) {
 // TestAheadPartlyApplied: once a part of the log is applied, the state's own
 // clock counts, which knows also of zxids that no client asked for.
 func TestAheadPartlyApplied(t *testing.T) {
-	s := newEnsemble(t, 1, store.KindWAL)[0]
-	s.cfg.Members = nil
+	s := newStandalone(t)
 	s.cfg.ReadOnlyAfter = time.Hour
 	s.start()
 	await(t, s.serving, "service")

@@ -643,19 +643,16 @@ func (n *Node) lastLogged() (term, index uint64) {
 func (n *Node) loggedZxid() (zabcompat.Zxid, uint64, uint64) {
 	term, index := n.lastLogged()
 	clock, applied := n.fsm.Clock()
-	var l raft.Log
-	if until := n.ahead.until; applied == n.ahead.snapshot && applied < until && n.stores.Log.GetLog(until, &l) == nil && l.Term == n.ahead.term(until) {
-		clock, applied = n.ahead.clock, until // it has been counted
+	if applied == n.ahead.snapshot && n.ahead.stands(n.stores.Log) {
+		clock, applied = n.ahead.clock, n.ahead.until // it has been counted
 	}
 	for i := applied + 1; i <= index; i++ {
+		var l raft.Log
 		if err := n.stores.Log.GetLog(i, &l); err != nil {
 			break
 		}
 		if l.Type == raft.LogCommand {
-			clock.Begin(l.Term)
-			for range fsm.CountZxids(l.Data) {
-				clock.Next(l.Term)
-			}
+			advance(&clock, l.Term, fsm.CountZxids(l.Data))
 		}
 	}
 	return clock.Last(), term, index

@@ -156,6 +156,14 @@ func newEnsemble(t testing.TB, n int, kind string) []*testServer {
 	return all
 }
 
+// newStandalone makes a server without an ensemble that has not been started.
+func newStandalone(t testing.TB) *testServer {
+	t.Helper()
+	s := newEnsemble(t, 1, store.KindWAL)[0]
+	s.cfg.Members = nil
+	return s
+}
+
 func newServer(t testing.TB, members []zabcompat.ServerSpec, sid int, dir, kind string, log hclog.Logger) *testServer {
 	return &testServer{t: t, cfg: Config{
 		SID: int64(sid), Members: members, BindHost: "127.0.0.1", SyncLimit: 5 * time.Second, InitLimit: 10 * time.Second,
@@ -215,8 +223,7 @@ func leaderOf(t testing.TB, all []*testServer) *testServer {
 }
 
 func TestStandalone(t *testing.T) {
-	s := newEnsemble(t, 1, store.KindWAL)[0]
-	s.cfg.Members = nil
+	s := newStandalone(t)
 	s.start()
 	await(t, s.serving, "service")
 	create := s.session(1)

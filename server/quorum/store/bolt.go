@@ -111,7 +111,7 @@ func (l *boltLog) verify(path string, v visitor) error {
 			l.run = index
 		}
 		last = index
-		if bad == nil && index > v.behind && v.f != nil {
+		if bad == nil && v.wants(index) {
 			v.f(&e)
 		}
 		return nil

@@ -98,16 +98,18 @@ type visitor struct {
 	f      func(*raft.Log) // see Config.OnEntry; may be nil
 }
 
+// wants says whether it is to be told of an entry.
+func (v visitor) wants(index uint64) bool { return v.f != nil && index > v.behind }
+
 // visit tells of the entries of a segment's content.
 func (v visitor) visit(b []byte, info types.SegmentInfo, offsets []uint32) {
 	for i, at := range offsets {
 		index := info.BaseIndex + uint64(i)
 		gone := !info.SealTime.IsZero() && index > info.MaxIndex // by a truncation
-		if v.f == nil || index <= v.behind || gone {
-			continue
+		if v.wants(index) && !gone {
+			l := viewEntry(payload(b, int(at)))
+			v.f(&l)
 		}
-		l := viewEntry(payload(b, int(at)))
-		v.f(&l)
 	}
 }
 
