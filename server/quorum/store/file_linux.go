@@ -45,17 +45,16 @@ func openDirect(path string, flag int) (*os.File, error) {
 	return os.OpenFile(path, flag|unix.O_DIRECT, 0)
 }
 
-// largePages is from where on memory is worth larger pages.
-const largePages = 4 << 20
-
-// mapPages returns n zeros outside of the heap, and what gives them back.
-func mapPages(n int) (b []byte, free func()) {
-	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-	if err != nil {
-		return alignedBytes(n), func() {}
+// directMemory returns n bytes to read into past the page cache, at a multiple of
+// directBlock, and what gives them back. Of a large page, if the system has one to
+// give, the disk is told as one piece of memory and not as hundreds.
+func directMemory(n int) (b []byte, free func()) {
+	const page = 2 << 20
+	if n > page/4 {
+		if b, err := unix.Mmap(-1, 0, max(n, page), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err == nil {
+			_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
+			return b[:n], func() { _ = unix.Munmap(b) }
+		}
 	}
-	if n >= largePages {
-		_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
-	}
-	return b, func() { _ = unix.Munmap(b) }
+	return alignedBytes(n), func() {}
 }

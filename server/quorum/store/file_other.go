@@ -16,5 +16,5 @@ func readAhead(*os.File, bool) {}
 // openDirect says that there is no such thing here.
 func openDirect(string, int) (*os.File, error) { return nil, errors.ErrUnsupported }
 
-// mapPages returns n zeros, of the heap here.
-func mapPages(n int) (b []byte, free func()) { return alignedBytes(n), func() {} }
+// directMemory returns n bytes of the heap here.
+func directMemory(n int) (b []byte, free func()) { return alignedBytes(n), func() {} }

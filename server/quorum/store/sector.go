@@ -79,18 +79,20 @@ func (t tag) fill(buf []byte, keep int, content []byte) (taken, size int) {
 
 // content turns the sectors of a file, read from its beginning, into what they
 // hold. It works in place, and leaves out a part of a sector at the end.
-func (t tag) content(b []byte) []byte {
-	to := 0
-	for at := 0; at+sectorBytes <= len(b); at += sectorBytes {
-		// No more than this sector is overwritten.
-		foreign := t.foreign(b[at : at+sectorBytes])
-		copy(b[to:], b[at:at+sectorContent])
-		if foreign {
-			clear(b[to : to+sectorContent])
+func (t tag) content(b []byte) []byte { return t.appendContent(b[:0], b) }
+
+// appendContent appends what sectors of a file hold, but for a part of one at the
+// end. content may begin where the sectors do: of each no more is overwritten than
+// has been looked at.
+func (t tag) appendContent(content, sectors []byte) []byte {
+	for ; len(sectors) >= sectorBytes; sectors = sectors[sectorBytes:] {
+		holds := sectors[:sectorContent]
+		if t.foreign(sectors) {
+			holds = zeros[:sectorContent]
 		}
-		to += sectorContent
+		content = append(content, holds...)
 	}
-	return b[:to]
+	return content
 }
 
 // sectored says whether a segment's file consists of sectors.

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -47,7 +46,7 @@ func (segmentFS) OpenWriter(string, string) (types.WritableFile, error) {
 // no more than its data on the disk.
 type tailFS struct {
 	segmentFS
-	known []byte       // for the file; see segmentFile
+	heads []byte       // for the file; see segmentFile
 	file  *segmentFile // once it is open
 }
 
@@ -63,7 +62,7 @@ func (v *tailFS) OpenWriter(dir, name string) (types.WritableFile, error) {
 		return nil, err
 	}
 	f.spare, f.metrics = v.spare, v.metrics
-	f.known, v.known = v.known, nil // raft-wal keeps v
+	f.heads, v.heads = v.heads, nil // raft-wal keeps v
 	v.file = f
 	return f, nil
 }
@@ -79,9 +78,10 @@ type segmentFile struct {
 	// written is how much content came since the last sync, and end where it
 	// ends.
 	written, end int64
-	// known is what is in the file, while raft-wal opens it: it reads each frame
-	// by itself then. Nil otherwise.
-	known []byte
+	// heads are those of the next frames that raft-wal reads while it opens the
+	// file, one by one and in their order. The first of them is at headsAt.
+	heads   []byte
+	headsAt int64
 }
 
 // openSegmentFile opens a segment for writing; its name says which one it is.
@@ -94,16 +94,15 @@ func openSegmentFile(path string, d *direct) (*segmentFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &segmentFile{directFile: d.open(f), appended: appended{tag: tagOf(info.ID), end: -1}}, nil
+	return &segmentFile{directFile: d.open(f), appended: appended{tag: tagOf(info.ID), end: -1}, headsAt: segmentHead}, nil
 }
 
 // ReadAt implements types.WritableFile.
 func (f *segmentFile) ReadAt(b []byte, offset int64) (int, error) {
-	if f.known != nil {
-		n := copy(b, f.known[min(offset, int64(len(f.known))):])
-		if n < len(b) {
-			return n, io.EOF
-		}
+	if len(b) == frameHead && offset == f.headsAt && len(f.heads) > 0 {
+		n := copy(b, f.heads)
+		f.heads = f.heads[n:]
+		f.headsAt += int64(headedLen(b))
 		return n, nil
 	}
 	return f.appended.tag.readAt(f.File, b, offset)

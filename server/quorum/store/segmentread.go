@@ -15,97 +15,174 @@ import (
 const (
 	// scanBytes is what is read at a time.
 	scanBytes = 1 << 20
+	// stepBytes is what of that is looked at at a time, in the processor's cache.
+	stepBytes = 64 << 10
 	// behindBytes is what is read in any case behind the last one.
 	behindBytes = 64 << 10
 )
 
-// pages are memory outside of the heap, which would be large and garbage at once
-// in it. The zero value is ready for use.
-type pages struct {
-	b    []byte
-	free func()
+// segmentScan reads the content of segments, one after the other and each from
+// its beginning, without what was never written to at its end, but for so much of
+// that that who reads on behind the last frame meets zeros there and not the end.
+//
+// It reads a piece at a time, with one read under way and nothing read ahead: a
+// disk that is asked for as much as it can bring keeps the syncs of others
+// waiting, who may be the rest of the ensemble. It reads past the page cache, as
+// the log is written, where the file system lets it. And it keeps no more than
+// what is being looked at: fresh memory for all of a segment costs more than to
+// read it.
+//
+// The zero value is ready for open, and each open needs a close. release gives
+// back what all of them have used.
+type segmentScan struct {
+	b []byte // what has been read and not been passed
+
+	file *os.File
+	by   *os.File    // file past the page cache; nil without
+	from io.ReaderAt // one of both
+	size int64       // how much is read of it
+	at   int64       // how much has been read
+	// append appends the content of a piece.
+	append func(content, raw []byte) []byte
+	raw    []byte // what has been read and is not in b
+	piece  []byte // for raw: whole blocks, at a multiple of directBlock
+	free   func() // gives it back
+	buf    []byte // for b
 }
 
-// take returns n bytes that begin at a multiple of directBlock, in the place of
-// those it returned before. What is in them is no matter.
-func (p *pages) take(n int) []byte {
-	if n > len(p.b) {
-		p.release()
-		p.b, p.free = mapPages(n)
-	}
-	return p.b[:n]
-}
-
-// release gives all back.
-func (p *pages) release() {
-	if p.free != nil {
-		p.free()
-	}
-	*p = pages{}
-}
-
-// readSegment reads the content of a segment without what was never written to
-// at its end, but for so much of that that whoever reads on behind the last frame
-// meets zeros there and not the end. It reads into mem, which belongs to the
-// result. A file is never shorter than it was made, unless someone cut it.
-func readSegment(path string, info types.SegmentInfo, mem *pages) ([]byte, error) {
+// open begins with the segment at path. A file is never shorter than it was made,
+// unless someone cut it.
+func (s *segmentScan) open(path string, info types.SegmentInfo) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is missing: entries from %d on are lost", path, info.MinIndex)
+		return fmt.Errorf("%s is missing: entries from %d on are lost", path, info.MinIndex)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer f.Close()
 	st, err := f.Stat()
+	var end int64
+	switch made := fileSize(info); {
+	case err != nil:
+	case st.Size() < made:
+		err = fmt.Errorf("%w: %s was made with %d bytes and ends at offset %d", ErrCorrupt, path, made, st.Size())
+	case st.Size() > maxSegmentBytes:
+		err = fmt.Errorf("%w: %s has %d bytes, too many for a segment", ErrCorrupt, path, st.Size())
+	default:
+		end, err = dataEnd(f, st.Size())
+	}
 	if err != nil {
-		return nil, err
+		f.Close()
+		return err
 	}
-	if made := fileSize(info); st.Size() < made {
-		return nil, fmt.Errorf("%w: %s was made with %d bytes and ends at offset %d", ErrCorrupt, path, made, st.Size())
+	readAhead(f, false)
+	s.file, s.from, s.size = f, f, min(st.Size(), end+directBlock)
+	if s.by, err = openDirect(path, os.O_RDONLY); err == nil {
+		s.from = s.by
 	}
-	if st.Size() > maxSegmentBytes {
-		return nil, fmt.Errorf("%w: %s has %d bytes, too many for a segment", ErrCorrupt, path, st.Size())
+	s.append = asIs
+	if sectored(info) {
+		s.append = tagOf(info.ID).appendContent
 	}
-	end, err := dataEnd(f, st.Size())
-	if err != nil {
-		return nil, err
+	if n := wholeBlocks(int(min(s.size, scanBytes))); n > len(s.piece) {
+		s.release()
+		s.piece, s.free = directMemory(n)
 	}
-	n := int(min(st.Size(), end+directBlock))
-	buf := mem.take(wholeBlocks(n))[:n]
-	if err := readGently(f, buf); err != nil || !sectored(info) {
-		return buf, err
-	}
-	// What was written as zeros ahead need not be put together.
-	buf = buf[:min(n, (leftover(buf, 0)/sectorBytes+2)*sectorBytes)]
-	return tagOf(info.ID).content(buf), nil
+	s.rewind()
+	return nil
 }
 
-// readGently fills buf, which begins at a multiple of directBlock and has room
-// for whole blocks, from the beginning of f, with one read under way at a time and nothing
-// read ahead: a disk that is asked for as much as it can bring keeps the syncs of
-// others waiting, who may be the rest of the ensemble. It reads past the page
-// cache, as the log is written, where the file system lets it. f is left without
-// reading ahead.
-func readGently(f *os.File, buf []byte) error {
-	readAhead(f, false)
-	by, err := openDirect(f.Name(), os.O_RDONLY)
-	if err == nil {
-		defer by.Close()
+// asIs is how content is appended that stands in its file as it is.
+func asIs(content, raw []byte) []byte { return append(content, raw...) }
+
+// close closes the segment.
+func (s *segmentScan) close() {
+	s.file.Close()
+	if s.by != nil {
+		s.by.Close()
 	}
-	for at := 0; at < len(buf); at += scanBytes {
-		end := min(at+scanBytes, len(buf))
-		if by != nil {
-			if n, _ := by.ReadAt(buf[at:wholeBlocks(end)], int64(at)); n >= end-at {
-				continue
-			}
-			by = nil
+}
+
+// release gives memory back; nothing is read after it but by open.
+func (s *segmentScan) release() {
+	if s.free != nil {
+		s.free()
+	}
+	s.piece, s.free = nil, nil
+}
+
+// rewind goes back to the beginning.
+func (s *segmentScan) rewind() { s.at, s.raw, s.b = 0, nil, s.buf[:0] }
+
+// read has something in raw, and returns false if there is nothing left.
+func (s *segmentScan) read() (bool, error) {
+	want := int(min(int64(len(s.piece)), s.size-s.at))
+	if len(s.raw) > 0 || want == 0 {
+		return len(s.raw) > 0, nil
+	}
+	n, err := s.from.ReadAt(s.piece[:wholeBlocks(want)], s.at)
+	if n < want && s.from != io.ReaderAt(s.file) {
+		// It is not for this file system, and neither is the rest.
+		s.from = s.file
+		n, err = s.from.ReadAt(s.piece[:want], s.at)
+	}
+	if n < want {
+		return false, err
+	}
+	s.raw = s.piece[:want]
+	s.at += int64(want)
+	return true, nil
+}
+
+// more has at least as much again in b if raw does, and returns false if there is
+// nothing left: who looks at b anew after each call has looked at little twice.
+func (s *segmentScan) more() (bool, error) {
+	if ok, err := s.read(); !ok {
+		return false, err
+	}
+	n := min(len(s.raw), max(stepBytes, wholeBlocks(len(s.b))))
+	if cap(s.b)-len(s.b) < n {
+		if 2*(len(s.b)+n) > cap(s.buf) { // else it would be moved too often
+			s.buf = make([]byte, 0, 4*(len(s.b)+n))
 		}
-		if _, err := f.ReadAt(buf[at:end], int64(at)); err != nil {
-			return err
+		s.b = append(s.buf[:0], s.b...)
+	}
+	s.b = s.append(s.b, s.raw[:n])
+	s.raw = s.raw[n:]
+	return true, nil
+}
+
+// pass goes on behind the first n bytes of b.
+func (s *segmentScan) pass(n int) { s.b = s.b[n:] }
+
+// blank reads on to the end, and reports whether there is nothing but zeros. b is
+// lost.
+func (s *segmentScan) blank() (bool, error) {
+	for zero(s.b) {
+		s.pass(len(s.b))
+		ok, err := s.read()
+		if !ok {
+			return err == nil, err
+		}
+		if zero(s.raw) {
+			s.raw = nil // and need not be put together
+			continue
+		}
+		if _, err := s.more(); err != nil {
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// whole returns all content.
+func (s *segmentScan) whole() ([]byte, error) {
+	s.rewind()
+	for {
+		if more, err := s.more(); !more {
+			return s.b, err
+		}
+	}
 }
 
 // segmentPaths returns the paths of what has a name like a segment's.

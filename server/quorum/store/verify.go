@@ -40,30 +40,32 @@ type content struct {
 	indexStart uint64   // file offset of the index array, 0 without one
 	end        int      // end of the last valid commit, 0 without one
 	torn       int      // bytes of an incomplete write that begins at end
+	heads      []byte   // of the frames before end, of a tail; see segmentFile
 }
 
 // verifyLog reads all segments that the table names, and refuses damage with
 // file and offset. It clears a torn tail and tells so, and completes a rotation
 // that the end of the process interrupted. A tail that is no file of sectors is
 // sealed, so that none is written to. It returns the offsets of the entries in
-// sealed segments that have no index, by segment id, and the content of the tail
-// in mem, nil if that is a new one.
-func verifyLog(dir string, table *segmentTable, v visitor, mem *pages, logger hclog.Logger) (offsets map[uint64][]uint32, tail []byte, err error) {
+// sealed segments that have no index, by segment id, and the heads of the frames
+// of the tail.
+func verifyLog(dir string, table *segmentTable, v visitor, logger hclog.Logger) (offsets map[uint64][]uint32, heads []byte, err error) {
 	if err := verifyStrangers(dir, table.state); err != nil {
 		return nil, nil, err
 	}
 	offsets = map[uint64][]uint32{}
+	var s segmentScan
+	defer s.release()
 	for _, info := range table.state.Segments {
 		path := filepath.Join(dir, segment.FileName(info))
-		buf, err := readSegment(path, info, mem)
-		if err != nil {
+		if err := s.open(path, info); err != nil {
 			return nil, nil, err
 		}
-		c, err := verifySegment(buf, info)
+		c, err := verifySegment(&s, info, v)
+		s.close()
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
-		v.visit(buf, info, c.offsets)
 		if !info.SealTime.IsZero() {
 			if info.IndexStart == 0 {
 				offsets[info.ID] = c.offsets
@@ -75,10 +77,9 @@ func verifyLog(dir string, table *segmentTable, v visitor, mem *pages, logger hc
 			if err := clearRange(path, info, int64(c.end), c.torn, logger); err != nil {
 				return nil, nil, fmt.Errorf("cut torn tail of %s: %w", path, err)
 			}
-			clear(buf[c.end:])
 		}
 		if sectored(info) && c.indexStart == 0 {
-			tail = buf
+			heads = c.heads
 			continue
 		}
 		if c.indexStart == 0 {
@@ -88,7 +89,7 @@ func verifyLog(dir string, table *segmentTable, v visitor, mem *pages, logger hc
 			return nil, nil, err
 		}
 	}
-	return offsets, tail, nil
+	return offsets, heads, nil
 }
 
 // visitor is told of the entries behind an index, in their order, while the log
@@ -101,13 +102,14 @@ type visitor struct {
 // wants says whether it is to be told of an entry.
 func (v visitor) wants(index uint64) bool { return v.f != nil && index > v.behind }
 
-// visit tells of the entries of a segment's content.
-func (v visitor) visit(b []byte, info types.SegmentInfo, offsets []uint32) {
+// visit tells of the entries of a batch, the first of which is next. b begins
+// where the batch does, at offset start of the segment's content.
+func (v visitor) visit(b []byte, start int, info types.SegmentInfo, next uint64, offsets []uint32) {
 	for i, at := range offsets {
-		index := info.BaseIndex + uint64(i)
+		index := next + uint64(i)
 		gone := !info.SealTime.IsZero() && index > info.MaxIndex // by a truncation
 		if v.wants(index) && !gone {
-			l := viewEntry(payload(b, int(at)))
+			l := viewEntry(payload(b, int(at)-start))
 			v.f(&l)
 		}
 	}
@@ -203,35 +205,62 @@ func clearRange(path string, info types.SegmentInfo, offset int64, n int, logger
 // A complete last write that holds a whole sector of zeros and is then damaged
 // counts as torn. That is the one case of damage that is cut; it takes bit rot
 // in the very last write. The rule is that of etcd (wal/decoder.go).
-func verifySegment(b []byte, info types.SegmentInfo) (content, error) {
+func verifySegment(s *segmentScan, info types.SegmentInfo, v visitor) (content, error) {
 	var c content
 	tail := info.SealTime.IsZero()
 	for c.indexStart == 0 {
-		batch, bad, why := readBatch(b, c.end, info, info.BaseIndex+uint64(len(c.offsets)))
+		next := info.BaseIndex + uint64(len(c.offsets))
+		batch, bad, why := readBatch(s.b, c.end, info, next)
 		if why == nil {
+			v.visit(s.b, c.end, info, next, batch.offsets)
+			if tail {
+				c.heads = batch.appendHeads(c.heads, s.b, c.end)
+			}
 			c.offsets = append(c.offsets, batch.offsets...)
+			if batch.indexStart > 0 {
+				if err := checkIndex(payload(s.b, batch.indexStart-frameHead-c.end), c.offsets); err != nil {
+					return c, fmt.Errorf("offset %d: %w", fileOffset(info, batch.indexStart), err)
+				}
+				c.indexStart = uint64(batch.indexStart)
+			}
+			s.pass(batch.end - c.end)
 			c.end = batch.end
-			if batch.indexStart == 0 {
+			continue
+		}
+		if errors.Is(why, errCut) {
+			if more, err := s.more(); more || err != nil {
+				if err != nil {
+					return c, err
+				}
 				continue
 			}
-			if err := checkIndex(b, batch.indexStart, c.offsets); err != nil {
-				return c, fmt.Errorf("offset %d: %w", fileOffset(info, batch.indexStart), err)
-			}
-			c.indexStart = uint64(batch.indexStart)
+		}
+		blank, err := s.blank()
+		if err != nil {
+			return c, err
+		}
+		if blank {
 			break
+		}
+		damage := fmt.Errorf("offset %d: %w", fileOffset(info, bad), why)
+		if !tail {
+			return c, damage
+		}
+		b, err := s.whole()
+		if err != nil {
+			return c, err
 		}
 		left := leftover(b, c.end)
-		if left == 0 {
-			break
-		}
-		if !tail || damaged(b, c.end, left, info, info.BaseIndex+uint64(len(c.offsets))) {
-			return c, fmt.Errorf("offset %d: %w", fileOffset(info, bad), why)
+		if damaged(b, c.end, left, info, next) {
+			return c, damage
 		}
 		c.torn = left
 		break
 	}
 	if c.indexStart > 0 {
-		if left := leftover(b, c.end); left > 0 {
+		if blank, err := s.blank(); err != nil {
+			return c, err
+		} else if !blank {
 			return c, fmt.Errorf("offset %d: %w: bytes after the end of a sealed segment", fileOffset(info, c.end), ErrCorrupt)
 		}
 	}
@@ -250,38 +279,56 @@ func verifySegment(b []byte, info types.SegmentInfo) (content, error) {
 type batch struct {
 	offsets    []uint32
 	indexStart int
+	commit     int // where its last frame is
 	end        int
 }
 
-// readBatch reads the batch that begins at start and whose first entry must be
-// next. If it is not a valid one, it says where and why.
+// appendHeads appends the heads of a batch's frames, but for an index. b begins
+// where the batch does, at offset start.
+func (r batch) appendHeads(heads, b []byte, start int) []byte {
+	for _, at := range r.offsets {
+		heads = append(heads, b[int(at)-start:][:frameHead]...)
+	}
+	return append(heads, b[r.commit-start:][:frameHead]...)
+}
+
+// errCut says that what was looked at ends in a batch.
+var errCut = fmt.Errorf("%w: the file ends in a batch", ErrCorrupt)
+
+// readBatch reads the batch that b begins with and whose first entry must be
+// next. start is where that is in the segment's content, as all offsets in the
+// result are. If it is not a valid one, it says where and why.
 func readBatch(b []byte, start int, info types.SegmentInfo, next uint64) (r batch, bad int, why error) {
-	pos := start
+	pos := 0
 	if start == 0 {
-		if len(b) < segmentHead || !bytes.Equal(b[:segmentHead], segmentHeader(info)) {
+		if len(b) < segmentHead {
+			return r, 0, errCut
+		}
+		if !bytes.Equal(b[:segmentHead], segmentHeader(info)) {
 			return r, 0, fmt.Errorf("%w segment header", ErrCorrupt)
 		}
 		pos = segmentHead
 	}
 	commit, err := walkBatch(b, pos, func(kind byte, at int, payload []byte) error {
 		if kind == frameIndex {
-			r.indexStart = at + frameHead
+			r.indexStart = start + at + frameHead
 			return nil
 		}
-		r.offsets = append(r.offsets, uint32(at))
+		r.offsets = append(r.offsets, uint32(start+at))
 		return nil
 	})
 	if err != nil {
-		return r, commit, err
+		return r, start + commit, err
 	}
+	r.commit, r.end = start+commit, start+commit+frameHead
 	if len(r.offsets) == 0 {
-		return r, commit, fmt.Errorf("%w: a commit of nothing", ErrCorrupt)
+		return r, r.commit, fmt.Errorf("%w: a commit of nothing", ErrCorrupt)
 	}
-	if got, want := checksum(b[start:commit]), binary.LittleEndian.Uint32(b[commit+4:]); got != want {
-		return r, start, fmt.Errorf("%w batch from offset %d to %d: checksum", ErrCorrupt, fileOffset(info, start), fileOffset(info, commit+frameHead))
+	if got, want := checksum(b[:commit]), binary.LittleEndian.Uint32(b[commit+4:]); got != want {
+		return r, start, fmt.Errorf("%w batch from offset %d to %d: checksum", ErrCorrupt, fileOffset(info, start), fileOffset(info, r.end))
 	}
 	for i, at := range r.offsets {
-		index, err := checkEntry(payload(b, int(at)))
+		index, err := checkEntry(payload(b, int(at)-start))
 		if err != nil {
 			return r, int(at), err
 		}
@@ -289,16 +336,16 @@ func readBatch(b []byte, start int, info types.SegmentInfo, next uint64) (r batc
 			return r, int(at), fmt.Errorf("%w: entry %d stands in the place of %d", ErrCorrupt, index, next+uint64(i))
 		}
 	}
-	r.end = commit + frameHead
 	return r, 0, nil
 }
 
 // walkBatch calls f for each frame from pos to the next commit and returns the
-// offset of that, or that of the frame that is not one.
+// offset of that, or that of the frame that is not one, and errCut if b ends
+// before.
 func walkBatch(b []byte, pos int, f func(kind byte, at int, payload []byte) error) (int, error) {
 	for seenIndex := false; ; {
 		if pos+frameHead > len(b) {
-			return pos, fmt.Errorf("%w: the file ends in a batch", ErrCorrupt)
+			return pos, errCut
 		}
 		kind := b[pos]
 		if b[pos+1]|b[pos+2]|b[pos+3] != 0 {
@@ -308,8 +355,11 @@ func walkBatch(b []byte, pos int, f func(kind byte, at int, payload []byte) erro
 			return pos, nil
 		}
 		n := binary.LittleEndian.Uint32(b[pos+4:])
-		if (kind != frameEntry && kind != frameIndex) || seenIndex || n > MaxEntryBytes || pos+frameLen(n) > len(b) {
+		if (kind != frameEntry && kind != frameIndex) || seenIndex || n > MaxEntryBytes {
 			return pos, fmt.Errorf("%w frame header", ErrCorrupt)
+		}
+		if pos+frameLen(n) > len(b) {
+			return pos, errCut
 		}
 		seenIndex = kind == frameIndex
 		if err := f(kind, pos, b[pos+frameHead:pos+frameHead+int(n)]); err != nil {
@@ -321,6 +371,14 @@ func walkBatch(b []byte, pos int, f func(kind byte, at int, payload []byte) erro
 
 // frameLen returns the length of a frame with n bytes of payload, padded.
 func frameLen(n uint32) int { return (frameHead + int(n) + 7) &^ 7 }
+
+// headedLen returns the length of a frame with this head.
+func headedLen(head []byte) int {
+	if head[0] == frameCommit {
+		return frameHead // the rest of it is the checksum
+	}
+	return frameLen(binary.LittleEndian.Uint32(head[4:]))
+}
 
 func payload(b []byte, at int) []byte {
 	return b[at+frameHead:][:binary.LittleEndian.Uint32(b[at+4:])]
@@ -335,8 +393,7 @@ func segmentHeader(info types.SegmentInfo) []byte {
 	return h
 }
 
-func checkIndex(b []byte, start int, offsets []uint32) error {
-	index := payload(b, start-frameHead)
+func checkIndex(index []byte, offsets []uint32) error {
 	for i, o := range offsets {
 		if len(index) != 4*len(offsets) || binary.LittleEndian.Uint32(index[4*i:]) != o {
 			return fmt.Errorf("%w index", ErrCorrupt)
@@ -358,9 +415,16 @@ func leftover(b []byte, start int) int {
 	return end - start
 }
 
-var zeros [64 << 10]byte
+var zeros [4 << 10]byte
 
-func zero(b []byte) bool { return leftover(b, 0) == 0 }
+func zero(b []byte) bool {
+	for n := 0; len(b) > 0; b = b[n:] {
+		if n = min(len(b), len(zeros)); !bytes.Equal(b[:n], zeros[:n]) {
+			return false
+		}
+	}
+	return true
+}
 
 // damaged tells damage from a torn write in the n bytes from start on, which
 // are not a valid batch. The first entry there would be next.

@@ -53,15 +53,21 @@ func buildSegment(t testing.TB, batches ...[]int) ([]byte, []int, types.SegmentI
 	return read(), ends, info
 }
 
+// verifyContent verifies what stands in no file, in pieces of so many bytes.
+func verifyContent(b []byte, piece int, info types.SegmentInfo, v visitor) (content, error) {
+	s := &segmentScan{from: bytes.NewReader(b), size: int64(len(b)), append: asIs, piece: make([]byte, piece)}
+	return verifySegment(s, info, v)
+}
+
 func TestVerifySegmentTorn(t *testing.T) {
 	whole, ends, info := buildSegment(t, []int{100}, []int{700, 0, 5}, []int{900, 50, 1200})
 	start, end := ends[1], ends[2]
-	if c, err := verifySegment(whole, info); err != nil || len(c.offsets) != 7 || c.end != end || c.torn != 0 {
+	if c, err := verifyContent(whole, scanBytes, info, visitor{}); err != nil || len(c.offsets) != 7 || c.end != end || c.torn != 0 {
 		t.Fatalf("whole segment: %+v, %v", c, err)
 	}
 	check := func(name string, b []byte) {
 		t.Helper()
-		c, err := verifySegment(b, info)
+		c, err := verifyContent(b, 2*directBlock, info, visitor{})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -86,7 +92,7 @@ func TestVerifySegmentTorn(t *testing.T) {
 	for at := end - 3; at < end; at++ {
 		b := bytes.Clone(whole)
 		clear(b[at:])
-		if c, err := verifySegment(b, info); err == nil && !bytes.Equal(b, whole) {
+		if c, err := verifyContent(b, 2*directBlock, info, visitor{}); err == nil && !bytes.Equal(b, whole) {
 			t.Errorf("zero from %d, within the commit: %+v", at, c)
 		}
 	}
@@ -101,7 +107,7 @@ func TestVerifySegmentTorn(t *testing.T) {
 	// The first write tears like any other.
 	b := bytes.Clone(whole)
 	clear(b[16:])
-	if c, err := verifySegment(b, info); err != nil || c.end != 0 || c.torn == 0 || len(c.offsets) != 0 {
+	if c, err := verifyContent(b, 2*directBlock, info, visitor{}); err != nil || c.end != 0 || c.torn == 0 || len(c.offsets) != 0 {
 		t.Errorf("torn first write: %+v, %v", c, err)
 	}
 }
@@ -119,7 +125,7 @@ func TestVerifySegmentFlips(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			whole, ends, tail := buildSegment(t, tt.batches...)
 			end := ends[len(ends)-1]
-			want, err := verifySegment(whole, tail)
+			want, err := verifyContent(whole, directBlock, tail, visitor{})
 			must(t, err)
 			if (want.indexStart > 0) != (tt.name == "sealed") {
 				t.Fatalf("index at %d", want.indexStart)
@@ -127,20 +133,20 @@ func TestVerifySegmentFlips(t *testing.T) {
 			sealed := tail
 			sealed.SealTime, sealed.IndexStart = time.Unix(2, 0), want.indexStart
 			sealed.MaxIndex = sealed.BaseIndex + uint64(len(want.offsets)) - 1
-			if _, err := verifySegment(whole, sealed); err != nil {
+			if _, err := verifyContent(whole, directBlock, sealed, visitor{}); err != nil {
 				t.Fatal(err)
 			}
 			for at := range min(end+100, len(whole)) {
 				bit := byte(1) << (at % 8)
 				whole[at] ^= bit
-				got, err := verifySegment(whole, tail)
+				got, err := verifyContent(whole, directBlock, tail, visitor{})
 				if at < end && err == nil {
 					t.Errorf("bit flipped at %d, before the end at %d: read as %+v", at, end, got)
 				}
 				if at >= end && err == nil && (got.end != end || len(got.offsets) != len(want.offsets)) {
 					t.Errorf("bit flipped at %d, after the end at %d, lost entries: %+v", at, end, got)
 				}
-				if _, err := verifySegment(whole, sealed); err == nil {
+				if _, err := verifyContent(whole, directBlock, sealed, visitor{}); err == nil {
 					t.Errorf("bit flipped at %d of a sealed segment is not seen", at)
 				}
 				whole[at] ^= bit
@@ -170,7 +176,7 @@ func TestVerifySegmentMiddle(t *testing.T) {
 			case "all but the last batch":
 				clear(b[:ends[2]])
 			}
-			_, err := verifySegment(b, info)
+			_, err := verifyContent(b, 2*directBlock, info, visitor{})
 			if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want corrupt at %s", err, tt.want)
 			}
@@ -187,7 +193,7 @@ func FuzzVerifySegment(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, seal := range []time.Time{{}, time.Unix(1, 0)} {
 			info.SealTime = seal
-			c, err := verifySegment(b, info)
+			c, err := verifyContent(b, 2*directBlock, info, visitor{})
 			if err == nil && (c.end+c.torn > len(b) || c.end%8 != 0) {
 				t.Errorf("%+v in %d bytes", c, len(b))
 			}

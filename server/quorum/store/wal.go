@@ -22,8 +22,8 @@ import (
 //     again. verifyLog completes the rotation.
 //   - A tail that DeleteRange cut gets no index, and cannot be read after a
 //     restart. sealedReader reads it.
-//   - It reads 64 KiB for each entry, and each frame of the tail by itself when it
-//     opens. Both readers are ours, and the tail comes from memory.
+//   - It reads 64 KiB for each entry, and the head of each frame of the tail by
+//     itself when it opens. Both readers are ours, and verifyLog knows the heads.
 //   - DeleteRange in the middle of a rotation ruins the table. settle waits.
 //   - A missing tail is made anew, and files the table does not name are
 //     deleted. Here a tail is made before the table names it, so that a missing
@@ -54,9 +54,7 @@ func openWAL(dir string, cfg Config, v visitor) (*walLog, error) {
 	if err := spare.inherit(table.state); err != nil {
 		return nil, err
 	}
-	var mem pages
-	defer mem.release()
-	if filer.offsets, filer.tail, err = verifyLog(dir, table, v, &mem, cfg.Log); err != nil {
+	if filer.offsets, filer.heads, err = verifyLog(dir, table, v, cfg.Log); err != nil {
 		return nil, err
 	}
 	table.committed, table.spare = filer.rotated, spare
@@ -110,9 +108,9 @@ type segmentFiler struct {
 	// offsets has the frames of the sealed segments without an index, by
 	// segment id.
 	offsets map[uint64][]uint32
-	// tail is the content of the tail as verifyLog has read it, until it is
-	// opened; nil if it is a new one.
-	tail []byte
+	// heads are those of the tail's frames, until it is opened; none if it is a new
+	// one.
+	heads []byte
 
 	log       hclog.Logger
 	opened    bool           // wal.Open has returned; set before any other use
@@ -167,8 +165,8 @@ func (f *segmentFiler) Delete(baseIndex, id uint64) error {
 }
 
 func (f *segmentFiler) RecoverTail(info types.SegmentInfo) (types.SegmentWriter, error) {
-	w, err := f.writer(info, f.tail, (*segment.Filer).RecoverTail)
-	f.tail = nil
+	w, err := f.writer(info, f.heads, (*segment.Filer).RecoverTail)
+	f.heads = nil
 	if errors.Is(err, os.ErrNotExist) {
 		// raft-wal would take this as leave to make an empty one.
 		return nil, fmt.Errorf("tail segment has gone: %v", err)
@@ -176,16 +174,15 @@ func (f *segmentFiler) RecoverTail(info types.SegmentInfo) (types.SegmentWriter,
 	return w, err
 }
 
-// writer has raft-wal open a tail, which reads it as known says, if that is not
-// nil.
-func (f *segmentFiler) writer(info types.SegmentInfo, known []byte,
+// writer has raft-wal open a tail, whose frames have these heads.
+func (f *segmentFiler) writer(info types.SegmentInfo, heads []byte,
 	open func(*segment.Filer, types.SegmentInfo) (types.SegmentWriter, error)) (types.SegmentWriter, error) {
-	fs := &tailFS{segmentFS: f.fs, known: known}
+	fs := &tailFS{segmentFS: f.fs, heads: heads}
 	w, err := open(segment.NewFiler(f.dir, fs), info)
 	if err != nil {
 		return nil, err
 	}
-	fs.file.known = nil
+	fs.file.heads = nil // reads have no order any more
 	return &segmentWriter{
 		Writer: w.(*segment.Writer), filer: f,
 		frames: frames{f: fs.file, path: filepath.Join(f.dir, segment.FileName(info))},
