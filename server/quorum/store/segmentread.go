@@ -42,12 +42,12 @@ type segmentScan struct {
 	from io.ReaderAt // one of both
 	size int64       // how much is read of it
 	at   int64       // how much has been read
-	// append appends the content of a piece.
-	append func(content, raw []byte) []byte
-	raw    []byte // what has been read and is not in b
-	piece  []byte // for raw: whole blocks, at a multiple of directBlock
-	free   func() // gives it back
-	buf    []byte // for b
+	// put appends what a piece holds.
+	put   func(content, raw []byte) []byte
+	raw   []byte // what has been read and is not in b
+	piece []byte // for raw: whole blocks, at a multiple of directBlock
+	free  func() // gives it back
+	buf   []byte // for b
 }
 
 // open begins with the segment at path. A file is never shorter than it was made,
@@ -80,9 +80,9 @@ func (s *segmentScan) open(path string, info types.SegmentInfo) error {
 	if s.by, err = openDirect(path, os.O_RDONLY); err == nil {
 		s.from = s.by
 	}
-	s.append = asIs
+	s.put = asIs
 	if sectored(info) {
-		s.append = tagOf(info.ID).appendContent
+		s.put = tagOf(info.ID).appendContent
 	}
 	if n := wholeBlocks(int(min(s.size, scanBytes))); n > len(s.piece) {
 		s.release()
@@ -147,7 +147,7 @@ func (s *segmentScan) more() (bool, error) {
 		}
 		s.b = append(s.buf[:0], s.b...)
 	}
-	s.b = s.append(s.b, s.raw[:n])
+	s.b = s.put(s.b, s.raw[:n])
 	s.raw = s.raw[n:]
 	return true, nil
 }

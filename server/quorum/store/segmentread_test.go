@@ -1,10 +1,14 @@
 package store
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/hashicorp/raft"
 	"github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
 )
@@ -84,5 +88,140 @@ func TestDataEndDespiteHoles(t *testing.T) {
 		if err != nil || got < end {
 			t.Errorf("hole from %d: got %d, %v, want %d or more", hole, got, err, end)
 		}
+	}
+}
+
+// TestScan stores writes from a few bytes to several pieces' worth in segments of
+// many pieces, and checks that a start meets each of them: what it tells of, what
+// can be read then, and where it goes on writing, also if the last write is torn
+// or a byte somewhere is not what it was.
+func TestScan(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	cfg := testConfig(t, KindWAL)
+	cfg.segmentBytes = 2*scanBytes + 100
+	size := func(index uint64) int {
+		if index%41 == 40 {
+			return scanBytes + 11
+		}
+		return []int{3, 700, 5000, stepBytes - entryHead}[pseudo(index^seed, 1)[0]%4]
+	}
+	s := mustOpen(t, cfg)
+	must(t, s.Stable.SetUint64(keyTerm, 1000))
+	var last, torn uint64 // the last entry, and the first one of the last write
+	store := func(s *Stores) {
+		var logs []*raft.Log
+		torn = last + 1
+		for range []int{1, 2, 5, 30}[rnd.IntN(4)] {
+			last++
+			logs = append(logs, entry(last, size(last)))
+		}
+		must(t, s.Log.StoreLogs(logs))
+	}
+	for range 20 {
+		store(s)
+	}
+	told := uint64(0)
+	cfg.OnEntry = func(l *raft.Log) {
+		if told++; l.Index != told || !bytes.Equal(l.Data, entry(told, size(told)).Data) {
+			t.Fatalf("told of entry %d with %d bytes as the %d-th", l.Index, len(l.Data), told)
+		}
+	}
+	for round := range 6 {
+		mustClose(t, s)
+		if path := tailPath(t, cfg); round%3 == 1 {
+			b := readContent(t, path)
+			if end := leftover(b, 0); end > 0 {
+				clear(b[end-8:])
+				writeContent(t, path, b, nil)
+				var lines string
+				told = 0
+				s, lines = openLogged(t, cfg)
+				if strings.Count(lines, "cut an incomplete write") != 1 {
+					t.Errorf("torn: %q", lines)
+				}
+				mustClose(t, s)
+				last = torn - 1
+			}
+		}
+		told = 0
+		s = mustOpen(t, cfg)
+		if told != last {
+			t.Fatalf("told of %d entries, not of %d", told, last)
+		}
+		for i := uint64(1); i <= last; i++ {
+			var l raft.Log
+			if err := s.Log.GetLog(i, &l); err != nil || !bytes.Equal(l.Data, entry(i, size(i)).Data) {
+				t.Fatalf("entry %d of %d: %v, %d bytes", i, last, err, len(l.Data))
+			}
+		}
+		store(s)
+	}
+	mustClose(t, s)
+	paths, err := segmentPaths(s.logPath())
+	must(t, err)
+	if len(paths) < 3 {
+		t.Fatalf("segments: %v", paths)
+	}
+	for range 20 {
+		path := paths[rnd.IntN(len(paths)-1)]
+		whole, err := os.ReadFile(path)
+		must(t, err)
+		b := bytes.Clone(whole)
+		at := rnd.IntN(len(b)/sectorBytes)*sectorBytes + rnd.IntN(sectorContent) // not in a tag
+		b[at] ^= 1 << rnd.IntN(8)
+		must(t, os.WriteFile(path, b, 0o644))
+		told = 0
+		mustRefuse(t, cfg, path, "offset ")
+		must(t, os.WriteFile(path, whole, 0o644))
+	}
+}
+
+// Content is the same whatever the size of the pieces, and blank says what a look
+// at all of it says.
+func TestScanPieces(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	info := types.SegmentInfo{ID: 7, BaseIndex: 1, Codec: sectorCodecID, SizeLimit: 2*scanBytes + 1000}
+	path := filepath.Join(t.TempDir(), segment.FileName(info))
+	for round := range 40 {
+		file := make([]byte, fileSize(info))
+		for id := range uint64(3) { // others' sectors, none and this one's
+			at := rnd.IntN(len(file)/directBlock) * directBlock
+			tagOf(6+id).fill(file[at:], 0, pseudo(seed+id, rnd.IntN(len(file)-at)))
+		}
+		must(t, os.WriteFile(path, file, 0o644))
+		want := tagOf(info.ID).content(bytes.Clone(file))
+		var s segmentScan
+		must(t, s.open(path, info))
+		if round%2 > 0 {
+			s.release()
+			s.piece = alignedBytes(directBlock << rnd.IntN(10))
+		}
+		got, err := s.whole()
+		must(t, err)
+		if end := leftover(want, 0); len(got) < end || !bytes.Equal(got, want[:len(got)]) {
+			t.Fatalf("round %d: %d bytes, not what is in %d", round, len(got), end)
+		}
+		skip := rnd.IntN(len(got) + 1)
+		s.rewind()
+		passed := 0
+		for more := true; more && passed < skip; {
+			more, err = s.more()
+			must(t, err)
+			n := min(len(s.b), skip-passed)
+			if !bytes.Equal(s.b[:n], want[passed:passed+n]) {
+				t.Fatalf("round %d: other bytes from %d on", round, passed)
+			}
+			s.pass(n)
+			passed += n
+		}
+		if blank, err := s.blank(); err != nil || blank != (leftover(want, skip) <= 0) {
+			t.Fatalf("round %d: blank from %d on: %t, %v", round, skip, blank, err)
+		}
+		s.close()
+		s.release()
 	}
 }

@@ -55,7 +55,7 @@ func buildSegment(t testing.TB, batches ...[]int) ([]byte, []int, types.SegmentI
 
 // verifyContent verifies what stands in no file, in pieces of so many bytes.
 func verifyContent(b []byte, piece int, info types.SegmentInfo, v visitor) (content, error) {
-	s := &segmentScan{from: bytes.NewReader(b), size: int64(len(b)), append: asIs, piece: make([]byte, piece)}
+	s := &segmentScan{from: bytes.NewReader(b), size: int64(len(b)), put: asIs, piece: make([]byte, piece)}
 	return verifySegment(s, info, v)
 }
 
