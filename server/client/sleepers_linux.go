@@ -128,7 +128,7 @@ func (z *sleepers) wake(c *conn) {
 
 func (z *sleepers) wakeLocked(c *conn) {
 	delete(z.conns, c.number)
-	go c.awake()
+	z.srv.hands.take(life{c, (*conn).awake})
 }
 
 // run waits until close. It is a goroutine of the server.
