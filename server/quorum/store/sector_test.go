@@ -333,12 +333,16 @@ func TestFormerSegmentsKept(t *testing.T) {
 		must(t, err)
 		return len(left)
 	}
-	for id := range uint64(maxKept + 1) {
-		if got := offer(id, int(s.size)); got != (id < maxKept) {
+	if offer(firstSegment, int(s.size)) {
+		t.Error("the first segment's file was kept")
+	}
+	must(t, os.Remove(filepath.Join(dir, name(firstSegment))))
+	for id := uint64(1); id <= maxKept+1; id++ {
+		if got := offer(id, int(s.size)); got != (id <= maxKept) {
 			t.Errorf("file %d: kept %t", id, got)
 		}
 	}
-	s.grew(1000, 1000)
+	s.grew(1000, 1000, s.size)
 	if s.due > 0 {
 		t.Error("another one is being made")
 	}
@@ -363,7 +367,7 @@ func TestFormerSegmentsKept(t *testing.T) {
 	if offer(104, int(s.size)) || len(s.kept) > 0 || spares() > 0 {
 		t.Errorf("%d are kept without room, %d there", len(s.kept), spares())
 	}
-	s.grew(1000, 1000)
+	s.grew(1000, 1000, s.size)
 	if s.due > 0 {
 		t.Error("one is being made without room")
 	}

@@ -47,6 +47,7 @@ func (segmentFS) OpenWriter(string, string) (types.WritableFile, error) {
 type tailFS struct {
 	segmentFS
 	heads []byte       // for the file; see segmentFile
+	limit int64        // as well
 	file  *segmentFile // once it is open
 }
 
@@ -61,7 +62,7 @@ func (v *tailFS) OpenWriter(dir, name string) (types.WritableFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.spare, f.metrics = v.spare, v.metrics
+	f.spare, f.metrics, f.limit = v.spare, v.metrics, v.limit
 	f.heads, v.heads = v.heads, nil // raft-wal keeps v
 	v.file = f
 	return f, nil
@@ -78,6 +79,7 @@ type segmentFile struct {
 	// written is how much content came since the last sync, and end where it
 	// ends.
 	written, end int64
+	limit        int64 // of the content, roughly
 	// heads are those of the next frames that raft-wal reads while it opens the
 	// file, one by one and in their order. The first of them is at headsAt.
 	heads   []byte
@@ -128,7 +130,7 @@ func (f *segmentFile) Sync() error {
 	}
 	f.metrics.FsyncTime.Time(time.Since(start))
 	if f.spare != nil {
-		f.spare.grew(f.written, f.end)
+		f.spare.grew(f.written, f.end, f.limit)
 	}
 	f.written = 0
 	return nil

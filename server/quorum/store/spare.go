@@ -39,8 +39,8 @@ const (
 // the tags of the sectors (sector.go).
 //
 // While there is none, one is written full of zeros as the tail is in use. It is
-// made no faster than the log is written: all of it while the log fills half of
-// what the tail had left, or a quarter of a segment if that is more. So an idle
+// made as the log is written: all of it while the log fills half of
+// what the tail had left, or a quarter of the tail if that is more. So an idle
 // server makes none, and no clock is needed. If it is not ready when a segment
 // is, that one is preallocated instead.
 //
@@ -195,9 +195,9 @@ func (s *spare) close() {
 
 func (s *spare) path() string { return filepath.Join(s.dir, spareName) }
 
-// grew says that n bytes were written to the tail, and end there. It does not
-// block.
-func (s *spare) grew(n, end int64) {
+// grew says that n bytes were written to the tail, which takes limit of them, and
+// end there. It does not block.
+func (s *spare) grew(n, end, limit int64) {
 	if n >= spareWrite {
 		return
 	}
@@ -207,7 +207,7 @@ func (s *spare) grew(n, end int64) {
 		return
 	}
 	if s.room == 0 {
-		s.room = max((s.size-end)/2, s.size/4)
+		s.room = max((limit-end)/2, limit/4)
 	}
 	s.due += n * s.size / s.room
 	if s.chunkLocked() > 0 { // a wakeup for each write would cost more than the spare saves
@@ -223,12 +223,13 @@ func (s *spare) poke() {
 }
 
 // keep takes the file of a segment that the table names no more, and reports
-// whether it has. Only one goroutine at a time may call it.
+// whether it has. It does not take the first one's, most of which was never
+// written to. Only one goroutine at a time may call it.
 func (s *spare) keep(baseIndex, id uint64) bool {
 	s.mu.Lock()
 	full := s.thrifty || len(s.kept) == maxKept
 	s.mu.Unlock()
-	if full {
+	if full || id == firstSegment {
 		return false
 	}
 	former := filepath.Join(s.dir, segment.FileName(types.SegmentInfo{BaseIndex: baseIndex, ID: id}))

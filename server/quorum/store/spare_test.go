@@ -71,6 +71,64 @@ func TestSpareBecomesSegment(t *testing.T) {
 	wantLog(t, s, 1, next-1, 1000)
 }
 
+// The first segment ends early, and the next one is a file that was written before.
+// What the first one leaves is not used again.
+func TestFirstSegmentIsShort(t *testing.T) {
+	cfg := testConfig(t, KindWAL)
+	cfg.segmentBytes = 3 * firstBytes
+	ended := make(chan error, 10)
+	cfg.spareEnded = func(err error) { ended <- err }
+	s := mustOpen(t, cfg)
+	must(t, s.Stable.SetUint64(keyTerm, 1000))
+	first := tailPath(t, cfg)
+	last := uint64(0)
+	store := func() {
+		last++
+		must(t, s.Log.StoreLog(entry(last, 60_000)))
+		must(t, s.log.inner.settle())
+	}
+	for range 20 {
+		store()
+	}
+	mustClose(t, s)
+	for len(ended) > 0 {
+		<-ended
+	}
+	s = mustOpen(t, cfg)
+	for spare := false; tailPath(t, cfg) == first; {
+		if !spare && int(last)*60_000 > firstBytes*7/8 { // a slow disk
+			must(t, <-ended)
+			spare = true
+		}
+		store()
+	}
+	if bytes := int(last) * 60_000; bytes > firstBytes+100_000 || bytes < firstBytes-100_000 {
+		t.Errorf("the first segment has %d bytes", bytes)
+	}
+	next := tailPath(t, cfg)
+	f, err := os.Open(next)
+	must(t, err)
+	defer f.Close()
+	if end, err := dataEnd(f, sectoredSize(3*firstBytes)); err != nil || end < sectoredSize(3*firstBytes) {
+		t.Errorf("the second one was written to up to %d only, %v", end, err)
+	}
+	for range 2 * firstBytes / 60_000 {
+		store()
+	}
+	if now := tailPath(t, cfg); now != next {
+		t.Error("the second segment is short, too")
+	}
+	takeSnapshot(t, s, last-1, 1, nil)
+	must(t, s.Log.DeleteRange(1, last-1))
+	s.log.inner.(*walLog).filer.deletions.Wait()
+	if kept := s.log.inner.(*walLog).spare.kept; len(kept) > 0 {
+		t.Errorf("kept: %v", kept)
+	}
+	mustClose(t, s)
+	s = mustOpen(t, cfg)
+	wantLog(t, s, last, last, 60_000)
+}
+
 // What a crash can leave behind at each step costs no entry, is not taken for a
 // segment, and is gone after the next start.
 func TestSpareAfterCrash(t *testing.T) {
@@ -90,7 +148,7 @@ func TestSpareAfterCrash(t *testing.T) {
 		cfg, err := cfg.withDefaults()
 		must(t, err)
 		sp := newSpare(dir, cfg)
-		sp.grew(spareWrite-1, 0)
+		sp.grew(spareWrite-1, 0, sp.size)
 		must(t, sp.make())
 		sp.set(nil)
 		return sp
@@ -158,7 +216,7 @@ func TestSparePace(t *testing.T) {
 			at := tt.from
 			for s.made < size && at < size {
 				at += tt.write
-				s.grew(tt.write, at)
+				s.grew(tt.write, at, s.size)
 				n := s.chunkLocked()
 				if s.made+n > s.due {
 					t.Fatalf("at %d: %d bytes after %d, only %d are due", at, n, s.made, s.due)
@@ -269,8 +327,8 @@ func TestSpareUnwanted(t *testing.T) {
 				s.free = func() (uint64, error) { return 1 << 40, nil }
 				s.start()
 				defer s.close()
-				s.grew(spareWrite-1, 0)
-				s.grew(spareWrite-1, 0)
+				s.grew(spareWrite-1, 0, s.size)
+				s.grew(spareWrite-1, 0, s.size)
 				synctest.Wait()
 				if s.made == 0 || s.made == s.size {
 					t.Fatalf("%d of %d bytes are made", s.made, s.size)

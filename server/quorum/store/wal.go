@@ -174,10 +174,21 @@ func (f *segmentFiler) RecoverTail(info types.SegmentInfo) (types.SegmentWriter,
 	return w, err
 }
 
+// firstSegment is the id of the first segment of a log, and firstBytes where that
+// ends at the latest: it is preallocated, and a write to one whose file was written
+// before costs less.
+const (
+	firstSegment = 0
+	firstBytes   = 8 << 20
+)
+
 // writer has raft-wal open a tail, whose frames have these heads.
 func (f *segmentFiler) writer(info types.SegmentInfo, heads []byte,
 	open func(*segment.Filer, types.SegmentInfo) (types.SegmentWriter, error)) (types.SegmentWriter, error) {
-	fs := &tailFS{segmentFS: f.fs, heads: heads}
+	if info.ID == firstSegment {
+		info.SizeLimit = min(info.SizeLimit, firstBytes)
+	}
+	fs := &tailFS{segmentFS: f.fs, heads: heads, limit: int64(info.SizeLimit)}
 	w, err := open(segment.NewFiler(f.dir, fs), info)
 	if err != nil {
 		return nil, err
