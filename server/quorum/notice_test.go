@@ -29,6 +29,10 @@ func TestNoticeBeforeApply(t *testing.T) {
 		return n
 	}
 	try := func() bool {
+		// One that has yet to apply what was before takes nothing new until it has.
+		until(t, "the leader to have applied its log", func() bool {
+			return leader.node.applied.Load() == leader.node.raft.Load().LastIndex()
+		})
 		leader.fsm.RLock() // apply waits for it
 		defer leader.fsm.RUnlock()
 		before := messages()

@@ -120,7 +120,13 @@ func TestServerOfAnotherEnsemble(t *testing.T) {
 	settle(t, others)
 	ours.Term(3)
 	others.Term(3)
-	ours.Leader()
+	modes := func() error {
+		if got := ours.Mode(1) + ours.Mode(2); got != "leaderfollower" && got != "followerleader" {
+			return fmt.Errorf("modes of the others: %s", got)
+		}
+		return nil
+	}
+	harness.Eventually(t, startTimeout, "the two that are left to lead and to follow", modes)
 	c = mustResume(t, ours.Server(1).ClientAddr, c)
 	exchangeDisk(t, ours.Server(3), others.Server(3))
 	// As server 3 of ours by its configuration, of theirs by its disk. Membership is from its disk, too, but its peers
@@ -137,9 +143,7 @@ func TestServerOfAnotherEnsemble(t *testing.T) {
 			t.Fatalf("the stranger serves as %s", got)
 		}
 	}
-	if got := ours.Mode(1) + ours.Mode(2); got != "leaderfollower" && got != "followerleader" {
-		t.Errorf("modes of the others: %s", got)
-	}
+	must(t, "after all of it", modes())
 }
 
 // cluster is the ensemble's id, from a server's disk.

@@ -192,7 +192,7 @@ func clearRange(path string, info types.SegmentInfo, offset int64, n int, logger
 }
 
 // verifySegment checks the bytes of one segment, but for zeros at its end,
-// against its line in the table.
+// against its line in the table. v is told of each batch that is right.
 //
 // A tail may end in a write that a crash interrupted. Such a write has no valid
 // commit after it, and since the file read as zero there before, some sector of
@@ -228,10 +228,11 @@ func verifySegment(s *segmentScan, info types.SegmentInfo, v visitor) (content, 
 			continue
 		}
 		if errors.Is(why, errCut) {
-			if more, err := s.more(); more || err != nil {
-				if err != nil {
-					return c, err
-				}
+			more, err := s.more()
+			if err != nil {
+				return c, err
+			}
+			if more {
 				continue
 			}
 		}
@@ -417,6 +418,7 @@ func leftover(b []byte, start int) int {
 
 var zeros [4 << 10]byte
 
+// zero reports whether there is nothing but zeros in b.
 func zero(b []byte) bool {
 	for n := 0; len(b) > 0; b = b[n:] {
 		if n = min(len(b), len(zeros)); !bytes.Equal(b[:n], zeros[:n]) {
