@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import { asFailure, get, type Failure } from "../api";
 import { count } from "../format";
@@ -18,7 +18,8 @@ export function Search() {
   const [at, setAt] = useState(-1);
   const input = useRef<HTMLInputElement>(null);
 
-  useEffect(() => {
+  // As soon as the tree is there: a key that comes before would be lost.
+  useLayoutEffect(() => {
     const onKey = (e: KeyboardEvent) => {
       const where = e.target as HTMLElement;
       if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || where.closest("input, textarea, select, dialog")) return;
