@@ -280,8 +280,7 @@ func verifySegment(s *segmentScan, info types.SegmentInfo, v visitor) (content, 
 type batch struct {
 	offsets    []uint32
 	indexStart int
-	commit     int // where its last frame is
-	end        int
+	end        int // the commit is the last frame before it
 }
 
 // appendHeads appends the heads of a batch's frames, but for an index. b begins
@@ -290,7 +289,7 @@ func (r batch) appendHeads(heads, b []byte, start int) []byte {
 	for _, at := range r.offsets {
 		heads = append(heads, b[int(at)-start:][:frameHead]...)
 	}
-	return append(heads, b[r.commit-start:][:frameHead]...)
+	return append(heads, b[r.end-frameHead-start:][:frameHead]...)
 }
 
 // errCut says that what was looked at ends in a batch.
@@ -321,9 +320,9 @@ func readBatch(b []byte, start int, info types.SegmentInfo, next uint64) (r batc
 	if err != nil {
 		return r, start + commit, err
 	}
-	r.commit, r.end = start+commit, start+commit+frameHead
+	r.end = start + commit + frameHead
 	if len(r.offsets) == 0 {
-		return r, r.commit, fmt.Errorf("%w: a commit of nothing", ErrCorrupt)
+		return r, start + commit, fmt.Errorf("%w: a commit of nothing", ErrCorrupt)
 	}
 	if got, want := checksum(b[:commit]), binary.LittleEndian.Uint32(b[commit+4:]); got != want {
 		return r, start, fmt.Errorf("%w batch from offset %d to %d: checksum", ErrCorrupt, fileOffset(info, start), fileOffset(info, r.end))
