@@ -125,11 +125,16 @@ type scanned struct {
 	*logCache
 	ahead *ahead
 	next  uint64 // of the scan
+	// beforeRead is called before each other entry that ahead knows is read.
+	beforeRead func(index uint64)
 }
 
 // GetLog implements raft.LogStore.
 func (s *scanned) GetLog(index uint64, l *raft.Log) error {
 	if index != s.next || index >= s.ahead.until {
+		if index <= s.ahead.until {
+			s.beforeRead(index)
+		}
 		return s.logCache.GetLog(index, l)
 	}
 	s.next++

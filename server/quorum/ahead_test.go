@@ -91,7 +91,9 @@ func testAhead(t *testing.T, kind string, snapshot bool) {
 	var configs []uint64
 	disks := map[int64]registered{}
 	terms := map[uint64]bool{}
-	scan := &scanned{logCache: newLogCache(n.stores.Log, logCacheBytes), ahead: &n.ahead, next: n.ahead.first}
+	var announced []uint64
+	scan := &scanned{logCache: newLogCache(n.stores.Log, logCacheBytes), ahead: &n.ahead, next: n.ahead.first,
+		beforeRead: func(index uint64) { announced = append(announced, index) }}
 	var got, want raft.Log
 	if err := scan.GetLog(last, &got); err != nil || got.Term == 0 || len(got.Data) == 0 && got.Type == raft.LogCommand {
 		t.Errorf("the last entry, before the scan: %+v, %v", got, err)
@@ -121,6 +123,10 @@ func testAhead(t *testing.T, kind string, snapshot bool) {
 			t.Errorf("entry %d was read for the scan", i)
 		}
 	}
+	if !slices.Equal(announced, []uint64{last, last}) {
+		t.Errorf("read in the scan: %v, want only the last entry, %d, before it and at its end", announced, last)
+	}
+	announced = nil
 	for i := behind + 1; i <= last; i++ {
 		if err := n.stores.Log.GetLog(i, &want); err != nil {
 			t.Fatal(err)
@@ -128,6 +134,13 @@ func testAhead(t *testing.T, kind string, snapshot bool) {
 		if err := scan.GetLog(i, &got); err != nil || !bytes.Equal(got.Data, want.Data) {
 			t.Errorf("entry %d after the scan: %v, or other data", i, err)
 		}
+		if len(announced) == 0 || announced[len(announced)-1] != i {
+			t.Errorf("entry %d is read and not announced", i)
+		}
+	}
+	announced = nil
+	if err := scan.GetLog(last+1, &got); err == nil || len(announced) > 0 {
+		t.Errorf("an entry that the log did not hold: %v, announced %v", err, announced)
 	}
 	if len(terms) < 2 || !snapshot && len(configs) < 2 {
 		t.Fatalf("the log says little: %d terms, %d configurations", len(terms), len(configs))

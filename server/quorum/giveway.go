@@ -1,6 +1,11 @@
 package quorum
 
-import "time"
+import (
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
 
 const (
 	// restFactor is how long a catching up follower rests after each message, in
@@ -9,6 +14,19 @@ const (
 	restFactor = 5
 	// maxRest bounds a rest.
 	maxRest = 200 * time.Millisecond
+
+	// waitFactor is how long a server that reads its log at the start rests, in parts of
+	// the time that its threads have waited for a processor meanwhile: what they
+	// had to wait for others, they made others wait. It takes at most three times
+	// as long for it, and no longer where a processor is idle.
+	waitFactor = 2
+	// maxWaitRest bounds such a rest: what was waited for may have been the next
+	// period of a container's share, and that should not be slept through.
+	maxWaitRest = 20 * time.Millisecond
+	// lookEvery is how long it works between two looks, which take 40 us each.
+	lookEvery = 4 * time.Millisecond
+	// lookStale is when a look is too old to tell of the work of now.
+	lookStale = 100 * time.Millisecond
 )
 
 // giveWay rests between two messages by which a follower catches up, if clients
@@ -36,4 +54,65 @@ func restAfter(took time.Duration, sent, logged uint64) time.Duration {
 	}
 	parts := min(restFactor, float64(sent)/float64(2*logged)-1)
 	return min(time.Duration(parts*float64(took)), maxRest)
+}
+
+// rests is how a member of an ensemble gives way while it starts: when it verifies
+// its log, and when it reads from there what it has to apply. What it takes from
+// servers on the same machine, their clients lack. It does not while it takes a
+// snapshot from the leader, whose log might be gone before it has done so.
+type rests struct {
+	delay func() (time.Duration, bool) // runDelay; nil for a server that has no others
+
+	mu     sync.Mutex
+	looked time.Time
+	waited time.Duration // what delay said then
+	count  int
+	total  time.Duration
+}
+
+// giveWay is called between two pieces of work, and may rest. Calls at the same
+// time rest together.
+func (s *rests) giveWay() {
+	if s.delay == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	age := now.Sub(s.looked)
+	if age < lookEvery {
+		return
+	}
+	waited, known := s.delay()
+	rest := min(waitFactor*(waited-s.waited), maxWaitRest)
+	s.looked, s.waited = now, waited
+	if !known || age > lookStale || rest <= 0 {
+		return
+	}
+	time.Sleep(rest)
+	s.looked = time.Now()
+	s.count++
+	s.total += rest
+}
+
+// spent is how often and how long it has rested.
+func (s *rests) spent() (count int, total time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count, s.total
+}
+
+// beforeRead gives way before Raft reads an entry that the log held when the server
+// started. A leader does not: its clients wait for what it has to apply.
+func (n *Node) beforeRead(index uint64) {
+	switch r := n.raft.Load(); {
+	case r == nil || r.State() == raft.Leader:
+		return
+	case index < n.ahead.until:
+		n.rests.giveWay()
+	default:
+		if count, total := n.rests.spent(); count > 0 {
+			n.log.Info("gave way to others on this machine while it started", "rests", count, "duration", total)
+		}
+	}
 }

@@ -105,7 +105,7 @@ func (n *Node) startRaft(first bool) error {
 			return fmt.Errorf("write the first configuration: %w", err)
 		}
 	}
-	scan := &scanned{logCache: logs, ahead: &n.ahead, next: n.ahead.first}
+	scan := &scanned{logCache: logs, ahead: &n.ahead, next: n.ahead.first, beforeRead: n.beforeRead}
 	r, err := raft.NewRaft(conf, applier{n.fsm, n}, scan, n.stores.Stable, n.stores.Snapshots, n.trans)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)

@@ -133,6 +133,7 @@ type Node struct {
 	raft   atomic.Pointer[raft.Raft] // nil until the server has joined
 	logs   raft.LogStore             // Log behind a cache; set before raft
 	ahead  ahead
+	rests  rests
 	batch  *batcher
 
 	applied  atomic.Uint64 // index of the last command applied
@@ -194,6 +195,9 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	n.room.changed = make(chan struct{})
 	n.batch = newBatcher(n)
 	n.election.init(n)
+	if !n.standalone() {
+		n.rests.delay = runDelay
+	}
 
 	cfg.Store.OnStall = func(d time.Duration) {
 		ev.Fatal(fmt.Errorf("a write to the log has been stuck for %v: leaving, so that another server can lead", d))
@@ -202,6 +206,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 		ev.Fatal(fmt.Errorf("the log cannot be written any more: %w", err))
 	}
 	cfg.Store.OnEntry = n.ahead.note
+	cfg.Store.OnRead = n.rests.giveWay
 	var err error
 	if n.stores, err = store.Open(cfg.Store); err != nil {
 		return nil, err

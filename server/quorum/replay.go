@@ -43,6 +43,7 @@ func (n *Node) replay() error {
 			return err
 		}
 		if batch = append(batch, l); len(batch) == cap(batch) || i == index {
+			n.rests.giveWay()
 			n.fsm.Replay(batch)
 			batch = batch[:0]
 		}

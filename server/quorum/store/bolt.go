@@ -114,6 +114,7 @@ func (l *boltLog) verify(path string, v visitor) error {
 		if bad == nil && v.wants(index) {
 			v.f(&e)
 		}
+		v.read()
 		return nil
 	})
 	return errors.Join(err, bad)

@@ -148,6 +148,25 @@ func TestOnEntry(t *testing.T) {
 	}
 }
 
+// TestOnRead: while Open verifies a log there is a pause after every 64 KiB or so.
+func TestOnRead(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			cfg := testConfig(t, kind)
+			s := mustOpen(t, cfg)
+			fill(t, s, 1, 500, 4, 4000)
+			mustClose(t, s)
+			pauses, told, most, all := 0, 0, 0, 0
+			cfg.OnEntry = func(l *raft.Log) { told += len(l.Data); all += len(l.Data) }
+			cfg.OnRead = func() { pauses, most, told = pauses+1, max(most, told), 0 }
+			mustClose(t, mustOpen(t, cfg))
+			if most = max(most, told); most > 2*stepBytes || all != 500*4000 {
+				t.Errorf("%d pauses, %d bytes between two of them, %d in all", pauses, most, all)
+			}
+		})
+	}
+}
+
 // BenchmarkReadOn reads a log from its beginning to its end.
 func BenchmarkReadOn(b *testing.B) {
 	for _, size := range []int{100, 4096} {

@@ -68,6 +68,10 @@ type Config struct {
 	// snapshot, in their order, once the entry is verified. l is valid during the
 	// call. Nil: they are verified only.
 	OnEntry func(l *raft.Log)
+	// OnRead is called by Open between two pieces of the log that it reads, of 64 KiB
+	// or of an entry. It may block, and so keep Open from taking all of a processor.
+	// Nil: nothing.
+	OnRead func()
 
 	// segmentBytes is raft-wal's segment size. Default: its own, 64 MiB.
 	segmentBytes int
@@ -182,7 +186,7 @@ func open(cfg Config) (_ *Stores, err error) {
 	if s.stable, err = openStable(s.stablePath(), s.watch); err != nil {
 		return nil, err
 	}
-	entries := visitor{f: cfg.OnEntry}
+	entries := visitor{f: cfg.OnEntry, onRead: cfg.OnRead}
 	if s.snaps.newest != nil {
 		entries.behind = s.snaps.newest.Index
 	}

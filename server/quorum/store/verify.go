@@ -93,10 +93,18 @@ func verifyLog(dir string, table *segmentTable, v visitor, logger hclog.Logger) 
 }
 
 // visitor is told of the entries behind an index, in their order, while the log
-// is verified.
+// is verified, and how far that is.
 type visitor struct {
 	behind uint64
 	f      func(*raft.Log) // see Config.OnEntry; may be nil
+	onRead func()          // see Config.OnRead; may be nil
+}
+
+// read says that there is a pause between two pieces.
+func (v visitor) read() {
+	if v.onRead != nil {
+		v.onRead()
+	}
 }
 
 // wants says whether it is to be told of an entry.
@@ -233,6 +241,7 @@ func verifySegment(s *segmentScan, info types.SegmentInfo, v visitor) (content, 
 				return c, err
 			}
 			if more {
+				v.read()
 				continue
 			}
 		}
