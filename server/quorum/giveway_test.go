@@ -132,6 +132,9 @@ func TestStartGivesWay(t *testing.T) {
 		if s.node.rests.looked.IsZero() {
 			t.Errorf("server %d has verified its log without a look", i+1)
 		}
+		if s.node.snaps.began.IsZero() {
+			t.Errorf("server %d may take a snapshot at once, by count", i+1)
+		}
 		s.node.rests.delay = func() (time.Duration, bool) {
 			looks[i].Add(1)
 			return 0, true

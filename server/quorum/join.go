@@ -106,7 +106,7 @@ func (n *Node) startRaft(first bool) error {
 		}
 	}
 	scan := &scanned{logCache: logs, ahead: &n.ahead, next: n.ahead.first, beforeRead: n.beforeRead}
-	r, err := raft.NewRaft(conf, applier{n.fsm, n}, scan, n.stores.Stable, n.stores.Snapshots, n.trans)
+	r, err := raft.NewRaft(conf, applier{n.fsm, n}, scan, n.stores.Stable, sentSnapshots{n.stores.Snapshots, &n.trans.laggards}, n.trans)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}

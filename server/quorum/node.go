@@ -190,7 +190,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 		stop:    make(chan struct{}),
 		heardAt: time.Now(),
 	}
-	n.snaps.roll = mathrand.Float64()
+	n.snaps.roll, n.snaps.began = mathrand.Float64(), time.Now()
 	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
 	n.room.changed = make(chan struct{})
 	n.batch = newBatcher(n)

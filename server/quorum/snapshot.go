@@ -27,7 +27,8 @@ import (
 // (ZooKeeper: SyncRequestProcessor, randRoll).
 const (
 	leastLog = 64 << 20
-	// restBetween is after how long a snapshot by count alone may follow another.
+	// restBetween is after how long a snapshot by count alone may follow another, or
+	// the start, when there is other work.
 	restBetween = 10 * time.Second
 	// trailingBytes of log are kept behind a snapshot for followers that lag, or
 	// snapCount requests if that is less.
@@ -46,8 +47,9 @@ type snapshots struct {
 	size            atomic.Uint64 // of the newest one, in bytes
 	restored        atomic.Bool   // one was installed: count from here
 	requests, bytes uint64        // FSM.Work when the last one began
-	began           time.Time     // when it did
+	began           time.Time     // when it did; at first when the server started
 	roll            float64       // from 0 to 1, anew for each snapshot
+	mostKept        uint64        // entries that may stay in the log for laggards
 	reload          sync.Mutex
 	asked           asked
 }
@@ -111,6 +113,7 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 		due = due || bytes >= leastScarce && since >= restBetween || requests > 0 && since >= scarceRest
 	}
 	if s.running.Load() {
+		n.trail(r, r.ReloadableConfig().TrailingLogs) // for what has been logged since it began
 		return
 	}
 	waiting := s.asked.take()
@@ -134,10 +137,11 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	// As many entries stay as hold the trailing requests and bytes on average.
 	entries := max(r.AppliedIndex(), index+1) - index
 	trailing := min(uint64(n.cfg.SnapCount)*entries/max(requests, 1), trailingBytes*entries/max(bytes, 1))
+	s.mostKept = max(laggardBytes, 4*s.size.Load()) * entries / max(bytes, 1)
 	if room != RoomPlenty {
-		trailing = leastTrailing
+		trailing, s.mostKept = leastTrailing, 0
 	}
-	n.reload(r, func(c *raft.ReloadableConfig) { c.TrailingLogs = max(trailing, leastTrailing) })
+	n.trail(r, max(trailing, leastTrailing))
 
 	s.requests, s.bytes = s.requests+requests, s.bytes+bytes
 	s.running.Store(true)
@@ -158,6 +162,15 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 		n.noteSnapshot()
 		answer(waiting, err)
 	}()
+}
+
+// trail has Raft keep so many entries behind the snapshot under way, and those
+// that laggards need.
+func (n *Node) trail(r *raft.Raft, entries uint64) {
+	entries = max(entries, n.keptForLaggards(r, n.snaps.mostKept))
+	if r.ReloadableConfig().TrailingLogs != entries {
+		n.reload(r, func(c *raft.ReloadableConfig) { c.TrailingLogs = entries })
+	}
 }
 
 // due says whether so many requests, and bytes of log, since the last snapshot

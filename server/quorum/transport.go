@@ -36,6 +36,7 @@ type transport struct {
 	hasRoom   func() bool
 	awaitRoom func(done <-chan struct{}) bool
 
+	laggards  laggards
 	logged    atomic.Uint64               // the last entry that this leader has logged
 	mu        sync.Mutex                  // of who changes appenders
 	appenders atomic.Pointer[[]*appender] // that are open; the slice is never changed
@@ -100,10 +101,14 @@ func (l *streamLayer) transport(m *metrics.Metrics) *transport {
 	return t
 }
 
-// InstallSnapshot implements raft.Transport.
+// InstallSnapshot implements raft.Transport. It returns when the follower has
+// restored the snapshot.
 func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest,
 	resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	t.metrics.SyncsBySnapshot.Inc()
+	t.laggards.needs(id, args.LastLogIndex+1, true)
+	t.laggards.caughtUp(unnamed)
+	defer t.laggards.needs(id, args.LastLogIndex+1, false)
 	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
 }
 
@@ -184,6 +189,9 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 	start, logged := time.Now(), t.logged.Load()
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
 	if err == nil && resp.Success {
+		if len(args.Entries) > 0 {
+			t.laggards.needs(id, args.PrevLogEntry+uint64(len(args.Entries))+1, false)
+		}
 		t.giveWay(time.Since(start), uint64(len(args.Entries)), t.logged.Load()-logged)
 	}
 	return err
@@ -196,6 +204,7 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, _ raft.ServerAddress
 		return nil, err
 	}
 	t.metrics.SyncsByLog.Inc() // Raft asks for it once a follower is near the end of the log
+	t.laggards.caughtUp(id)
 	p := newAppender(t, id)
 	if conn, err = t.layer.keep(conn, p.readAnswers); err != nil {
 		return nil, err
