@@ -71,6 +71,7 @@ type appender struct {
 	since    time.Time
 	times    []time.Time    // when each of those that have none went out
 	early    []earlyMessage // those that Raft has not asked for, oldest at first
+	keptUp   bool           // there was one
 	waiting  []*appendRequest
 	answer   raft.AppendEntriesResponse // the newest; once it is a refusal, it stays
 	refused  bool
@@ -244,6 +245,10 @@ func (p *appender) sendEarly(entries []*raft.Log, commit uint64, shared *earlyFr
 	}
 	if p.sendLocked(shared.frame, commit, entries) == nil {
 		p.early = append(p.early, earlyMessage{p.messages, p.sent})
+		if !p.keptUp {
+			p.keptUp = true
+			p.t.laggards.caughtUp(p.id)
+		}
 	}
 }
 

@@ -66,8 +66,11 @@ type rests struct {
 	mu     sync.Mutex
 	looked time.Time
 	waited time.Duration // what delay said then
+	left   time.Duration // of all rests
 	count  int
 	total  time.Duration
+
+	told sync.Once
 }
 
 // giveWay is called between two pieces of work, and may rest. Calls at the same
@@ -84,13 +87,18 @@ func (s *rests) giveWay() {
 		return
 	}
 	waited, known := s.delay()
-	rest := min(waitFactor*(waited-s.waited), maxWaitRest)
+	if !known {
+		return
+	}
+	// It is the sum of several threads, and has grown since the last rest began.
+	rest := min(waitFactor*min(waited-s.waited, age), maxWaitRest, s.left)
 	s.looked, s.waited = now, waited
-	if !known || age > lookStale || rest <= 0 {
+	if age > lookStale || rest <= 0 {
 		return
 	}
 	time.Sleep(rest)
 	s.looked = time.Now()
+	s.left -= rest
 	s.count++
 	s.total += rest
 }
@@ -102,17 +110,26 @@ func (s *rests) spent() (count int, total time.Duration) {
 	return s.count, s.total
 }
 
+// bound has all rests from now on take so long in all.
+func (s *rests) bound(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = d
+}
+
 // beforeRead gives way before Raft reads an entry that the log held when the server
 // started. A leader does not: its clients wait for what it has to apply.
 func (n *Node) beforeRead(index uint64) {
-	switch r := n.raft.Load(); {
-	case r == nil || r.State() == raft.Leader:
+	if r := n.raft.Load(); r == nil || n.gone.Load() || r.State() == raft.Leader {
 		return
-	case index < n.ahead.until:
+	}
+	if index < n.ahead.until {
 		n.rests.giveWay()
-	default:
+		return
+	}
+	n.rests.told.Do(func() {
 		if count, total := n.rests.spent(); count > 0 {
 			n.log.Info("gave way to others on this machine while it started", "rests", count, "duration", total)
 		}
-	}
+	})
 }

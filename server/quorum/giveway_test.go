@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"zooraft/server/quorum/store"
 )
 
@@ -61,13 +63,14 @@ func TestRests(t *testing.T) {
 		{"processors are idle", []time.Duration{0, 0, 0}, true, 0},
 		{"others had them", []time.Duration{time.Millisecond, 3 * time.Millisecond}, true, 8 * time.Millisecond},
 		{"now and then", []time.Duration{0, time.Millisecond, 0}, true, 2 * time.Millisecond},
-		{"for long", []time.Duration{time.Second, time.Second}, true, 2 * maxWaitRest},
+		{"for long, or several threads", []time.Duration{time.Second, time.Second}, true, 2 * waitFactor * step},
+		{"for longer than it may rest in all", []time.Duration{time.Second, time.Second, time.Second, time.Second}, true, 3 * waitFactor * step},
 		{"a thread has ended, which takes its share along", []time.Duration{-time.Second, time.Millisecond}, true, 2 * time.Millisecond},
 		{"the kernel does not tell", []time.Duration{time.Second}, false, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			waited := time.Hour // before it started
-			s := rests{delay: func() (time.Duration, bool) { return waited, c.known }}
+			s := rests{delay: func() (time.Duration, bool) { return waited, c.known }, left: 3 * waitFactor * step}
 			s.giveWay()
 			began := time.Now()
 			for _, w := range c.waits {
@@ -113,51 +116,55 @@ func TestRunDelay(t *testing.T) {
 }
 
 // TestStartGivesWay: a follower gives way before it reads the log that it started
-// with, a leader and a server without others do not.
+// with. A leader and a server without others do not.
 func TestStartGivesWay(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
 	startAll(t, all)
-	create := all[0].session(1)
+	leader := leaderOf(t, all)
+	create := leader.session(1)
 	for range 20 {
-		all[0].do(create("/a"))
+		leader.do(create("/a"))
 	}
-	for _, s := range all {
-		if err := s.node.Close(); err != nil {
-			t.Fatal(err)
-		}
+	follower := all[0]
+	if follower == leader {
+		follower = all[1]
 	}
-	looks := make([]atomic.Int32, len(all))
-	for i, s := range all {
-		s.open()
-		if s.node.rests.looked.IsZero() {
-			t.Errorf("server %d has verified its log without a look", i+1)
-		}
-		if s.node.snaps.began.IsZero() {
-			t.Errorf("server %d may take a snapshot at once, by count", i+1)
-		}
-		s.node.rests.delay = func() (time.Duration, bool) {
-			looks[i].Add(1)
-			return 0, true
-		}
+	var looks atomic.Int32
+	looking := func() (time.Duration, bool) { return time.Duration(looks.Add(1)), true }
+	if err := follower.node.Close(); err != nil {
+		t.Fatal(err)
 	}
-	for _, s := range all {
-		s.node.Start()
+	follower.open()
+	if follower.node.rests.looked.IsZero() {
+		t.Error("it has verified its log without a look")
 	}
-	for _, s := range all {
-		await(t, s.serving, "service")
+	follower.node.rests.looked = time.Time{}
+	follower.node.rests.delay = looking
+	follower.node.Start()
+	await(t, follower.serving, "service")
+	if looks.Load() == 0 {
+		t.Error("it has read its log without a look")
 	}
-	for i, s := range all {
-		leads := s.node.leadTerm.Load() > 0
-		if !leads && looks[i].Load() == 0 {
-			t.Errorf("server %d, a follower, has read its log without a look", i+1)
-		}
-		s.node.rests.mu.Lock()
-		looks[i].Store(0)
-		s.node.rests.looked = time.Time{}
-		s.node.rests.mu.Unlock()
-		if s.node.beforeRead(1); (looks[i].Load() == 0) != leads {
-			t.Errorf("server %d leads: %v; looked %d times", i+1, leads, looks[i].Load())
-		}
+
+	// As a leader it does not.
+	n := follower.node
+	look := func() bool {
+		n.rests.mu.Lock()
+		n.rests.looked = time.Time{}
+		n.rests.mu.Unlock()
+		before := looks.Load()
+		n.beforeRead(1)
+		return looks.Load() > before
+	}
+	if !look() {
+		t.Error("a follower did not look")
+	}
+	if err := leader.node.raft.Load().LeadershipTransferToServer(serverID(n.cfg.SID), n.trans.LocalAddr()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it leads", func() bool { return n.raft.Load().State() == raft.Leader })
+	if looked := look(); looked && n.raft.Load().State() == raft.Leader {
+		t.Error("a leader looked")
 	}
 
 	alone := newStandalone(t)

@@ -105,6 +105,9 @@ func (n *Node) startRaft(first bool) error {
 			return fmt.Errorf("write the first configuration: %w", err)
 		}
 	}
+	// Raft reads what there is to apply before it answers the leader, which others may
+	// leave without a majority meanwhile.
+	n.rests.bound(n.cfg.Heartbeat / 2)
 	scan := &scanned{logCache: logs, ahead: &n.ahead, next: n.ahead.first, beforeRead: n.beforeRead}
 	r, err := raft.NewRaft(conf, applier{n.fsm, n}, scan, n.stores.Stable, sentSnapshots{n.stores.Snapshots, &n.trans.laggards}, n.trans)
 	if err != nil {

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,10 +16,14 @@ import (
 // need who are catching up.
 const (
 	// laggardRest is after how long without any progress nothing is kept for a
-	// follower any more.
-	laggardRest = time.Minute
+	// follower any more. It may be restoring a large snapshot.
+	laggardRest = 5 * time.Minute
+	// openedRest is how long the log behind a snapshot is kept that Raft has opened to
+	// send it, and verifies before it does.
+	openedRest = 10 * time.Second
 	// laggardBytes of log are kept for them at most, or four times the snapshot if
-	// that is more: to send a snapshot instead is less then.
+	// that is more: to send a snapshot instead is less then. And no more than a quarter
+	// of what is free on the disk.
 	laggardBytes = 1 << 30
 	// laggardSlack is how many entries more are kept, for what is logged until Raft
 	// cuts the log.
@@ -33,20 +38,18 @@ type laggards struct {
 }
 
 type laggard struct {
-	next uint64    // what it needs next
-	at   time.Time // when that was found out
-	busy bool      // a message is on its way that may take long
+	next  uint64 // what it needs next
+	until time.Time
 }
 
-// needs notes what a follower needs next; busy says that it is taking in what is
-// before that, until needs is called again.
-func (l *laggards) needs(id raft.ServerID, next uint64, busy bool) {
+// needs notes what a follower needs next, for so long or until it is called again.
+func (l *laggards) needs(id raft.ServerID, next uint64, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
 		l.all = make(map[raft.ServerID]laggard)
 	}
-	l.all[id] = laggard{next, time.Now(), busy}
+	l.all[id] = laggard{next, time.Now().Add(d)}
 }
 
 // caughtUp forgets a follower.
@@ -56,24 +59,36 @@ func (l *laggards) caughtUp(id raft.ServerID) {
 	delete(l.all, id)
 }
 
-// least is the first entry that one of them needs, false if none needs any.
-func (l *laggards) least() (next uint64, ok bool) {
+// least is the first entry from floor on that one of them needs, false if none needs
+// any.
+func (l *laggards) least(floor uint64) (next uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, g := range l.all {
 		switch {
-		case !g.busy && time.Since(g.at) > laggardRest:
+		case time.Now().After(g.until):
 			delete(l.all, id)
-		case !ok || g.next < next:
+		case g.next >= floor && (!ok || g.next < next):
 			next, ok = g.next, true
 		}
 	}
 	return next, ok
 }
 
-// unnamed is a follower to whom a snapshot is about to be sent: Raft opens it first,
-// which takes as long as to verify it.
-const unnamed raft.ServerID = ""
+// transfer is a snapshot on its way to a follower. What is behind it is needed once
+// the follower takes some of it: to one that is down Raft tries to send it all
+// the time.
+type transfer struct {
+	io.Reader
+	laggards *laggards
+	id       raft.ServerID
+	next     uint64
+}
+
+func (t transfer) Read(b []byte) (int, error) {
+	t.laggards.needs(t.id, t.next, laggardRest)
+	return t.Reader.Read(b)
+}
 
 // sentSnapshots are the snapshots as Raft sees them, who opens one to send it.
 type sentSnapshots struct {
@@ -83,23 +98,25 @@ type sentSnapshots struct {
 
 // Open implements raft.SnapshotStore.
 func (s sentSnapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	if list, err := s.List(); err == nil && len(list) > 0 && list[0].ID == id {
-		s.laggards.needs(unnamed, list[0].Index+1, false)
+	list, err := s.List()
+	if i := slices.IndexFunc(list, func(m *raft.SnapshotMeta) bool { return m.ID == id }); err == nil && i >= 0 {
+		s.laggards.needs(raft.ServerID("snapshot "+id), list[i].Index+1, openedRest)
 	}
 	return s.SnapshotStore.Open(id)
 }
 
 // keptForLaggards is how many entries at the end of the log stay for followers that
-// catch up, of most that may.
-func (n *Node) keptForLaggards(r *raft.Raft, most uint64) uint64 {
-	next, ok := n.trans.laggards.least()
+// catch up, of most that may: have, if those are enough.
+func (n *Node) keptForLaggards(r *raft.Raft, most, have uint64) uint64 {
 	last := r.LastIndex()
+	next, ok := n.trans.laggards.least(last + 2 - min(last+2, most))
 	if !ok || next > last || r.State() != raft.Leader {
-		return 0
+		return have
 	}
 	// The follower's log ends before next, with what Raft compares first.
-	if kept := last - next + 2 + laggardSlack; kept <= most {
-		return kept
+	needed := last - next + 2
+	if needed+laggardSlack/2 <= have {
+		return have
 	}
-	return 0
+	return max(have, min(needed+laggardSlack, most))
 }

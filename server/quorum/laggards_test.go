@@ -16,53 +16,51 @@ import (
 func TestLaggards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l laggards
-		check := func(want uint64) {
+		check := func(floor, want uint64) {
 			t.Helper()
-			if next, ok := l.least(); next != want || ok != (want > 0) {
+			if next, ok := l.least(floor); next != want || ok != (want > 0) {
 				t.Errorf("needed from %d on (%v), want %d", next, ok, want)
 			}
 		}
-		check(0)
-		l.needs("1", 70, true)
-		l.needs("2", 50, false)
-		check(50)
-		time.Sleep(laggardRest)
-		check(50)
+		check(0, 0)
+		l.needs("1", 70, 2*time.Minute)
+		l.needs("2", 50, time.Minute)
+		check(0, 50)
+		check(50, 50)
+		check(51, 70) // one that is too far behind does not stand in the way of others
+		check(71, 0)
+		time.Sleep(time.Minute)
+		check(0, 50)
 		time.Sleep(time.Nanosecond)
-		check(70) // which is busy
-		time.Sleep(time.Hour)
-		check(70)
-		l.needs("1", 90, false)
-		l.needs("2", 95, false)
-		check(90)
+		check(0, 70)
+		l.needs("1", 90, time.Minute)
+		l.needs("2", 95, time.Hour)
+		check(0, 90)
 		l.caughtUp("1")
-		check(95)
-		l.caughtUp("2")
-		check(0)
+		check(0, 95)
+		time.Sleep(time.Hour + 1)
+		check(0, 0)
 	})
 }
 
 // TestLaggardsOfTransport: what a follower needs is known while it gets a snapshot, and
-// with each message by which it catches up, until its stream opens.
+// with each message by which it catches up.
 func TestLaggardsOfTransport(t *testing.T) {
 	a, b := transports(t)
 	l := &a.trans.laggards
-	check := func(when string, next uint64, busy bool) {
+	check := func(when string, want uint64) {
 		t.Helper()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if g := l.all["2"]; g.next != next || g.busy != busy || len(l.all) != 1 {
-			t.Errorf("%s: %+v, want %d, busy: %v", when, l.all, next, busy)
+		if next, ok := l.least(0); next != want || !ok {
+			t.Errorf("%s: from %d on (%v), want %d", when, next, ok, want)
 		}
 	}
 	answered := make(chan error, 1)
-	l.needs(unnamed, 41, false)
 	go func() {
 		req := raft.InstallSnapshotRequest{RPCHeader: header(a), LastLogIndex: 40, Size: 3}
 		answered <- a.trans.InstallSnapshot("2", b.trans.LocalAddr(), &req, &raft.InstallSnapshotResponse{}, strings.NewReader("abc"))
 	}()
 	rpc := await(t, b.trans.Consumer(), "snapshot")
-	check("while a snapshot is installed", 41, true)
+	check("while a snapshot is installed", 41)
 	if _, err := io.Copy(io.Discard, rpc.Reader); err != nil {
 		t.Error(err)
 	}
@@ -70,7 +68,7 @@ func TestLaggardsOfTransport(t *testing.T) {
 	if err := await(t, answered, "answer"); err != nil {
 		t.Error(err)
 	}
-	check("when it is", 41, false)
+	check("when it is", 41)
 
 	for _, c := range []struct {
 		prev    uint64
@@ -90,16 +88,7 @@ func TestLaggardsOfTransport(t *testing.T) {
 		if err := await(t, answered, "answer"); err != nil {
 			t.Error(err)
 		}
-		check(fmt.Sprintf("after %d entries, taken: %v", c.entries, c.success), c.next, false)
-	}
-
-	p, err := a.trans.AppendEntriesPipeline("2", b.trans.LocalAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	if next, ok := l.least(); ok {
-		t.Errorf("%d is needed, of one that has caught up", next)
+		check(fmt.Sprintf("after %d entries, taken: %v", c.entries, c.success), c.next)
 	}
 }
 
@@ -146,23 +135,38 @@ func TestKeptForLaggards(t *testing.T) {
 		t.Fatal(err)
 	}
 	state.Close()
-	if next, _ := n.trans.laggards.least(); next != meta.Index+1 {
+	if next, _ := n.trans.laggards.least(0); next != meta.Index+1 {
 		t.Errorf("a snapshot of index %d was opened; needed from %d on", meta.Index, next)
 	}
 	if first := firstAfter(many); first > meta.Index {
 		t.Errorf("a follower gets a snapshot of index %d; the log begins with %d", meta.Index, first)
 	}
-	if kept := n.keptForLaggards(r, laggardSlack); kept != 0 {
-		t.Errorf("%d entries are kept, of more than may be", kept)
-	}
-	for _, s := range all {
-		s.node.trans.laggards.needs("9", 1, true)
-		if kept := s.node.keptForLaggards(s.node.raft.Load(), 1<<20); (kept > 0) != (s == leader) {
-			t.Errorf("server %d keeps %d entries; the leader is %d", s.cfg.SID, kept, leader.cfg.SID)
+	last := r.LastIndex()
+	for _, c := range []struct{ next, most, have, want uint64 }{
+		{last, 1 << 20, 70, 2 + laggardSlack},
+		{last - 100, 1 << 20, 70, 102 + laggardSlack},
+		{last - 100, 200, 70, 200},
+		{last - 100, 101, 70, 70}, // it needs more than may be kept
+		{last - 100, 0, 70, 70},
+		{last - 100, 1 << 20, 102 + laggardSlack/2, 102 + laggardSlack/2}, // enough for now
+		{last - 100, 1 << 20, 101 + laggardSlack/2, 102 + laggardSlack},
+	} {
+		for _, s := range all {
+			want := c.have
+			if s == leader {
+				want = c.want
+			}
+			l := &s.node.trans.laggards
+			l.mu.Lock()
+			clear(l.all)
+			l.mu.Unlock()
+			l.needs("9", c.next, time.Hour)
+			if kept := s.node.keptForLaggards(s.node.raft.Load(), c.most, c.have); kept != want {
+				t.Errorf("server %d keeps %d entries of %+v, want %d; the leader is %d", s.cfg.SID, kept, c, want, leader.cfg.SID)
+			}
+			l.caughtUp("9")
 		}
-		s.node.trans.laggards.caughtUp("9")
 	}
-	n.trans.laggards.caughtUp(unnamed)
 	if first := firstAfter(many); first <= meta.Index {
 		t.Errorf("nobody needs it, and the log begins with %d", first)
 	}
@@ -184,10 +188,16 @@ func TestKeptForLaggards(t *testing.T) {
 	until(t, "the follower has what the leader has", func() bool {
 		return follower.node.applied.Load() == n.applied.Load() && follower.fsm.Digest() == leader.fsm.Digest()
 	})
-	if got := n.cfg.Metrics.SyncsBySnapshot.Value() - before; got != 1 {
-		t.Errorf("%d snapshots were sent, want 1", got)
+	if got := n.cfg.Metrics.SyncsBySnapshot.Value() - before; got == 0 {
+		t.Error("it did not take a snapshot")
 	}
-	until(t, "nobody lags", func() bool { _, ok := n.trans.laggards.least(); return !ok })
+	until(t, "it is known to have caught up", func() bool {
+		leader.do(create("/a"))
+		n.trans.laggards.mu.Lock()
+		defer n.trans.laggards.mu.Unlock()
+		_, lags := n.trans.laggards.all[serverID(follower.cfg.SID)]
+		return !lags
+	})
 }
 
 var _ raft.SnapshotStore = sentSnapshots{}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	mathrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -190,13 +191,14 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 		stop:    make(chan struct{}),
 		heardAt: time.Now(),
 	}
-	n.snaps.roll, n.snaps.began = mathrand.Float64(), time.Now()
+	n.snaps.roll = mathrand.Float64()
 	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
 	n.room.changed = make(chan struct{})
 	n.batch = newBatcher(n)
 	n.election.init(n)
 	if !n.standalone() {
 		n.rests.delay = runDelay
+		n.rests.bound(math.MaxInt64)
 	}
 
 	cfg.Store.OnStall = func(d time.Duration) {
@@ -299,6 +301,7 @@ func (n *Node) run() {
 	n.mu.Lock()
 	n.heardAt = time.Now() // what took its time until here is no silence
 	n.mu.Unlock()
+	n.snaps.started = time.Now()
 	n.election.begin()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

@@ -41,9 +41,9 @@ func runDelay() (time.Duration, bool) {
 			continue
 		}
 		if fields := bytes.Fields(buf[:n]); len(fields) > 1 {
-			if ns, err := strconv.ParseInt(string(fields[1]), 10, 64); err == nil {
-				sum, ok = sum+time.Duration(ns), true
-			}
+			ns, err := strconv.ParseInt(string(fields[1]), 10, 64)
+			sum += time.Duration(ns)
+			ok = ok || err == nil && string(fields[0]) != "0" // it has run for some time, if that is counted
 		}
 	}
 	return sum, ok

@@ -47,9 +47,11 @@ type snapshots struct {
 	size            atomic.Uint64 // of the newest one, in bytes
 	restored        atomic.Bool   // one was installed: count from here
 	requests, bytes uint64        // FSM.Work when the last one began
-	began           time.Time     // when it did; at first when the server started
+	began           time.Time     // when it did
 	roll            float64       // from 0 to 1, anew for each snapshot
+	started         time.Time     // when the server did
 	mostKept        uint64        // entries that may stay in the log for laggards
+	perEntry        uint64        // bytes of an entry, as mostKept counts
 	reload          sync.Mutex
 	asked           asked
 }
@@ -108,12 +110,17 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	requests, bytes = requests-s.requests, bytes-s.bytes
 	since := time.Since(s.began)
 	room, data, log := n.Space()
-	due := s.due(requests, bytes, n.cfg.SnapCount, since)
+	due := s.due(requests, bytes, n.cfg.SnapCount, min(since, time.Since(s.started)))
 	if room != RoomPlenty {
 		due = due || bytes >= leastScarce && since >= restBetween || requests > 0 && since >= scarceRest
 	}
 	if s.running.Load() {
-		n.trail(r, r.ReloadableConfig().TrailingLogs) // for what has been logged since it began
+		// What has been logged since it began is more to keep, or too much for the disk.
+		trailing := r.ReloadableConfig().TrailingLogs
+		if room != RoomPlenty {
+			trailing, s.mostKept = leastTrailing, 0
+		}
+		n.trail(r, trailing)
 		return
 	}
 	waiting := s.asked.take()
@@ -137,7 +144,8 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	// As many entries stay as hold the trailing requests and bytes on average.
 	entries := max(r.AppliedIndex(), index+1) - index
 	trailing := min(uint64(n.cfg.SnapCount)*entries/max(requests, 1), trailingBytes*entries/max(bytes, 1))
-	s.mostKept = max(laggardBytes, 4*s.size.Load()) * entries / max(bytes, 1)
+	s.perEntry = max(bytes/entries, s.perEntry/2, 1) // what is kept is older than a moment with small ones
+	s.mostKept = min(max(laggardBytes, 4*s.size.Load()), log.Free/4) / s.perEntry
 	if room != RoomPlenty {
 		trailing, s.mostKept = leastTrailing, 0
 	}
@@ -167,7 +175,7 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 // trail has Raft keep so many entries behind the snapshot under way, and those
 // that laggards need.
 func (n *Node) trail(r *raft.Raft, entries uint64) {
-	entries = max(entries, n.keptForLaggards(r, n.snaps.mostKept))
+	entries = n.keptForLaggards(r, n.snaps.mostKept, entries)
 	if r.ReloadableConfig().TrailingLogs != entries {
 		n.reload(r, func(c *raft.ReloadableConfig) { c.TrailingLogs = entries })
 	}

@@ -106,10 +106,7 @@ func (l *streamLayer) transport(m *metrics.Metrics) *transport {
 func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest,
 	resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	t.metrics.SyncsBySnapshot.Inc()
-	t.laggards.needs(id, args.LastLogIndex+1, true)
-	t.laggards.caughtUp(unnamed)
-	defer t.laggards.needs(id, args.LastLogIndex+1, false)
-	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
+	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, transfer{data, &t.laggards, id, args.LastLogIndex + 1})
 }
 
 // relay passes on what comes by the stock transport.
@@ -190,7 +187,7 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
 	if err == nil && resp.Success {
 		if len(args.Entries) > 0 {
-			t.laggards.needs(id, args.PrevLogEntry+uint64(len(args.Entries))+1, false)
+			t.laggards.needs(id, args.PrevLogEntry+uint64(len(args.Entries))+1, laggardRest)
 		}
 		t.giveWay(time.Since(start), uint64(len(args.Entries)), t.logged.Load()-logged)
 	}
@@ -204,7 +201,6 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, _ raft.ServerAddress
 		return nil, err
 	}
 	t.metrics.SyncsByLog.Inc() // Raft asks for it once a follower is near the end of the log
-	t.laggards.caughtUp(id)
 	p := newAppender(t, id)
 	if conn, err = t.layer.keep(conn, p.readAnswers); err != nil {
 		return nil, err
