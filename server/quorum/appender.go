@@ -247,7 +247,7 @@ func (p *appender) sendEarly(entries []*raft.Log, commit uint64, shared *earlyFr
 		p.early = append(p.early, earlyMessage{p.messages, p.sent})
 		if !p.keptUp {
 			p.keptUp = true
-			p.t.laggards.caughtUp(p.id)
+			p.t.laggards.forget(p.id)
 		}
 	}
 }
@@ -373,6 +373,7 @@ func (p *appender) Consumer() <-chan raft.AppendFuture { return p.done }
 func (p *appender) Close() error {
 	p.once.Do(func() {
 		p.t.forget(p)
+		p.t.laggards.forget(p.id)
 		close(p.closed)
 		p.out.Close()
 	})

@@ -52,8 +52,8 @@ func (l *laggards) needs(id raft.ServerID, next uint64, d time.Duration) {
 	l.all[id] = laggard{next, time.Now().Add(d)}
 }
 
-// caughtUp forgets a follower.
-func (l *laggards) caughtUp(id raft.ServerID) {
+// forget is called when a follower keeps up, or is not there any more.
+func (l *laggards) forget(id raft.ServerID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.all, id)

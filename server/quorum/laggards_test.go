@@ -36,7 +36,7 @@ func TestLaggards(t *testing.T) {
 		l.needs("1", 90, time.Minute)
 		l.needs("2", 95, time.Hour)
 		check(0, 90)
-		l.caughtUp("1")
+		l.forget("1")
 		check(0, 95)
 		time.Sleep(time.Hour + 1)
 		check(0, 0)
@@ -90,6 +90,26 @@ func TestLaggardsOfTransport(t *testing.T) {
 		}
 		check(fmt.Sprintf("after %d entries, taken: %v", c.entries, c.success), c.next)
 	}
+
+	gone := func(when string) {
+		t.Helper()
+		if next, ok := l.least(0); ok {
+			t.Errorf("%s: %d is needed, by nobody", when, next)
+		}
+		l.needs("2", 44, time.Hour)
+	}
+	p, err := a.trans.AppendEntriesPipeline("2", b.trans.LocalAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("as its stream opens", 44)
+	p.Close()
+	gone("its stream has ended")
+	b.trans.Close()
+	if err := a.trans.AppendEntries("2", b.trans.LocalAddr(), &raft.AppendEntriesRequest{RPCHeader: header(a)}, new(raft.AppendEntriesResponse)); err == nil {
+		t.Error("entries went to nobody")
+	}
+	gone("its connection is broken")
 }
 
 // TestKeptForLaggards: what a follower needs next stays in the log through the leader's
@@ -164,7 +184,7 @@ func TestKeptForLaggards(t *testing.T) {
 			if kept := s.node.keptForLaggards(s.node.raft.Load(), c.most, c.have); kept != want {
 				t.Errorf("server %d keeps %d entries of %+v, want %d; the leader is %d", s.cfg.SID, kept, c, want, leader.cfg.SID)
 			}
-			l.caughtUp("9")
+			l.forget("9")
 		}
 	}
 	if first := firstAfter(many); first <= meta.Index {

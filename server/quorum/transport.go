@@ -185,6 +185,9 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 	args.Entries = args.Entries[:fitting(args.Entries)]
 	start, logged := time.Now(), t.logged.Load()
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
+	if broken(err) {
+		t.laggards.forget(id)
+	}
 	if err == nil && resp.Success {
 		if len(args.Entries) > 0 {
 			t.laggards.needs(id, args.PrevLogEntry+uint64(len(args.Entries))+1, laggardRest)
