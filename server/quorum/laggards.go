@@ -21,10 +21,10 @@ const (
 	// openedRest is how long the log behind a snapshot is kept that Raft has opened to
 	// send it, and verifies before it does.
 	openedRest = 10 * time.Second
-	// laggardBytes of log are kept for them at most, or four times the snapshot if
-	// that is more: to send a snapshot instead is less then. And no more than a quarter
-	// of what is free on the disk.
-	laggardBytes = 1 << 30
+	// laggardSnapshots is how many times as large as the snapshot the log may be that is
+	// kept for them, or trailingBytes if that is more: to send another snapshot is less
+	// then. And no larger than a quarter of what is free on the disk.
+	laggardSnapshots = 4
 	// laggardSlack is how many entries more are kept, for what is logged until Raft
 	// cuts the log.
 	laggardSlack = 4096

@@ -145,7 +145,7 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	entries := max(r.AppliedIndex(), index+1) - index
 	trailing := min(uint64(n.cfg.SnapCount)*entries/max(requests, 1), trailingBytes*entries/max(bytes, 1))
 	s.perEntry = max(bytes/entries, s.perEntry/2, 1) // what is kept is older than a moment with small ones
-	s.mostKept = min(max(laggardBytes, 4*s.size.Load()), log.Free/4) / s.perEntry
+	s.mostKept = min(max(trailingBytes, laggardSnapshots*s.size.Load()), log.Free/4) / s.perEntry
 	if room != RoomPlenty {
 		trailing, s.mostKept = leastTrailing, 0
 	}
