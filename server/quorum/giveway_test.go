@@ -125,10 +125,7 @@ func TestStartGivesWay(t *testing.T) {
 	for range 20 {
 		leader.do(create("/a"))
 	}
-	follower := all[0]
-	if follower == leader {
-		follower = all[1]
-	}
+	follower := all[leader.cfg.SID%3]
 	var looks atomic.Int32
 	looking := func() (time.Duration, bool) { return time.Duration(looks.Add(1)), true }
 	if err := follower.node.Close(); err != nil {

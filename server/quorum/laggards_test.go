@@ -192,12 +192,7 @@ func TestKeptForLaggards(t *testing.T) {
 	}
 
 	// A follower that has missed what the log has no more.
-	var follower *testServer
-	for _, s := range all {
-		if s != leader {
-			follower = s
-		}
-	}
+	follower := all[leader.cfg.SID%3]
 	if err := follower.node.Close(); err != nil {
 		t.Fatal(err)
 	}

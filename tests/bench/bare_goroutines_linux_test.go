@@ -210,36 +210,32 @@ func bareByGoroutines(t *testing.T, what string, n int, client func(addr string,
 		go io.Copy(io.Discard, out)
 		servers, addrs = append(servers, cmd), append(addrs, addr)
 	}
+	b := newBare()
 	var stop atomic.Bool
-	var done atomic.Int64
 	var wg sync.WaitGroup
 	before := cpuOf(t)
 	for i := range n {
 		wg.Go(func() {
-			if err := client(addrs[i%len(addrs)], &stop, &done); err != nil {
+			if err := client(addrs[i%len(addrs)], &stop, &b.done); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	time.Sleep(bareFor)
-	ops := done.Load()
-	generator := cpuOf(t) - before
+	done := b.done.Load()
+	b.generators.Store(int64(cpuOf(t) - before))
 	stop.Store(true)
 	if what == bareComings {
 		wg.Wait() // those that watch end with their servers
 	}
-	var ours time.Duration
 	for _, s := range servers {
 		s.Process.Kill()
 		s.Wait()
-		ours += s.ProcessState.UserTime() + s.ProcessState.SystemTime()
+		b.servers.Add(int64(s.ProcessState.UserTime() + s.ProcessState.SystemTime()))
 	}
 	wg.Wait()
-	if ops == 0 {
-		t.Fatal("nothing was done")
-	}
-	us := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(ops) }
-	t.Logf("%.0f/s, servers %.1f us of CPU each, generator %.1f", float64(ops)/bareFor.Seconds(), us(ours), us(generator))
+	b.done.Store(done) // without those that came after the time
+	b.report(t)
 }
 
 // cpuOf is the processor time of this process.
