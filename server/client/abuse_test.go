@@ -202,6 +202,72 @@ func TestEventsNobodyReads(t *testing.T) {
 	f.logs(causeSlowReader.text)
 }
 
+// Replies, however many, do not count for events: one event behind them costs
+// nobody the connection.
+func TestEventBehindReplies(t *testing.T) {
+	f := start(t, func(c *Config) { c.MaxOutboxBytes = 64 << 10 })
+	lazy, busy := f.connect(), f.connect()
+	lazy.nc.(*net.TCPConn).SetReadBuffer(64 << 10)
+	lazy.mustCall(1, protocol.OpCreate, create("/a", strings.Repeat("x", 1<<20-1000)))
+	const n = 8
+	for i := range int32(n) {
+		lazy.send(i+2, protocol.OpGetData, &protocol.PathWatchRequest{Path: "/a", Watch: true})
+	}
+	eventually(t, "replies wait", func() bool {
+		f.s.mu.Lock()
+		defer f.s.mu.Unlock()
+		for c := range f.s.conns {
+			if c.out.size.Load() >= softOutboxBytes {
+				return true
+			}
+		}
+		return false
+	})
+	busy.mustCall(1, protocol.OpSetData, &protocol.SetDataRequest{Path: "/a", Version: -1})
+	for events, replies := 0, 0; events < 1 || replies < n; {
+		if h, _ := lazy.reply(); h.Xid == protocol.XidNotification {
+			events++
+		} else {
+			replies++
+		}
+	}
+	lazy.mustCall(n+2, protocol.OpExists, get("/"))
+}
+
+// A client that takes its replies slowly, and whose pings cannot be read meanwhile,
+// is alive; one that takes nothing is not.
+func TestSlowReaderIsAlive(t *testing.T) {
+	f := start(t, func(c *Config) {
+		c.MinSessionTimeout, c.MaxSessionTimeout = 1500*time.Millisecond, 1500*time.Millisecond
+	})
+	p := f.connect()
+	p.nc.(*net.TCPConn).SetReadBuffer(64 << 10)
+	p.mustCall(1, protocol.OpCreate, create("/a", strings.Repeat("x", 1<<20-1000)))
+	const n = 16
+	for i := range int32(n) {
+		p.send(i+2, protocol.OpGetData, get("/a"))
+	}
+	eventually(t, "its requests wait", func() bool {
+		before := f.b.touches(p.session)
+		p.nc.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		p.nc.Read(make([]byte, 1<<10))
+		return before == f.b.touches(p.session)
+	})
+	begin := f.b.touches(p.session)
+	buf := make([]byte, 32<<10)
+	for until := time.Now().Add(3 * time.Second); time.Now().Before(until); {
+		p.nc.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := p.nc.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond) // a slow line
+	}
+	if got := f.b.touches(p.session) - begin; got < 3 {
+		t.Errorf("marked %d times in two timeouts", got)
+	}
+	eventually(t, "connection gone", func() bool { return f.s.Stats().Connections == 0 })
+}
+
 // A client that takes nothing at all loses its connection after its timeout.
 func TestStuckWriter(t *testing.T) {
 	f := start(t, func(c *Config) { c.MinSessionTimeout, c.MaxSessionTimeout = 3*time.Second, 3*time.Second })

@@ -154,15 +154,13 @@ func (c *conn) nudge() {
 // wait blocks readLoop until cond holds, and tells whether the connection still
 // lives. Whatever makes cond true must nudge afterwards.
 //
-// A reconfig may take longer than the session's timeout, and nothing is read
-// meanwhile: it is for this server to say that the client is alive.
+// Nothing is read meanwhile, pings neither, and it may take longer than the
+// session's timeout: a reconfig does, and a client that is slow to take a large
+// reply. It is for this server to say that the client is alive, while it has to
+// wait for others, and while it takes what it is sent.
 func (c *conn) wait(cond func() bool) bool {
 	var alive <-chan time.Time
-	if c.unsynced.Load() != 0 {
-		tick := time.NewTicker(c.timeout / 3)
-		defer tick.Stop()
-		alive = tick.C
-	}
+	took := c.lastIO.Load()
 	for !c.isDead() {
 		c.flush()
 		if cond() {
@@ -170,14 +168,18 @@ func (c *conn) wait(cond func() bool) bool {
 			c.lastIO.Store(c.srv.now())
 			return true
 		}
-		if alive == nil {
-			<-c.resume
-			continue
+		if alive == nil && c.touch != nil && !c.closing.Load() {
+			tick := time.NewTicker(c.timeout / 3)
+			defer tick.Stop()
+			alive = tick.C
 		}
 		select {
 		case <-c.resume:
 		case <-alive:
-			c.touch.Mark()
+			if io := c.lastIO.Load(); io != took || c.unsynced.Load() != 0 {
+				took = io
+				c.touch.Mark()
+			}
 		}
 	}
 	return false
@@ -455,10 +457,10 @@ func (c *conn) Notify(ev *watch.Event) {
 	if ev.Frame == nil {
 		ev.Frame = appendEvent(make([]byte, 0, 4+16+12+len(ev.Path)), ev)
 	}
-	switch n := c.out.append(ev.Frame); {
+	switch n := c.out.event(ev.Frame); {
 	case n == 0:
 		return
-	case n > int64(c.srv.cfg.MaxOutboxBytes):
+	case n > c.srv.cfg.MaxOutboxBytes:
 		c.kill(causeSlowReader)
 		return
 	}

@@ -160,8 +160,8 @@ func (c *conn) wrote(b *buffer, n int) {
 
 // next frees what has been sent and gives what is to be sent after it.
 func (c *conn) next(sent *buffer) *buffer {
+	b, last := c.out.next(sent)
 	sent.free()
-	b, last := c.out.next()
 	if last {
 		c.nudge() // readLoop waits for it in end
 	}

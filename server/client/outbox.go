@@ -15,7 +15,8 @@ type buffer struct {
 	b   []byte
 	off int // b[:off] has been sent
 
-	final bool // nothing will ever be sent behind it; known when the sender gets it
+	watched int  // of these bytes those of events, which nobody has asked for
+	final   bool // nothing will ever be sent behind it; known when the sender gets it
 }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
@@ -24,7 +25,7 @@ func (b *buffer) free() {
 	if cap(b.b) > keepBuffer {
 		b.b = nil
 	}
-	b.b, b.off, b.final = b.b[:0], 0, false
+	b.b, b.off, b.watched, b.final = b.b[:0], 0, 0, false
 	buffers.Put(b)
 }
 
@@ -39,21 +40,35 @@ type outbox struct {
 	last    bool      // nothing more is taken
 	dead    bool      // nothing more is sent
 
+	watched int // bytes of events in bufs, and in the sender's buffer
+
 	size atomic.Int64 // bytes appended and not yet written to the socket
 }
 
-// append adds frames and returns the backlog in bytes, these included, or 0 if
-// the outbox takes nothing more. Sending is another matter: see conn.flush.
-func (o *outbox) append(frames []byte) int64 {
+// append adds frames, unless the outbox takes nothing more. Sending is another
+// matter: see conn.flush.
+func (o *outbox) append(frames []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.last && !o.dead {
+		o.appendLocked(frames, 0)
+	}
+}
+
+// event adds an event and returns the bytes of events that wait, this one included,
+// or 0 if the outbox takes nothing more.
+func (o *outbox) event(frame []byte) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.last || o.dead {
 		return 0
 	}
-	return o.appendLocked(frames)
+	o.appendLocked(frame, len(frame))
+	return o.watched
 }
 
-func (o *outbox) appendLocked(frames []byte) int64 {
+// appendLocked adds frames, of which watched bytes are those of events.
+func (o *outbox) appendLocked(frames []byte, watched int) {
 	n := len(o.bufs)
 	if n == 0 || len(o.bufs[n-1].b)+len(frames) > keepBuffer {
 		o.bufs = append(o.bufs, buffers.Get().(*buffer))
@@ -61,22 +76,28 @@ func (o *outbox) appendLocked(frames []byte) int64 {
 	}
 	last := o.bufs[n-1]
 	last.b = append(last.b, frames...)
-	return o.size.Add(int64(len(frames)))
+	last.watched += watched
+	o.watched += watched
+	o.size.Add(int64(len(frames)))
 }
 
-// hand is append that takes b over where that saves copying; b is the caller's
-// again if it is still not empty. REQUIRES: b holds whole frames, at least one.
-func (o *outbox) hand(b *buffer) (taken bool, backlog int64) {
+// hand is append that takes b over where that saves copying, or else leaves it to
+// the caller. It returns the bytes of events that wait, too. REQUIRES: b holds whole
+// frames, at least one.
+func (o *outbox) hand(b *buffer) (taken bool, watched int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.last || o.dead:
 		return false, 0
 	case len(o.bufs) > 0: // not many buffers that are nearly empty
-		return false, o.appendLocked(b.b)
+		o.appendLocked(b.b, b.watched)
+		return false, o.watched
 	}
 	o.bufs = append(o.bufs, b)
-	return true, o.size.Add(int64(len(b.b)))
+	o.watched += b.watched
+	o.size.Add(int64(len(b.b)))
+	return true, o.watched
 }
 
 // finish makes what there is the last to be sent.
@@ -97,8 +118,7 @@ func (o *outbox) close() {
 	o.bufs = nil
 }
 
-// begin makes the caller the sender and gives it the oldest buffer, which it
-// frees; nil if there is nothing to send, or another sender that will send it.
+// begin makes the caller the sender and gives it the oldest buffer; nil if there is nothing to send, or another sender that will send it.
 func (o *outbox) begin() *buffer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -109,11 +129,12 @@ func (o *outbox) begin() *buffer {
 	return o.shiftLocked()
 }
 
-// next gives the sender another buffer. With nil it is the sender no more; last
-// tells that there will be none again.
-func (o *outbox) next() (b *buffer, last bool) {
+// next gives the sender another buffer when it has sent one, which it then frees.
+// With nil it is the sender no more; last tells that there will be none again.
+func (o *outbox) next(sent *buffer) (b *buffer, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.watched -= sent.watched
 	if len(o.bufs) == 0 {
 		o.sending = false
 		return nil, o.last

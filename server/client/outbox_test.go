@@ -20,10 +20,12 @@ func TestOutboxOneSender(t *testing.T) {
 	var o outbox
 	var sent []byte // by one sender at a time: the race detector looks
 	flush := func() {
-		for b := o.begin(); b != nil; b, _ = o.next() {
+		for b := o.begin(); b != nil; {
 			sent = append(sent, b.b...)
 			o.wrote(len(b.b))
+			next, _ := o.next(b)
 			b.free()
+			b = next
 		}
 	}
 	var wg sync.WaitGroup
@@ -31,10 +33,13 @@ func TestOutboxOneSender(t *testing.T) {
 		wg.Go(func() {
 			for i := range each {
 				frame := []byte{byte(a), byte(i >> 8), byte(i)}
-				if i%2 == 0 {
+				switch i % 4 {
+				case 0:
 					o.append(frame)
-				} else {
-					o.hand(&buffer{b: frame})
+				case 1:
+					o.event(frame)
+				default:
+					o.hand(&buffer{b: frame, watched: i % 4 % 3}) // some hold an event
 				}
 				if i%3 == 0 {
 					flush()
@@ -44,8 +49,8 @@ func TestOutboxOneSender(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := o.size.Load(); n != 0 || len(sent) != 3*appenders*each {
-		t.Fatalf("%d bytes left, %d sent, want 0 and %d", n, len(sent), 3*appenders*each)
+	if n := o.size.Load(); n != 0 || o.watched != 0 || len(sent) != 3*appenders*each {
+		t.Fatalf("%d bytes left, %d of events, %d sent, want 0, 0 and %d", n, o.watched, len(sent), 3*appenders*each)
 	}
 	var next [appenders]int
 	for f := range slices.Chunk(sent, 3) {
@@ -57,8 +62,18 @@ func TestOutboxOneSender(t *testing.T) {
 	if o.drained() {
 		t.Error("drained before its end")
 	}
-	if o.finish(); !o.drained() || o.append([]byte{1}) != 0 {
+	if o.finish(); !o.drained() || o.event([]byte{1}) != 0 {
 		t.Error("finished, but not drained, or it takes more")
+	}
+}
+
+// drain is a sender that sends to nobody.
+func drain(o *outbox) {
+	for b := o.begin(); b != nil; {
+		o.wrote(len(b.b))
+		next, _ := o.next(b)
+		b.free()
+		b = next
 	}
 }
 
@@ -72,10 +87,7 @@ func BenchmarkOutbox(b *testing.B) {
 				for range frames {
 					o.append(frame)
 				}
-				for buf := o.begin(); buf != nil; buf, _ = o.next() {
-					o.wrote(len(buf.b))
-					buf.free()
-				}
+				drain(&o)
 			}
 		})
 	}
@@ -100,10 +112,7 @@ func BenchmarkEvents(b *testing.B) {
 				s.Flush()
 				for _, c := range s.flushers.queue {
 					c.listed.Store(false)
-					for buf := c.out.begin(); buf != nil; buf, _ = c.out.next() {
-						c.out.wrote(len(buf.b))
-						buf.free()
-					}
+					drain(&c.out)
 				}
 				s.flushers.queue = s.flushers.queue[:0]
 			}

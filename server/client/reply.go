@@ -111,13 +111,14 @@ func (c *conn) queue(sc *scratch) {
 	}
 	c.note(&sc.made, sc.now)
 	sc.timed = 0
-	taken, backlog := c.out.hand(sc.buffer)
+	sc.watched = int(sc.toldBytes + sc.told*lengthBytes)
+	taken, watched := c.out.hand(sc.buffer)
 	if taken {
 		sc.buffer = nil
 	} else {
 		sc.b = sc.b[:0]
 	}
-	if sc.told > 0 && backlog > int64(c.srv.cfg.MaxOutboxBytes) {
+	if watched > c.srv.cfg.MaxOutboxBytes {
 		c.kill(causeSlowReader)
 	}
 	if sc.closes {
