@@ -18,10 +18,7 @@ import (
 // ErrForeignZxid.
 func CheckSnapshot(in io.Reader, size int64) (zxid zabcompat.Zxid, err error) {
 	r := &summed{r: bufio.NewReaderSize(in, 256<<10), sum: crc32.New(castagnoli)}
-	corrupt := func(what string, err error) error {
-		return fmt.Errorf("%w: %s, at byte %d: %w", ErrCorruptSnapshot, what, r.n, err)
-	}
-	state, err := r.head(corrupt)
+	state, err := r.head()
 	if err != nil {
 		return 0, err
 	}
@@ -30,17 +27,15 @@ func CheckSnapshot(in io.Reader, size int64) (zxid zabcompat.Zxid, err error) {
 	}
 	const tail = 4
 	if _, err := io.CopyN(io.Discard, r, size-r.n-tail); err != nil || size < r.n+tail {
-		return 0, corrupt("it ends too early", errors.Join(err, io.ErrUnexpectedEOF))
+		return 0, r.corrupt("it ends too early", errors.Join(err, io.ErrUnexpectedEOF))
 	}
-	return state.clock.Last(), r.tail(corrupt)
+	return state.clock.Last(), r.tail()
 }
 
 // SnapshotZxid is the last zxid that a snapshot holds. It reads the beginning alone.
 func SnapshotZxid(in io.Reader) (zabcompat.Zxid, error) {
 	r := &summed{r: in, sum: crc32.New(castagnoli)}
-	state, err := r.head(func(what string, err error) error {
-		return fmt.Errorf("%w: %s, at byte %d: %w", ErrCorruptSnapshot, what, r.n, err)
-	})
+	state, err := r.head()
 	if err != nil {
 		return 0, err
 	}
@@ -48,42 +43,42 @@ func SnapshotZxid(in io.Reader) (zabcompat.Zxid, error) {
 }
 
 // head reads what stands before the tree.
-func (s *summed) head(corrupt func(what string, err error) error) (*FSM, error) {
+func (s *summed) head() (*state, error) {
 	var lead [len(snapshotMagic) + 8]byte
 	if _, err := io.ReadFull(s, lead[:]); err != nil {
-		return nil, corrupt("short header", err)
+		return nil, s.corrupt("short header", err)
 	}
 	if string(lead[:len(snapshotMagic)]) != snapshotMagic {
-		return nil, corrupt("magic number", fmt.Errorf("%q", lead[:len(snapshotMagic)]))
+		return nil, s.corrupt("magic number", fmt.Errorf("%q", lead[:len(snapshotMagic)]))
 	}
 	version := binary.BigEndian.Uint32(lead[len(snapshotMagic):])
 	if version < 1 || version > snapshotVersion {
-		return nil, corrupt("version", fmt.Errorf("%d, this release reads 1 to %d", version, snapshotVersion))
+		return nil, s.corrupt("version", fmt.Errorf("%d, this release reads 1 to %d", version, snapshotVersion))
 	}
 	n := binary.BigEndian.Uint32(lead[len(snapshotMagic)+4:])
 	if n > maxHead {
-		return nil, corrupt("head length", fmt.Errorf("%d", n))
+		return nil, s.corrupt("head length", fmt.Errorf("%d", n))
 	}
 	var head bytes.Buffer
 	if _, err := io.CopyN(&head, s, int64(n)); err != nil {
-		return nil, corrupt("short head", err)
+		return nil, s.corrupt("short head", err)
 	}
-	f := &FSM{}
+	f := new(state)
 	if err := f.readHead(version, head.Bytes()); err != nil {
-		return nil, corrupt("head", err)
+		return nil, s.corrupt("head", err)
 	}
 	return f, nil
 }
 
 // tail reads the checksum and compares it with that of what has been read.
-func (s *summed) tail(corrupt func(what string, err error) error) error {
+func (s *summed) tail() error {
 	want := s.sum.Sum32()
 	var tail [4]byte
 	if _, err := io.ReadFull(s, tail[:]); err != nil {
-		return corrupt("short checksum", err)
+		return s.corrupt("short checksum", err)
 	}
 	if got := binary.BigEndian.Uint32(tail[:]); got != want {
-		return corrupt("checksum", fmt.Errorf("file says %08x, content gives %08x", got, want))
+		return s.corrupt("checksum", fmt.Errorf("file says %08x, content gives %08x", got, want))
 	}
 	return nil
 }

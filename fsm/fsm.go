@@ -78,10 +78,6 @@ type Observer interface {
 	// Wrote reports a znode created, changed or deleted, and the bytes of data that
 	// it was given. A multi's are reported once all of it has succeeded.
 	Wrote(path string, bytes int)
-	// Reconfiguring reports that View.Pending is a change of the membership which
-	// the leader is to carry out. One that Restored or a new leader finds pending is
-	// not reported again.
-	Reconfiguring(v View)
 	// Reconfigured reports the end of the change that was pending, and its outcome.
 	// owner, a connection of any server, waits for it.
 	Reconfigured(v View, owner Owner, r *Result)
@@ -118,13 +114,8 @@ type server struct {
 	nonce, disk [16]byte
 }
 
-// FSM is the replicated state machine. It implements raft.BatchingFSM.
-type FSM struct {
-	log   hclog.Logger
-	local int64
-
-	mu       sync.RWMutex // the state lock
-	obs      Observer
+// state is what is replicated, and what a snapshot holds.
+type state struct {
 	tree     *tree.Tree
 	sessions map[protocol.SessionID]*session
 	servers  map[int64]*server
@@ -133,9 +124,18 @@ type FSM struct {
 	cluster  string
 	members  membership
 	applied  uint64 // Raft index of the last entry applied
-	staged   *staged
-	replaced int64 // zxid of the last restore; 0: none
+	replaced int64  // zxid of the last restore; 0: none
+}
 
+// FSM is the replicated state machine. It implements raft.BatchingFSM.
+type FSM struct {
+	log   hclog.Logger
+	local int64
+
+	mu  sync.RWMutex // the state lock
+	obs Observer
+	state
+	staged  *staged
 	watches *watch.Table
 
 	requests, bytes atomic.Uint64 // applied since the start
@@ -153,16 +153,17 @@ type FSM struct {
 
 var _ raft.BatchingFSM = (*FSM)(nil)
 
-// New makes an empty state machine for the server with the given id. obs may be
-// nil until Observe is called.
+// New makes an empty state machine for the server with the given id.
 func New(local int64, log hclog.Logger) *FSM {
 	f := &FSM{
-		log:      log,
-		local:    local,
-		tree:     tree.New(),
-		sessions: make(map[protocol.SessionID]*session),
-		servers:  make(map[int64]*server),
-		watches:  watch.NewTable(),
+		log:   log,
+		local: local,
+		state: state{
+			tree:     tree.New(),
+			sessions: make(map[protocol.SessionID]*session),
+			servers:  make(map[int64]*server),
+		},
+		watches: watch.NewTable(),
 	}
 	f.snapshotZxid.Store(-1)
 	return f

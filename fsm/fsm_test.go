@@ -373,16 +373,16 @@ func TestCorruptSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := sink.Bytes()
-	if err := VerifySnapshot(bytes.NewReader(whole)); err != nil {
+	if _, err := ReadSnapshot(bytes.NewReader(whole)); err != nil {
 		t.Fatalf("a good snapshot: %v", err)
 	}
 	for i := range whole {
 		bad := bytes.Clone(whole)
 		bad[i] ^= 1 << (i % 8)
-		if err := VerifySnapshot(bytes.NewReader(bad)); !errors.Is(err, ErrCorruptSnapshot) {
+		if _, err := ReadSnapshot(bytes.NewReader(bad)); !errors.Is(err, ErrCorruptSnapshot) {
 			t.Fatalf("byte %d flipped: %v", i, err)
 		}
-		if err := VerifySnapshot(bytes.NewReader(whole[:i])); !errors.Is(err, ErrCorruptSnapshot) {
+		if _, err := ReadSnapshot(bytes.NewReader(whole[:i])); !errors.Is(err, ErrCorruptSnapshot) {
 			t.Fatalf("cut at %d: %v", i, err)
 		}
 	}
@@ -441,7 +441,7 @@ func FuzzSnapshot(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(sink.Bytes())
-	f.Fuzz(func(t *testing.T, data []byte) { VerifySnapshot(bytes.NewReader(data)) })
+	f.Fuzz(func(t *testing.T, data []byte) { ReadSnapshot(bytes.NewReader(data)) })
 }
 
 func BenchmarkApply(b *testing.B) {

@@ -56,7 +56,10 @@ func newMachine(t testing.TB) *machine {
 	return m
 }
 
-func (m *machine) Completed(_ View, _ uint64, r *Result) {
+func (m *machine) Completed(v View, _ uint64, r *Result) {
+	if r.Pending {
+		m.pending = append(m.pending, v.Pending().Target)
+	}
 	c := *r
 	c.Multi = append([]SubResult(nil), r.Multi...)
 	m.results = append(m.results, c)
@@ -75,9 +78,8 @@ func (m *machine) Wrote(path string, bytes int) {
 func (m *machine) EphemeralsDeleted(id protocol.SessionID, paths []string) {
 	m.gone = append(m.gone, paths...)
 }
-func (m *machine) OverQuota(x *Excess)  { m.over = append(m.over, *x) }
-func (m *machine) Reconfiguring(v View) { m.pending = append(m.pending, v.Pending().Target) }
-func (m *machine) Membership(v View)    { m.members = append(m.members, v.Membership()) }
+func (m *machine) OverQuota(x *Excess) { m.over = append(m.over, *x) }
+func (m *machine) Membership(v View)   { m.members = append(m.members, v.Membership()) }
 func (m *machine) Reconfigured(_ View, o Owner, r *Result) {
 	m.outcomes = append(m.outcomes, outcome{o, *r})
 }

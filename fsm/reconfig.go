@@ -52,6 +52,8 @@ func (w *write) reconfig(c *protocol.ReconfigRequest, o Origin, res *Result) pro
 		return protocol.ErrBadArguments
 	case !w.allowed(f.tree.ACL(f.tree.Lookup(tree.ConfigPath)), protocol.PermWrite):
 		return protocol.ErrNoAuth
+	case slices.ContainsFunc(target.Servers, func(s zabcompat.ServerSpec) bool { return s.ID < 1 || s.ID > zabcompat.MaxSID }):
+		return protocol.ErrBadArguments // ZooKeeper takes any id
 	}
 	if sameForRaft(now.Servers, target.Servers) {
 		res.Data, res.Stat = f.publishChange(target.Servers, w.zxid)
@@ -59,7 +61,6 @@ func (w *write) reconfig(c *protocol.ReconfigRequest, o Origin, res *Result) pro
 	}
 	target.Version = w.zxid
 	f.members.pending = &Pending{Target: target, Owner: Owner{o, w.req.Conn}}
-	f.obs.Reconfiguring(View{f})
 	res.Pending = true
 	return protocol.ErrOK
 }
@@ -170,8 +171,6 @@ func member(id, value string) (zabcompat.ServerSpec, protocol.ErrCode) {
 	case errors.Is(err, zabcompat.ErrUnforeseen):
 		return s, protocol.ErrMarshalling
 	case err != nil, s.Host == "", s.QuorumPort == s.ElectionPort:
-		return s, protocol.ErrBadArguments
-	case sid < 1 || sid > zabcompat.MaxSID: // ZooKeeper takes any
 		return s, protocol.ErrBadArguments
 	}
 	return s, protocol.ErrOK

@@ -204,6 +204,7 @@ func TestReconfigErrors(t *testing.T) {
 		{"list before permission", ask(Reconfig, incremental("x", "")), protocol.ErrBadArguments},
 		{"voters before permission", ask(Reconfig, incremental("", "1,2")), protocol.ErrBadArguments},
 		{"permission", ask(Reconfig, incremental(four, "")), protocol.ErrNoAuth},
+		{"permission before the range of ids", ask(Reconfig, incremental("server.999=0.0.0.0:1234:2345:observer;3456", "")), protocol.ErrNoAuth},
 
 		{"id of a leaver", ask(all, incremental("", "x")), protocol.ErrMarshalling},
 		{"id of a joiner", ask(all, incremental("server.x=h:1:2;3", "")), protocol.ErrMarshalling},

@@ -39,7 +39,6 @@ func (deaf) SessionClosed(protocol.SessionID, bool)           {}
 func (deaf) EphemeralsDeleted(protocol.SessionID, []string)   {}
 func (deaf) Restored(View)                                    {}
 func (deaf) Replaced(View)                                    {}
-func (deaf) Reconfiguring(View)                               {}
 func (deaf) Reconfigured(View, Owner, *Result)                {}
 func (deaf) Membership(View)                                  {}
 func (deaf) Applied(v View, index uint64)                     {}

@@ -102,14 +102,14 @@ type staged struct {
 
 	piece []byte
 	ended bool
-	state *FSM
+	state *state
 	err   error
 }
 
 func newStaged(o Origin) *staged {
 	s := &staged{owner: o}
 	s.more, s.stop = iter.Pull(func(yield func(struct{}) bool) {
-		s.state, s.err = readSnapshot(pieces{s, yield})
+		s.state, s.err = readState(pieces{s, yield})
 	})
 	return s
 }
@@ -139,7 +139,7 @@ func (s *staged) feed(b []byte) {
 }
 
 // finish returns the state, once all pieces have been fed.
-func (s *staged) finish() (*FSM, error) {
+func (s *staged) finish() (*state, error) {
 	s.ended = true
 	s.more()
 	return s.state, s.err
@@ -195,13 +195,13 @@ func (f *FSM) restore(term uint64, o Origin, p *payloadReader, res *Result) erro
 	if err := r.decode(p); err != nil {
 		return err
 	}
-	var fresh *FSM
+	var fresh *state
 	if s := f.staged; s == nil || s.owner != o {
 		res.Err = protocol.ErrNoNode
 	} else if r.Swap {
 		var err error
 		if fresh, err = s.finish(); err == nil {
-			err = fresh.Restorable()
+			err = fresh.restorable()
 		}
 		if err != nil {
 			f.log.Error("what was to be restored is damaged", "sid", o.SID, "error", err)
@@ -210,7 +210,7 @@ func (f *FSM) restore(term uint64, o Origin, p *payloadReader, res *Result) erro
 	}
 	f.unstage(func(owner Origin) bool { return owner == o })
 	if fresh != nil {
-		f.leaveBehind(term, int64(fresh.clock.Last()))
+		f.clock.LeaveBehind(term, fresh.clock.Last()) // of another ensemble, or of a future that this one has lost
 	}
 	res.Zxid = int64(f.clock.Next(term))
 	if fresh != nil {
@@ -219,9 +219,9 @@ func (f *FSM) restore(term uint64, o Origin, p *payloadReader, res *Result) erro
 	return nil
 }
 
-// Restorable says what keeps the state of a snapshot, as ReadSnapshot returns it,
-// from being restored; nil if nothing does.
-func (f *FSM) Restorable() error {
+// restorable says what keeps the state of a snapshot from being restored; nil if
+// nothing does.
+func (f *state) restorable() error {
 	if f.clock.Epoch > maxEpoch {
 		return fmt.Errorf("%w: the last one is %v", ErrForeignZxid, f.clock.Last())
 	}
@@ -231,23 +231,10 @@ func (f *FSM) Restorable() error {
 	return nil
 }
 
-// leaveBehind puts the clock into an epoch behind that of zxid, if it is not beyond
-// that: a snapshot of another ensemble, or of a future that this one has lost.
-func (f *FSM) leaveBehind(term uint64, zxid int64) {
-	f.clock.Begin(term)
-	if zxid < int64(f.clock.Last()) {
-		return
-	}
-	ahead := uint32(zxid>>32) + 1 - f.clock.Epoch
-	f.clock.Offset += ahead
-	f.clock.Epoch += ahead
-	f.clock.Counter = 0
-}
-
 // replace makes the znodes and sessions of fresh those of this state. No connection
 // owns a session any more: what has been asked for before the restore, and is applied
 // after it, must not change what was restored.
-func (f *FSM) replace(fresh *FSM, zxid int64) {
+func (f *FSM) replace(fresh *state, zxid int64) {
 	before, tree := f.sessions, f.tree
 	f.sessions, f.tree, f.replaced = fresh.sessions, fresh.tree, zxid
 	f.tree.TakeConfig(tree)

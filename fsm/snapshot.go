@@ -97,7 +97,7 @@ func (s *snapshot) Release() {
 }
 
 // appendHead encodes all but the tree, in an order that equal states share.
-func (f *FSM) appendHead(b []byte) []byte {
+func (f *state) appendHead(b []byte) []byte {
 	b = appendBytes(b, f.cluster)
 	b = binary.AppendUvarint(b, uint64(f.clock.Offset))
 	b = binary.AppendUvarint(b, uint64(f.clock.Epoch))
@@ -130,7 +130,7 @@ func (f *FSM) appendHead(b []byte) []byte {
 }
 
 // headVersion is the oldest version that can hold the state.
-func (f *FSM) headVersion() uint32 {
+func (f *state) headVersion() uint32 {
 	if f.replaced != 0 {
 		return 3
 	}
@@ -146,9 +146,9 @@ func sortedKeys[K protocol.SessionID | int64, V any](m map[K]V) []K {
 	return keys
 }
 
-// readHead is the inverse of appendHead, into an empty FSM. It takes the heads of
+// readHead is the inverse of appendHead, into an empty state. It takes the heads of
 // earlier versions too.
-func (f *FSM) readHead(version uint32, b []byte) error {
+func (f *state) readHead(version uint32, b []byte) error {
 	p := payloadReader{b: b}
 	f.cluster = string(p.bytes())
 	f.clock = zabcompat.Clock{Offset: uint32(p.uvarint()), Epoch: uint32(p.uvarint()), Counter: uint32(p.uvarint())}
@@ -187,27 +187,19 @@ func (f *FSM) readHead(version uint32, b []byte) error {
 // swaps them once all of it, checksum included, has been read.
 func (f *FSM) Restore(rc io.ReadCloser) error {
 	defer rc.Close()
-	fresh, err := readSnapshot(rc)
+	fresh, err := readState(rc)
 	if err != nil {
 		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tree, f.sessions, f.servers = fresh.tree, fresh.sessions, fresh.servers
-	f.clock, f.now, f.cluster, f.members, f.applied = fresh.clock, fresh.now, fresh.cluster, fresh.members, fresh.applied
-	f.replaced = fresh.replaced
+	f.state = *fresh
 	f.unstage(func(Origin) bool { return true })
 	f.snapshotZxid.Store(int64(f.clock.Last()))
 	if f.obs != nil {
 		f.obs.Restored(View{f})
 	}
 	return nil
-}
-
-// VerifySnapshot reads a snapshot to its end and reports what is wrong with it.
-func VerifySnapshot(r io.Reader) error {
-	_, err := readSnapshot(r)
-	return err
 }
 
 // summed counts and sums what is read through it.
@@ -224,24 +216,27 @@ func (s *summed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func readSnapshot(in io.Reader) (*FSM, error) {
+// corrupt says where something is wrong, and what.
+func (s *summed) corrupt(what string, err error) error {
+	return fmt.Errorf("%w: %s, at byte %d: %w", ErrCorruptSnapshot, what, s.n, err)
+}
+
+// readState reads a snapshot, checksum included.
+func readState(in io.Reader) (*state, error) {
 	buf := bufio.NewReaderSize(in, 256<<10)
 	r := &summed{r: buf, sum: crc32.New(castagnoli)}
-	corrupt := func(what string, err error) error {
-		return fmt.Errorf("%w: %s, at byte %d: %w", ErrCorruptSnapshot, what, r.n, err)
-	}
-	f, err := r.head(corrupt)
+	f, err := r.head()
 	if err != nil {
 		return nil, err
 	}
 	if f.tree, err = tree.Read(r); err != nil {
-		return nil, corrupt("tree", err)
+		return nil, r.corrupt("tree", err)
 	}
-	if err := r.tail(corrupt); err != nil {
+	if err := r.tail(); err != nil {
 		return nil, err
 	}
 	if _, err := buf.ReadByte(); err != io.EOF {
-		return nil, corrupt("end", errors.Join(errors.New("more follows"), err))
+		return nil, r.corrupt("end", errors.Join(errors.New("more follows"), err))
 	}
 	return f, nil
 }

@@ -21,7 +21,7 @@ func (v View) LastZxid() int64 { return int64(v.f.clock.Last()) }
 // Now is the leader's clock in the last entry applied, in ms since 1970.
 func (v View) Now() int64 { return v.f.now }
 
-// AppliedIndex is the Raft index of the last command applied.
+// AppliedIndex is the Raft index of the last entry applied.
 func (v View) AppliedIndex() uint64 { return v.f.applied }
 
 // Cluster is the ensemble's id, "" before the first leader has given one.

@@ -65,16 +65,25 @@ func TestClockNext(t *testing.T) {
 	}
 }
 
-func TestClockSeed(t *testing.T) {
-	for _, last := range []Zxid{0, 1, 0x500000009, MakeZxid(5, math.MaxUint32), MakeZxid(5, math.MaxUint32-1)} {
-		c := Clock{Offset: 99, Epoch: 99, Counter: 99}
-		c.Seed(last)
-		if c.Last() != last {
-			t.Errorf("Seed(%v): Last %v", last, c.Last())
+func TestClockLeaveBehind(t *testing.T) {
+	for _, z := range []Zxid{0, 1, 0x500000009, MakeZxid(5, math.MaxUint32), MakeZxid(7, 3), MakeZxid(7, 4)} {
+		c := Clock{Offset: 2, Epoch: 7, Counter: 3}
+		c.LeaveBehind(5, z)
+		want := MakeZxid(7, 4)
+		if z >= MakeZxid(7, 3) {
+			want = MakeZxid(8, 1)
 		}
-		if got, want := c.Next(1), MakeZxid(last.Epoch()+1, 1); got != want {
-			t.Errorf("Seed(%v): first zxid of term 1 is %v, want %v", last, got, want)
+		if got := c.Next(5); got != want {
+			t.Errorf("behind %v: first zxid is %v, want %v", z, got, want)
 		}
+		if got, want := c.Next(6), MakeZxid(want.Epoch()+1, 1); got != want {
+			t.Errorf("behind %v: first zxid of the next term is %v, want %v", z, got, want)
+		}
+	}
+	var c Clock
+	c.LeaveBehind(9, MakeZxid(3, 1))
+	if got := c.Next(9); got != MakeZxid(9, 1) {
+		t.Errorf("a term beyond it: %v", got)
 	}
 }
 

@@ -42,12 +42,6 @@ type Clock struct {
 	Counter uint32 // of the last zxid
 }
 
-// Seed sets the clock behind last, the newest zxid of imported state: Last
-// returns it, and any term gives a higher epoch, since Raft's terms begin at 1.
-func (c *Clock) Seed(last Zxid) {
-	*c = Clock{Offset: last.Epoch(), Epoch: last.Epoch(), Counter: last.Counter()}
-}
-
 // Begin enters the epoch of a term, if it is a later one: until the first
 // request in it, the last zxid is the epoch with a counter of 0, as in ZooKeeper
 // when a leader has established its epoch.
@@ -55,6 +49,19 @@ func (c *Clock) Begin(term uint64) {
 	if epoch := uint32(term) + c.Offset; epoch > c.Epoch {
 		c.Epoch, c.Counter = epoch, 0
 	}
+}
+
+// LeaveBehind enters the epoch of a term, and if that is not beyond z the epoch
+// behind that of z.
+func (c *Clock) LeaveBehind(term uint64, z Zxid) {
+	c.Begin(term)
+	if z < c.Last() {
+		return
+	}
+	ahead := z.Epoch() + 1 - c.Epoch
+	c.Offset += ahead
+	c.Epoch += ahead
+	c.Counter = 0
 }
 
 // Next assigns the zxid of the next request, which stands in the log under term.

@@ -78,7 +78,7 @@ func (m *model) create(parent, name string, data []byte, acl []protocol.ACL, own
 }
 
 func (m *model) delete(path string, zxid int64) {
-	parent, name := SplitPath(path)
+	parent, name := splitPath(path)
 	p := m.nodes[parent]
 	p.children = slices.DeleteFunc(p.children, func(s string) bool { return s == name })
 	p.stat.Pzxid = zxid
@@ -132,7 +132,7 @@ func (m *model) compare(tr *Tree) error {
 		if !slices.Equal(names, rec.children) {
 			return fmt.Errorf("children of %q: %q, want %q", path, names, rec.children)
 		}
-		if parent, name := SplitPath(path); path != "/" && (tr.Path(tr.Parent(r)) != parent || tr.Child(tr.Parent(r), name) != r) {
+		if parent, name := splitPath(path); path != "/" && (tr.Path(tr.Parent(r)) != parent || tr.Child(tr.Parent(r), name) != r) {
 			return fmt.Errorf("parent of %q is %q", path, tr.Path(tr.Parent(r)))
 		}
 		size += int64(len(path) + len(rec.data))
@@ -150,7 +150,7 @@ func (m *model) compare(tr *Tree) error {
 		return fmt.Errorf("EphemeralSessions() = %d, want %d", got, sessions)
 	}
 	var containers []string
-	tr.EachContainer(func(r Ref) bool { containers = append(containers, tr.Path(r)); return true })
+	tr.EachContainerFrom(None, func(r Ref) bool { containers = append(containers, tr.Path(r)); return true })
 	if !slices.Equal(containers, m.eph[ContainerOwner]) {
 		return fmt.Errorf("containers %q, want %q", containers, m.eph[ContainerOwner])
 	}
@@ -541,4 +541,14 @@ func TestDeepTree(t *testing.T) {
 	if back.Digest() != tr.Digest() {
 		t.Error("digests differ after a restore")
 	}
+}
+
+// splitPath cuts a path at its last slash, for a node and the name it has below its
+// parent. The parent of "/a" is "/"; the root gives "/" and "".
+func splitPath(path string) (parent, name string) {
+	i := strings.LastIndexByte(path, '/')
+	if i == 0 {
+		return RootPath, path[1:]
+	}
+	return path[:max(i, 0)], path[i+1:]
 }

@@ -137,20 +137,14 @@ func (t *Tree) EphemeralSessions() []int64 {
 	return sessions
 }
 
-// EachContainer calls fn for each container znode, oldest first, until fn
-// returns false. fn must not change the tree.
-func (t *Tree) EachContainer(fn func(Ref) bool) { t.eachOwned(ContainerOwner, None, fn) }
-
-// EachContainerFrom is EachContainer for from and those after it. If from is no
-// container, or None, it begins with the oldest.
+// EachContainerFrom calls fn for the container znode from and each after it, oldest
+// first, until fn returns false. If from is no container, or None, it begins with the
+// oldest. fn must not change the tree.
 func (t *Tree) EachContainerFrom(from Ref, fn func(Ref) bool) { t.eachOwned(ContainerOwner, from, fn) }
 
-// EachTTL calls fn for each znode with a time to live, oldest first, until fn
-// returns false. fn must not change the tree.
-func (t *Tree) EachTTL(fn func(Ref) bool) { t.eachOwned(ttlMark, None, fn) }
-
-// EachTTLFrom is EachTTL for from and those after it. If from has no time to live,
-// or is None, it begins with the oldest.
+// EachTTLFrom calls fn for the znode with a time to live from and each after it,
+// oldest first, until fn returns false. If from has no time to live, or is None, it
+// begins with the oldest. fn must not change the tree.
 func (t *Tree) EachTTLFrom(from Ref, fn func(Ref) bool) { t.eachOwned(ttlMark, from, fn) }
 
 func (t *Tree) eachOwned(key int64, from Ref, fn func(Ref) bool) {

@@ -3,7 +3,6 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // The znodes that exist from the start, and the names of the two znodes that
@@ -67,17 +66,6 @@ func refused(c rune) bool {
 		return c < 0x20
 	}
 	return c <= 0x9f || c >= 0xd800 && c <= 0xf8ff || c >= 0xfff0
-}
-
-// SplitPath cuts a path at its last slash, for a node and the name it has below
-// its parent. The parent of "/a" is "/"; the root gives "/" and "". A path
-// without a slash gives "" and itself.
-func SplitPath(path string) (parent, name string) {
-	i := strings.LastIndexByte(path, '/')
-	if i == 0 {
-		return RootPath, path[1:]
-	}
-	return path[:max(i, 0)], path[i+1:]
 }
 
 // IsSystem reports whether path is one of the znodes that exist from the start

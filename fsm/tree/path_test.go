@@ -63,22 +63,6 @@ func TestValidatePath(t *testing.T) {
 	}
 }
 
-func TestSplitPath(t *testing.T) {
-	tests := []struct{ path, parent, name string }{
-		{"/", "/", ""},
-		{"/a", "/", "a"},
-		{"/a/b", "/a", "b"},
-		{"/a/b/", "/a/b", ""},
-		{"a", "", "a"},
-		{"", "", ""},
-	}
-	for _, tt := range tests {
-		if parent, name := SplitPath(tt.path); parent != tt.parent || name != tt.name {
-			t.Errorf("SplitPath(%q) = %q, %q, want %q, %q", tt.path, parent, name, tt.parent, tt.name)
-		}
-	}
-}
-
 func TestIsSystem(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/": true, "/zookeeper": true, "/zookeeper/quota": true, "/zookeeper/config": true,

@@ -183,8 +183,8 @@ func TestOwners(t *testing.T) {
 		tr.Create(Root, fmt.Sprint("n", i), nil, protocol.OpenACL, owner, int64(i), 0)
 	}
 	var containers, ttls []string
-	tr.EachContainer(func(r Ref) bool { containers = append(containers, tr.Path(r)); return true })
-	tr.EachTTL(func(r Ref) bool { ttls = append(ttls, tr.Path(r)); return true })
+	tr.EachContainerFrom(None, func(r Ref) bool { containers = append(containers, tr.Path(r)); return true })
+	tr.EachTTLFrom(None, func(r Ref) bool { ttls = append(ttls, tr.Path(r)); return true })
 	if !reflect.DeepEqual(containers, []string{"/n0"}) || !reflect.DeepEqual(ttls, []string{"/n1", "/n5"}) {
 		t.Errorf("containers %q, TTL %q", containers, ttls)
 	}

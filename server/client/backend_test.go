@@ -212,7 +212,6 @@ func (b *backend) SessionOpened(id protocol.SessionID, _ int32, _ fsm.Owner) {
 func (b *backend) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (b *backend) SessionClosed(id protocol.SessionID, _ bool)          { b.onClosed(id) }
 func (b *backend) EphemeralsDeleted(protocol.SessionID, []string)       {}
-func (b *backend) Reconfiguring(fsm.View)                               {}
 func (b *backend) Membership(fsm.View)                                  {}
 func (b *backend) Reconfigured(v fsm.View, o fsm.Owner, r *fsm.Result) {
 	if o.SID == b.origin.SID {

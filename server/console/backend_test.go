@@ -124,7 +124,6 @@ func (b *backend) SessionClosed(protocol.SessionID, bool)               {}
 func (b *backend) Wrote(string, int)                                    {}
 func (b *backend) EphemeralsDeleted(protocol.SessionID, []string)       {}
 func (b *backend) OverQuota(*fsm.Excess)                                {}
-func (b *backend) Reconfiguring(fsm.View)                               {}
 func (b *backend) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}
 func (b *backend) Membership(fsm.View)                                  {}
 func (b *backend) Restored(fsm.View)                                    {}

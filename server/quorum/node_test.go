@@ -44,7 +44,6 @@ func (s *testServer) SessionOpened(protocol.SessionID, int32, fsm.Owner)   {}
 func (s *testServer) SessionAttached(protocol.SessionID, int32, fsm.Owner) {}
 func (s *testServer) SessionClosed(protocol.SessionID, bool)               {}
 func (s *testServer) EphemeralsDeleted(protocol.SessionID, []string)       {}
-func (s *testServer) Reconfiguring(fsm.View)                               {}
 func (s *testServer) Membership(fsm.View)                                  {}
 func (s *testServer) Reconfigured(_ fsm.View, o fsm.Owner, r *fsm.Result) {
 	if o.SID == s.cfg.SID {
