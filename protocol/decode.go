@@ -189,23 +189,6 @@ func (d *Decoder) Strings() []string {
 	return out
 }
 
-// StringsNull reads a vector of strings and tells whether it was null. A null
-// element gives the empty string. An empty vector is not nil.
-func (d *Decoder) StringsNull() (v []string, isNull bool) {
-	n, isNull := d.vector(4)
-	if isNull || d.err != nil {
-		return nil, isNull
-	}
-	out := make([]string, n)
-	for i := range out {
-		out[i] = d.String()
-	}
-	if d.err != nil {
-		return nil, false
-	}
-	return out, false
-}
-
 // vector reads the count of a vector whose elements take at least minBytes
 // each. Like ZooKeeper it takes a negative count other than -1 for zero. A count
 // that cannot fit into what remains fails here, before anything is allocated.

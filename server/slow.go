@@ -3,13 +3,12 @@ package server
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/go-hclog"
 
+	"zooraft/protocol"
 	"zooraft/server/admin"
 	"zooraft/server/client"
 	"zooraft/server/quorum"
@@ -153,7 +152,7 @@ func (l *slowLog) write() {
 	for i := range worst {
 		r := &worst[i]
 		l.log.Warn("slow request",
-			"session", "0x"+strconv.FormatUint(uint64(r.Session), 16), "client", r.Client, "xid", r.Xid, "op", r.Op, "path", onOneLine(r.Path),
+			"session", "0x"+strconv.FormatUint(uint64(r.Session), 16), "client", r.Client, "xid", r.Xid, "op", r.Op, "path", protocol.OnOneLine(r.Path),
 			"zxid", "0x"+strconv.FormatUint(uint64(r.Zxid), 16), "total-ms", r.Total.Milliseconds(),
 			"queue-ms", r.Queue.Milliseconds(), "fsync-ms", r.Fsync.Milliseconds(), "replicate-ms", r.Replicate.Milliseconds(),
 			"sync-ms", r.Sync.Milliseconds(), "apply-ms", r.Apply.Milliseconds())
@@ -161,13 +160,4 @@ func (l *slowLog) write() {
 	if rest > 0 {
 		l.log.Warn("slow requests left out", "count", rest)
 	}
-}
-
-// onOneLine escapes what could end a line or confuse a terminal.
-func onOneLine(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return text
-	}
-	q := strconv.Quote(text)
-	return q[1 : len(q)-1]
 }

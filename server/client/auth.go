@@ -107,9 +107,4 @@ func (c *conn) replyNow(xid int32, code protocol.ErrCode, token *protocol.SASLPa
 }
 
 // printable makes what a client sent fit for a log line.
-func printable(s string) string {
-	if len(s) > 64 {
-		s = s[:64]
-	}
-	return s
-}
+func printable(s string) string { return protocol.OnOneLine(s[:min(len(s), 64)]) }

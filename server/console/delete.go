@@ -34,7 +34,7 @@ func (c *Console) delete(w http.ResponseWriter, r *http.Request, s *session) {
 	if q.Recursive {
 		n, ok := c.deleteBelow(w, r, s, q.Path, *q.Version)
 		if n > 0 {
-			c.log.Info("console: write", "act", "delete below", "path", printable(q.Path), "count", n, "user", s.user, "client", r.RemoteAddr)
+			c.log.Info("console: write", "act", "delete below", "path", protocol.OnOneLine(q.Path), "count", n, "user", s.user, "client", r.RemoteAddr)
 		}
 		if !ok {
 			return

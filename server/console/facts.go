@@ -39,7 +39,7 @@ const (
 	mostRows = 2000
 )
 
-// page cuts a list to what a request asks for.
+// cut cuts a list to what a request asks for.
 func cut[T any](w http.ResponseWriter, r *http.Request, all []T) (part []T, from int, ok bool) {
 	if from, ok = number(w, r, "from", 0, 0, 1<<31-1); !ok {
 		return nil, 0, false

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"zooraft/fsm"
 	"zooraft/fsm/acl"
@@ -239,16 +237,8 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, s *session, act 
 		st := statOf(&o.stat)
 		what.Stat = &st
 	}
-	c.log.Info("console: write", "act", act, "path", printable(what.Path), "user", s.user, "client", r.RemoteAddr, "zxid", zabcompat.Zxid(what.Zxid))
+	c.log.Info("console: write", "act", act, "path", protocol.OnOneLine(what.Path), "user", s.user, "client", r.RemoteAddr, "zxid", zabcompat.Zxid(what.Zxid))
 	answer(w, what)
-}
-
-// printable escapes what could end a line of the log or confuse a terminal.
-func printable(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.QuoteToASCII(text)
-	}
-	return text
 }
 
 // setting asks for new data. Version is that of the data it is to replace; -1
