@@ -41,9 +41,9 @@ const (
 	UIOn       = "on"
 )
 
-// maxJuteBuffer is the largest jute.maxbuffer: a request has to fit into one
+// MaxJuteBuffer is the largest jute.maxbuffer: a request has to fit into one
 // entry of the log, with what travels with it.
-const maxJuteBuffer = 48 << 20
+const MaxJuteBuffer = 48 << 20
 
 // Config says what one server is and how it behaves. It is filled once, before
 // [New], and is read-only afterwards. The key named with each field is the one
@@ -99,7 +99,8 @@ type Config struct {
 	// DataLogDir holds the log (key dataLogDir). Empty means DataDir; read it
 	// through [Config.LogDir].
 	DataLogDir string
-	// SnapCount is the number of log entries between two snapshots (key
+	// SnapCount is the number of requests after which, or after half of which, a
+	// snapshot is due, unless it would be larger than the log that it saves (key
 	// snapCount, default 100000, at least 2).
 	SnapCount int
 	// SnapRetainCount is the number of snapshots kept (key

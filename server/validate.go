@@ -112,8 +112,8 @@ func (v *validation) limits(c *Config) {
 	v.atLeast("maxCnxns", 0, c.MaxCnxns)
 	v.atLeast("globalOutstandingLimit", 1, c.GlobalOutstandingLimit)
 	v.atLeast("jute.maxbuffer", 1, c.JuteMaxBuffer)
-	if c.JuteMaxBuffer > maxJuteBuffer {
-		v.fault("jute.maxbuffer", "%d is more than a log entry can hold; give at most %d", c.JuteMaxBuffer, maxJuteBuffer)
+	if c.JuteMaxBuffer > MaxJuteBuffer {
+		v.fault("jute.maxbuffer", "%d is more than a log entry can hold; give at most %d", c.JuteMaxBuffer, MaxJuteBuffer)
 	}
 	v.atLeast("znode.container.checkIntervalMs", 1, int(c.ContainerCheckInterval/time.Millisecond))
 	v.atLeast("znode.container.maxPerMinute", 1, c.ContainerMaxPerMinute)

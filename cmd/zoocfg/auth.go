@@ -37,14 +37,14 @@ func authProvider(l *loader, s setting) {
 
 func digestEnabled(l *loader, s setting) {
 	on := true
-	l.boolean(s, &on)
+	l.flag(s, &on)
 	l.cfg.NoDigestAuth = !on
 }
 
 // emulate353TTLNodes is about znodes that ZooKeeper 3.5.3 has written.
 func emulate353TTLNodes(l *loader, s setting) {
 	on := false
-	if l.boolean(s, &on); on {
+	if l.flag(s, &on); on {
 		l.warn("%s: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing", s.where)
 	}
 	l.property(s)

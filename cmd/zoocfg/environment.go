@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"zooraft/server"
 )
 
 // Environment is what a container is given in place of a zoo.cfg and a myid: the
@@ -23,8 +21,8 @@ import (
 //	              StatefulSet are numbered
 //	ZOO_CFG_a_b   the key a.b
 //
-// and for single keys those in variables, below. Each may be given by a file
-// that NAME_FILE names. The zero value is an empty environment.
+// and for single keys those in variables, below. Each but ZOO_CFG_a_b may be given
+// by a file that NAME_FILE names. The zero value is an empty environment.
 type Environment struct {
 	vars     map[string]string
 	hostname string
@@ -91,14 +89,14 @@ var compound = map[string]func(*loader, string){
 	},
 }
 
-// elsewhere are variables that say nothing about the configuration, and are not
-// worth a word.
+// elsewhere are variables that set no key by themselves, and are not worth a word;
+// with true they may be given by a file.
 var elsewhere = map[string]bool{
-	"ZOO_MY_ID": true, "ZOO_SERVER_ID": true, // environmentID
-	"ZOO_CONF_DIR": true,                                                                   // ConfigFile
-	"ZOO_LOG_DIR":  true, "ZOO_LOG_FILE": true, "ZOO_LOG4J_PROP": true, "ZOO_NOEXEC": true, // zkServer.sh
-	"ZOO_LOG_LEVEL":       true, // cmd/zooraft
-	"ZOO_TLS_PORT_NUMBER": true, // environmentTLS
+	"ZOO_MY_ID": true, "ZOO_SERVER_ID": true, // id
+	"ZOO_CONF_DIR": false,                                                                      // configFile
+	"ZOO_LOG_DIR":  false, "ZOO_LOG_FILE": false, "ZOO_LOG4J_PROP": false, "ZOO_NOEXEC": false, // zkServer.sh
+	"ZOO_LOG_LEVEL":       false, // cmd/zooraft
+	"ZOO_TLS_PORT_NUMBER": true,  // environmentTLS
 }
 
 // confluent are the variables of Confluent's image, and what is to be given in
@@ -131,25 +129,15 @@ func NewEnvironment(environ []string, hostname string) Environment {
 	return e
 }
 
-// LoadIn is [Load] in an environment. With an empty path the configuration is
-// that of the environment's variables, if there are any. With either, ZOO_MY_ID
-// stands in for a missing file myid.
-func LoadIn(env Environment, path string, overrides []string) (cfg server.Config, warnings []string, err error) {
-	if path == "" {
-		path = env.configFile()
-	}
-	return loadIn(env, path, overrides, readRegular)
-}
-
 // configFile returns the zoo.cfg in ZOO_CONF_DIR if there is one: a file wins
 // over variables, as in the images.
-func (e Environment) configFile() string {
+func (e Environment) configFile(read func(string) ([]byte, error)) string {
 	dir := e.vars["ZOO_CONF_DIR"]
 	if dir == "" {
 		return ""
 	}
 	path := filepath.Join(dir, "zoo.cfg")
-	if _, err := readRegular(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := read(path); errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}
 	return path
@@ -158,10 +146,17 @@ func (e Environment) configFile() string {
 // environment makes settings of the environment's variables. If there is none
 // that speaks of the configuration, the built-in defaults stay.
 func (l *loader) environment() {
-	values := l.environmentValues()
 	var unknown []string
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		value := strings.TrimSpace(values[name])
+	for _, given := range slices.Sorted(maps.Keys(l.env.vars)) {
+		name := l.env.named(given)
+		if _, known := elsewhere[name]; known || name != given && l.env.vars[name] != "" {
+			continue
+		}
+		value, err := l.value(name)
+		if err != nil {
+			l.fault(setting{key: name, where: "$" + given}, "%v", err)
+			continue
+		}
 		switch v, single := variables[name]; {
 		case single:
 			if v.value != nil {
@@ -174,36 +169,43 @@ func (l *loader) environment() {
 			compound[name](l, value)
 		case strings.HasPrefix(name, cfgPrefix):
 			l.environmentSetting(name, strings.ReplaceAll(name[len(cfgPrefix):], "_", "."), value)
-		case !elsewhere[name]:
+		default:
 			unknown = append(unknown, name)
 		}
+	}
+	if s, asked := l.settings["admin.enableServer"]; asked && s.value == "true" && l.settings["admin.serverAddress"].value == "" {
+		l.warn("%s: the admin server listens at 127.0.0.1, which nobody reaches from outside of a container; ZOO_CFG_admin_serverAddress=0.0.0.0 opens it to all", s.where)
 	}
 	if len(unknown) > 0 && len(l.settings) > 0 {
 		l.warn("these variables have no effect: %s", strings.Join(unknown, ", "))
 	}
 }
 
-// environmentValues are the variables with their values, those that are given
-// by a file included.
-func (l *loader) environmentValues() map[string]string {
-	values := maps.Clone(l.env.vars)
-	for name, path := range l.env.vars {
-		target, byFile := strings.CutSuffix(name, fileSuffix)
-		if _, itself := variables[name]; !byFile || itself || strings.HasPrefix(name, cfgPrefix) {
-			continue
-		}
-		delete(values, name)
-		if _, given := l.env.vars[target]; given {
-			continue
-		}
-		data, err := l.read(path)
-		if err != nil {
-			l.fault(setting{key: target, where: "$" + name}, "cannot read the file: %v", err)
-			continue
-		}
-		values[target] = strings.TrimSpace(string(data))
+// named returns the variable that a variable gives: itself, or NAME for NAME_FILE
+// where NAME may be given by a file.
+func (e Environment) named(given string) string {
+	name, byFile := strings.CutSuffix(given, fileSuffix)
+	if _, itself := variables[given]; !byFile || itself {
+		return given
 	}
-	return values
+	if _, single := variables[name]; single || compound[name] != nil || elsewhere[name] {
+		return name
+	}
+	return given
+}
+
+// value returns the value of a variable, its own or else what the file that NAME_FILE
+// names holds; "" if it has neither.
+func (l *loader) value(name string) (string, error) {
+	path := l.env.vars[name+fileSuffix]
+	if value := l.env.vars[name]; value != "" || path == "" {
+		return strings.TrimSpace(value), nil
+	}
+	data, err := l.read(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the file: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
 }
 
 func (l *loader) environmentSetting(name, key, value string) {
@@ -253,15 +255,20 @@ func (l *loader) environmentLines(name, value string) {
 
 func (l *loader) environmentTLS(value string) {
 	if truth(value) == "true" {
-		port := cmp.Or(l.env.vars["ZOO_TLS_PORT_NUMBER"], defaultTLS)
-		l.environmentSetting("ZOO_TLS_CLIENT_ENABLE", "secureClientPort", port)
+		const name = "ZOO_TLS_PORT_NUMBER"
+		port, err := l.value(name)
+		if err != nil {
+			l.fault(setting{key: name, where: "$" + name + fileSuffix}, "%v", err)
+			return
+		}
+		l.environmentSetting("ZOO_TLS_CLIENT_ENABLE", "secureClientPort", cmp.Or(port, defaultTLS))
 	}
 }
 
 // environmentID sets the id from the environment, for want of a file myid, and
 // reports whether there is one, faulty or not.
 func (l *loader) environmentID() bool {
-	id, s, err := l.env.id()
+	id, s, err := l.id()
 	if s.key == "" {
 		return false
 	}
@@ -276,22 +283,25 @@ func (l *loader) environmentID() bool {
 
 // compareEnvironmentID warns of an id that the file at path has overruled.
 func (l *loader) compareEnvironmentID(path string) {
-	if id, s, err := l.env.id(); s.key != "" && (err != nil || id != l.cfg.SID) {
+	if id, s, err := l.id(); s.key != "" && (err != nil || id != l.cfg.SID) {
 		l.warn("%s=%s does not count: %s says %d", s.where, s.value, path, l.cfg.SID)
 	}
 }
 
 // id returns the id that the environment gives, with where it says so: the zero
 // setting if it gives none.
-func (e Environment) id() (int, setting, error) {
+func (l *loader) id() (int, setting, error) {
 	for _, name := range []string{"ZOO_MY_ID", "ZOO_SERVER_ID"} {
-		value := strings.TrimSpace(e.vars[name])
+		value, err := l.value(name)
+		s := setting{key: "myid", value: value, where: "$" + name}
+		if err != nil {
+			return 0, s, err
+		}
 		if value == "" {
 			continue
 		}
-		s := setting{key: "myid", value: value, where: "$" + name}
 		if value == fromOrdinal {
-			n, err := ordinal(e.hostname)
+			n, err := ordinal(l.env.hostname)
 			return n + 1, s, err
 		}
 		id, err := strconv.Atoi(value)

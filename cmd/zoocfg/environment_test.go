@@ -14,7 +14,7 @@ import (
 
 // inEnvironment loads without a file.
 func inEnvironment(hostname string, fsys files, vars ...string) (server.Config, []string, error) {
-	return loadIn(NewEnvironment(vars, hostname), "", nil, fsys.read)
+	return loadWith(Sources{Env: NewEnvironment(vars, hostname)}, fsys.read)
 }
 
 func TestEnvironmentOfTheOfficialImage(t *testing.T) {
@@ -79,6 +79,25 @@ func TestEnvironmentOfBitnamisImage(t *testing.T) {
 	}
 }
 
+// What may be given by a file, and what only looks as if it were.
+func TestEnvironmentByFile(t *testing.T) {
+	fsys := files{"/run/id": "2\n", "/run/tick": "2500\n", "/run/servers": "a:2888:3888,b:2888:3888"}
+	cfg, warnings, err := inEnvironment("c0ffee", fsys, "ZOO_MY_ID_FILE=/run/id", "ZOO_TICK_TIME_FILE=/run/tick", "ZOO_SERVERS_FILE=/run/servers",
+		"ZOO_INIT_LIMIT_FILE=/none", "ZOO_INIT_LIMIT=7", "ZOO_LOG_FILE=zookeeper.log", "ZOO_COLOUR_FILE=/none")
+	if err != nil || cfg.SID != 2 || cfg.TickTime != 2500*time.Millisecond || len(cfg.Servers) != 2 || cfg.InitLimit != 7 {
+		t.Errorf("got id %d, tick %v, %d servers, initLimit %d, error %v", cfg.SID, cfg.TickTime, len(cfg.Servers), cfg.InitLimit, err)
+	}
+	if want := "these variables have no effect: ZOO_COLOUR_FILE"; !slices.Contains(warnings, want) {
+		t.Errorf("warnings: got %q, want %q", warnings, want)
+	}
+	// The id counts beside a zoo.cfg, too.
+	env := NewEnvironment([]string{"ZOO_MY_ID_FILE=/run/id"}, "c0ffee")
+	fsys["/zoo.cfg"] = "dataDir=/d\nclientPort=2181\n" + trio
+	if cfg, _, err := loadWith(Sources{Env: env, Path: "/zoo.cfg"}, fsys.read); err != nil || cfg.SID != 2 {
+		t.Errorf("beside a file: id %d, %v", cfg.SID, err)
+	}
+}
+
 func TestEnvironmentWithoutConfiguration(t *testing.T) {
 	cfg, warnings, err := inEnvironment("zk-1", files{}, "ZOO_LOG_DIR=/logs", "ZOO_NOEXEC=1", "ZOO_SERVERS=zoo1:2888:3888")
 	if err != nil || len(warnings) > 0 {
@@ -107,6 +126,8 @@ func TestEnvironmentFaults(t *testing.T) {
 		{"id", []string{"ZOO_MY_ID=one", "ZOO_SERVERS=a:2888:3888,b:2888:3888"}, []string{`$ZOO_MY_ID: myid: "one" is not a number`}},
 		{"host name", []string{"ZOO_MY_ID=hostname", "ZOO_SERVERS=a:2888:3888,b:2888:3888"}, []string{`$ZOO_MY_ID: myid: the host name "c0ffee" does not end in a number`}},
 		{"secret file", []string{"ZOO_TICK_TIME_FILE=/none"}, []string{"$ZOO_TICK_TIME_FILE: ZOO_TICK_TIME: cannot read the file"}},
+		{"id's file", []string{"ZOO_MY_ID_FILE=/none", "ZOO_SERVERS=a:2888:3888,b:2888:3888"}, []string{"$ZOO_MY_ID: myid: cannot read the file"}},
+		{"TLS port's file", []string{"ZOO_TLS_PORT_NUMBER_FILE=/none", "ZOO_TLS_CLIENT_ENABLE=yes"}, []string{"$ZOO_TLS_PORT_NUMBER_FILE: ZOO_TLS_PORT_NUMBER: cannot read the file"}},
 		// What protects traffic or access must not be lost in silence.
 		{"SASL", []string{"ZOO_ENABLE_AUTH=yes"}, []string{"$ZOO_ENABLE_AUTH: authentication by SASL"}},
 		{"SASL between servers", []string{"ZOO_ENABLE_QUORUM_AUTH=1"}, []string{"$ZOO_ENABLE_QUORUM_AUTH: quorum.auth.enableSasl"}},
@@ -140,7 +161,7 @@ func TestEnvironmentBesideAFile(t *testing.T) {
 		{"file myid, the same", "zk-1", files{"/zoo.cfg": text, "/d/myid": "2"}, 2, ""},
 		{"file myid, another", "zk-0", files{"/zoo.cfg": text, "/d/myid": "2"}, 2, "$ZOO_MY_ID=hostname does not count: /d/myid says 2"},
 	} {
-		cfg, warnings, err := loadIn(NewEnvironment(vars, tt.hostname), "/zoo.cfg", nil, tt.fsys.read)
+		cfg, warnings, err := loadWith(Sources{Env: NewEnvironment(vars, tt.hostname), Path: "/zoo.cfg"}, tt.fsys.read)
 		if err != nil || cfg.SID != tt.sid || cfg.TickTime != 2*time.Second {
 			t.Errorf("%s: id %d, tick %v, error %v", tt.name, cfg.SID, cfg.TickTime, err)
 		}
@@ -154,14 +175,14 @@ func TestEnvironmentBesideAFile(t *testing.T) {
 func TestEnvironmentConfDir(t *testing.T) {
 	dir := t.TempDir()
 	env := NewEnvironment([]string{"ZOO_CONF_DIR=" + dir, "ZOO_TICK_TIME=1500"}, "")
-	if cfg, _, err := LoadIn(env, "", nil); err != nil || cfg.TickTime != 1500*time.Millisecond || cfg.ConfigFile != "" {
+	if cfg, _, err := loadWith(Sources{Env: env}, readRegular); err != nil || cfg.TickTime != 1500*time.Millisecond || cfg.ConfigFile != "" {
 		t.Errorf("no file: tick %v, file %q, error %v", cfg.TickTime, cfg.ConfigFile, err)
 	}
 	path := filepath.Join(dir, "zoo.cfg")
 	if err := os.WriteFile(path, []byte("dataDir=/d\ntickTime=2000\nclientPort=2181\n"), fs.FileMode(0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if cfg, _, err := LoadIn(env, "", nil); err != nil || cfg.TickTime != 2*time.Second || cfg.ConfigFile != path {
+	if cfg, _, err := loadWith(Sources{Env: env}, readRegular); err != nil || cfg.TickTime != 2*time.Second || cfg.ConfigFile != path {
 		t.Errorf("file: tick %v, file %q, error %v", cfg.TickTime, cfg.ConfigFile, err)
 	}
 }
@@ -174,7 +195,7 @@ func TestEnvironmentOfConfluentsImage(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	env := NewEnvironment([]string{"ZOOKEEPER_CLIENT_PORT=2181"}, "c0ffee")
-	if _, warnings, err := loadIn(env, "/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n"}.read); err != nil || len(warnings) > 0 {
+	if _, warnings, err := loadWith(Sources{Env: env, Path: "/zoo.cfg"}, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n"}.read); err != nil || len(warnings) > 0 {
 		t.Errorf("beside a file: %q, %v", warnings, err)
 	}
 }

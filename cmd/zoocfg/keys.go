@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"zooraft/server"
 	"zooraft/zabcompat"
 )
 
@@ -29,16 +31,16 @@ var keys = map[string]func(*loader, setting){
 	"globalOutstandingLimit": func(l *loader, s setting) {
 		l.count(s, "the number of requests", "1000", &l.cfg.GlobalOutstandingLimit)
 	},
-	"jute.maxbuffer":                  func(l *loader, s setting) { l.bytes(s, &l.cfg.JuteMaxBuffer) },
+	"jute.maxbuffer":                  juteMaxBuffer,
 	"znode.container.checkIntervalMs": func(l *loader, s setting) { l.ms(s, "60000", &l.cfg.ContainerCheckInterval) },
 	"znode.container.maxPerMinute": func(l *loader, s setting) {
 		l.count(s, "the number of containers", "10000", &l.cfg.ContainerMaxPerMinute)
 	},
 	"znode.container.maxNeverUsedIntervalMs": func(l *loader, s setting) { l.ms(s, "300000", &l.cfg.ContainerMaxNeverUsed) },
-	"extendedTypesEnabled":                   func(l *loader, s setting) { l.boolean(s, &l.cfg.ExtendedTypes) },
+	"extendedTypesEnabled":                   func(l *loader, s setting) { l.flag(s, &l.cfg.ExtendedTypes) },
 	"emulate353TTLNodes":                     emulate353TTLNodes,
-	"enforceQuota":                           func(l *loader, s setting) { l.boolean(s, &l.cfg.EnforceQuota) },
-	"enableEagerACLCheck":                    func(l *loader, s setting) { l.boolean(s, &l.cfg.EagerACLCheck) },
+	"enforceQuota":                           func(l *loader, s setting) { l.flag(s, &l.cfg.EnforceQuota) },
+	"enableEagerACLCheck":                    func(l *loader, s setting) { l.flag(s, &l.cfg.EagerACLCheck) },
 
 	"DigestAuthenticationProvider.enabled":   digestEnabled,
 	"DigestAuthenticationProvider.digestAlg": func(l *loader, s setting) { l.cfg.DigestAlg = s.value },
@@ -60,7 +62,7 @@ var keys = map[string]func(*loader, setting){
 	"dynamicConfigFile":      func(*loader, setting) {}, // read before the keys are looked at
 	"DigestAuthenticationProvider.superDigest": func(l *loader, s setting) { l.cfg.SuperDigest = s.value },
 
-	"admin.enableServer":  func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminEnabled) },
+	"admin.enableServer":  adminEnabled,
 	"admin.serverAddress": func(l *loader, s setting) { l.cfg.AdminAddress = s.value },
 	"admin.serverPort": func(l *loader, s setting) {
 		l.cfg.AdminPortSet = l.count(s, "a port", "8080", &l.cfg.AdminPort)
@@ -75,18 +77,18 @@ var keys = map[string]func(*loader, setting){
 	"metricsProvider.className":     metricsClass,
 	"metricsProvider.httpHost":      func(l *loader, s setting) { l.cfg.MetricsHost = s.value },
 	"metricsProvider.httpPort":      func(l *loader, s setting) { l.number(s, "a port", "7000", &l.cfg.MetricsPort) },
-	"metricsProvider.exportJvmInfo": func(l *loader, s setting) { l.boolean(s, &l.cfg.MetricsRuntime) },
+	"metricsProvider.exportJvmInfo": func(l *loader, s setting) { l.flag(s, &l.cfg.MetricsRuntime) },
 	"slowRequest.thresholdMs":       func(l *loader, s setting) { l.millis(s, "1000", &l.cfg.SlowRequest) },
-	"audit.enable":                  func(l *loader, s setting) { l.boolean(s, &l.cfg.Audit) },
+	"audit.enable":                  func(l *loader, s setting) { l.flag(s, &l.cfg.Audit) },
 	"audit.impl.class":              auditClass,
 	"localSessionsEnabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessions) },
 	"localSessionsUpgradingEnabled": func(l *loader, s setting) { l.boolean(s, &l.cfg.LocalSessionsUpgrading) },
-	"readonlymode.enabled":          func(l *loader, s setting) { l.boolean(s, &l.cfg.ReadOnlyMode) },
+	"readonlymode.enabled":          func(l *loader, s setting) { l.flag(s, &l.cfg.ReadOnlyMode) },
 
-	"admin.snapshot.enabled":             func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminSnapshot) },
-	"admin.restore.enabled":              func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminRestore) },
+	"admin.snapshot.enabled":             func(l *loader, s setting) { l.flag(s, &l.cfg.AdminSnapshot) },
+	"admin.restore.enabled":              func(l *loader, s setting) { l.flag(s, &l.cfg.AdminRestore) },
 	"admin.rateLimiterIntervalInMS":      func(l *loader, s setting) { l.millis(s, "300000", &l.cfg.AdminRateInterval) },
-	"serializeLastProcessedZxid.enabled": func(l *loader, s setting) { l.boolean(s, &l.cfg.SerializeZxid) },
+	"serializeLastProcessedZxid.enabled": func(l *loader, s setting) { l.flag(s, &l.cfg.SerializeZxid) },
 
 	"electionAlg": func(l *loader, s setting) {
 		if s.value != onlyElectionAlg {
@@ -165,6 +167,24 @@ func (l *loader) bytes(s setting, to *int) {
 	*to = int(n)
 }
 
+// juteMaxBuffer takes the most that there is for more: who sets it that high means
+// that it shall not be in the way.
+func juteMaxBuffer(l *loader, s setting) {
+	l.bytes(s, &l.cfg.JuteMaxBuffer)
+	if l.cfg.JuteMaxBuffer > server.MaxJuteBuffer {
+		l.warn("%s: jute.maxbuffer: %d is more than a log entry can hold, taking %d", s.where, l.cfg.JuteMaxBuffer, server.MaxJuteBuffer)
+		l.cfg.JuteMaxBuffer = server.MaxJuteBuffer
+	}
+}
+
+// adminEnabled goes by ZooKeeper's rule for this one key: only false turns it off.
+func adminEnabled(l *loader, s setting) {
+	l.cfg.AdminEnabled = !strings.EqualFold(s.value, "false")
+	if l.cfg.AdminEnabled && !strings.EqualFold(s.value, "true") {
+		l.warn("%s: admin.enableServer: %q counts as true; only false turns it off", s.where, s.value)
+	}
+}
+
 func (l *loader) millis(s setting, example string, to *time.Duration) {
 	var ms int
 	if l.number(s, "milliseconds", example, &ms) {
@@ -182,6 +202,9 @@ func (l *loader) sessionTimeout(s setting, to *time.Duration) {
 	}
 }
 
+// boolean reads one that ZooKeeper's parser of zoo.cfg knows, and takes no third
+// value for. Properties are another matter, see flag, but for those that protect:
+// what is meant for true must not count as false.
 func (l *loader) boolean(s setting, to *bool) {
 	switch strings.ToLower(s.value) {
 	case "true":

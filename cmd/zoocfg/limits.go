@@ -131,7 +131,8 @@ func (l *loader) share(s setting, example string, to *float64) {
 	*to = f
 }
 
-// flag reads a boolean by Boolean.parseBoolean's rule.
+// flag reads a boolean by Boolean.parseBoolean's rule, as ZooKeeper does those that
+// are properties.
 func (l *loader) flag(s setting, to *bool) {
 	*to = strings.EqualFold(s.value, "true")
 	if !*to && !strings.EqualFold(s.value, "false") {

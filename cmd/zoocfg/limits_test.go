@@ -11,7 +11,7 @@ import (
 )
 
 func TestLoadLimits(t *testing.T) {
-	cfg, warnings, err := load("/zoo.cfg", nil, files{"/zoo.cfg": `dataDir=/d
+	cfg, warnings, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": `dataDir=/d
 clientPort=2181
 clientPortListenBacklog=7
 clientTcpKeepAlive=TRUE
@@ -114,7 +114,7 @@ func TestLoadLimitsWrong(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, warnings, err := load("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n" + tt.text}.read)
+			_, warnings, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n" + tt.text}.read)
 			var got []string
 			if err != nil {
 				got = strings.Split(err.Error(), "\n")
@@ -143,7 +143,7 @@ func TestInteger(t *testing.T) {
 // What ZooKeeper reads with Integer.getInteger may be hexadecimal or octal; what its
 // parser of zoo.cfg knows may not.
 func TestBasesOfNumbers(t *testing.T) {
-	cfg, warnings, err := load("/zoo.cfg", nil, files{"/zoo.cfg": `dataDir=/d
+	cfg, warnings, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": `dataDir=/d
 clientPort=2181
 maxCnxns=0x10
 snapCount=0x800
@@ -156,7 +156,7 @@ admin.serverPort=#1f90
 	if cfg.MaxCnxns != 16 || cfg.SnapCount != 2048 || cfg.GlobalOutstandingLimit != 8 || cfg.AdminPort != 8080 {
 		t.Errorf("%d connections, a snapshot each %d, %d outstanding, port %d", cfg.MaxCnxns, cfg.SnapCount, cfg.GlobalOutstandingLimit, cfg.AdminPort)
 	}
-	if _, _, err := load("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\nmaxClientCnxns=0x10\n"}.read); err == nil {
+	if _, _, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\nmaxClientCnxns=0x10\n"}.read); err == nil {
 		t.Error("maxClientCnxns=0x10 is taken")
 	}
 }

@@ -28,17 +28,14 @@ const tickTimeUnset = 3 * time.Second
 // ErrFile wraps the fault of a configuration file that cannot be read at all.
 var ErrFile = errors.New("cannot read the configuration file")
 
-// Load reads the zoo.cfg at path, the file myid in its dataDir, and the
-// overrides, which are Words of Sources. With an empty path it starts from
-// server.DefaultConfig instead.
+// Load reads the configuration from all its sources: the zoo.cfg, or in its place
+// the variables of the environment, the file myid in its dataDir, for want of that
+// the environment's id, and the words.
 //
 // The configuration is valid if err is nil. Otherwise err is the errors.Join of
 // all faults, each one line with its place; no key is at fault twice. The
-// warnings, one line each, are for the log and may come with or without faults.
-// Neither holds the value of a secret.
-func Load(path string, overrides []string) (cfg server.Config, warnings []string, err error) {
-	return load(path, overrides, readRegular)
-}
+// warnings may come with or without faults. Neither holds the value of a secret.
+func Load(src Sources) (Loaded, error) { return load(src, readRegular) }
 
 // readRegular reads a file. What is not a regular file, or stands below a file,
 // counts as missing.
@@ -80,21 +77,11 @@ type loader struct {
 	warnings []string
 }
 
-func load(path string, overrides []string, read func(string) ([]byte, error)) (server.Config, []string, error) {
-	return loadIn(Environment{}, path, overrides, read)
-}
-
-func loadIn(env Environment, path string, overrides []string, read func(string) ([]byte, error)) (server.Config, []string, error) {
-	src := Sources{Env: env, Path: path}
-	for _, text := range overrides {
-		src.Words = append(src.Words, Word{text, "-D"})
-	}
-	loaded, err := loadFrom(src, read)
-	return loaded.Config, loaded.Warnings, err
-}
-
-func loadFrom(src Sources, read func(string) ([]byte, error)) (Loaded, error) {
+func load(src Sources, read func(string) ([]byte, error)) (Loaded, error) {
 	env, path := src.Env, src.Path
+	if path == "" {
+		path = env.configFile(read)
+	}
 	l := &loader{
 		cfg:        server.DefaultConfig(),
 		env:        env,
@@ -172,6 +159,9 @@ func (l *loader) merge(path string, data []byte) {
 		if p.Err != nil {
 			l.fault(s, "%v", p.Err)
 			continue
+		}
+		if strings.HasPrefix(strings.TrimSpace(p.Key), prefix) {
+			l.warn("%s: %s%s counts as %s; ZooKeeper looks only at what stands without the prefix", s.where, prefix, s.key, s.key)
 		}
 		if s.key == "" {
 			l.warn("%s: there is no key before %q; the line does nothing", s.where, "=")

@@ -27,6 +27,21 @@ func (f files) read(path string) ([]byte, error) {
 	return []byte(content), nil
 }
 
+// loadWith is load, of which most tests look at no more.
+func loadWith(src Sources, read func(string) ([]byte, error)) (server.Config, []string, error) {
+	loaded, err := load(src, read)
+	return loaded.Config, loaded.Warnings, err
+}
+
+// loadWords takes the file at path, if any, and words of -D.
+func loadWords(path string, words []string, read func(string) ([]byte, error)) (server.Config, []string, error) {
+	src := Sources{Path: path}
+	for _, text := range words {
+		src.Words = append(src.Words, Word{text, "-D"})
+	}
+	return loadWith(src, read)
+}
+
 const trio = "initLimit=10\nsyncLimit=5\nserver.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888\n"
 
 func TestLoad(t *testing.T) {
@@ -49,7 +64,7 @@ minSessionTimeout=1000
 maxSessionTimeout=-1
 maxClientCnxns=0
 maxCnxns=-1
-zookeeper.globalOutstandingLimit=500
+globalOutstandingLimit=500
 jute.maxbuffer=0x200000
 snapCount=5000
 autopurge.snapRetainCount=4
@@ -59,21 +74,21 @@ quorumListenOnAllIPs=true
 skipACL=yes
 localSessionsEnabled=true
 localSessionsUpgradingEnabled=True
-zookeeper.DigestAuthenticationProvider.superDigest=super:AbC=
+DigestAuthenticationProvider.superDigest=super:AbC=
 raft.logStore=boltdb
 sslQuorum=false
 admin.enableServer=false
 zookeeper.extendedTypesEnabled=true
-zookeeper.emulate353TTLNodes=true
-zookeeper.enforceQuota=TRUE
+emulate353TTLNodes=true
+enforceQuota=TRUE
 enableEagerACLCheck=true
 znode.container.maxNeverUsedIntervalMs=300000
-zookeeper.DigestAuthenticationProvider.enabled=false
+DigestAuthenticationProvider.enabled=false
 DigestAuthenticationProvider.digestAlg=SHA-256
 authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
 authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 `
-	cfg, warnings, err := load("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7", "znode.container.checkIntervalMs=1500", "znode.container.maxPerMinute=90", "zookeeper.request_throttle_max_requests=9", "readonlymode.enabled=true"}, files{
+	cfg, warnings, err := loadWords("/z/zoo.cfg", []string{"snapCount=6000", "zookeeper.maxCnxns=7", "znode.container.checkIntervalMs=1500", "znode.container.maxPerMinute=90", "zookeeper.request_throttle_max_requests=9", "readonlymode.enabled=true"}, files{
 		"/z/zoo.cfg": text, "/var/zk/myid": " 2 \nrest"}.read)
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +133,7 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
 	}
 	wantWarnings := []string{
+		"/z/zoo.cfg:34: zookeeper.extendedTypesEnabled counts as extendedTypesEnabled; ZooKeeper looks only at what stands without the prefix",
 		"-D: zookeeper.maxCnxns does nothing: /z/zoo.cfg:19 sets it, and counts",
 		"/z/zoo.cfg:35: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
 	}
@@ -127,7 +143,7 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 }
 
 func TestLoadStandalone(t *testing.T) {
-	cfg, warnings, err := load("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n"}.read)
+	cfg, warnings, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n"}.read)
 	if err != nil || len(warnings) != 0 {
 		t.Fatalf("got warnings %q and %v, want none", warnings, err)
 	}
@@ -139,7 +155,7 @@ func TestLoadStandalone(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
 	}
 
-	cfg, warnings, err = load("", []string{"dataDir=./d"}, files{}.read)
+	cfg, warnings, err = loadWords("", []string{"dataDir=./d"}, files{}.read)
 	want = server.DefaultConfig()
 	want.DataDir, want.DataLogDir = "./d", "./d"
 	if err != nil || len(warnings) != 0 || !reflect.DeepEqual(cfg, want) {
@@ -171,7 +187,7 @@ func TestLoadIdentity(t *testing.T) {
 			if tt.myid != "-" {
 				fsys["/d/myid"] = tt.myid
 			}
-			cfg, _, err := load("/zoo.cfg", nil, fsys.read)
+			cfg, _, err := loadWords("/zoo.cfg", nil, fsys.read)
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 					t.Errorf("got %v, want %q", err, tt.wantErr)
@@ -271,7 +287,7 @@ func TestLoadFaults(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := load("/zoo.cfg", tt.overrides, files{
+			_, _, err := loadWords("/zoo.cfg", tt.overrides, files{
 				"/zoo.cfg": "\ndataDir=/d\n" + trio + tt.text, "/d/myid": "1"}.read)
 			if err == nil {
 				t.Fatal("no fault found")
@@ -303,7 +319,7 @@ func TestLoadFaultsOfTheWhole(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := load("/zoo.cfg", nil, files{"/zoo.cfg": tt.text, "/d/myid": "1"}.read)
+			_, _, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": tt.text, "/d/myid": "1"}.read)
 			if err == nil {
 				t.Fatal("no fault found")
 			}
@@ -330,7 +346,7 @@ func TestLoadWarnings(t *testing.T) {
 		{"no client port", "/zoo.cfg", "dataDir=/d\n", []string{"/zoo.cfg: clientPort is not set, taking 2181"}},
 		{"raised", "/zoo.cfg", base + "autopurge.snapRetainCount=1\nsnapCount=0\n",
 			[]string{"/zoo.cfg:5: autopurge.snapRetainCount: 1 is too small, taking 3", "/zoo.cfg:6: snapCount: 0 is too small, taking 2"}},
-		{"twice", "/zoo.cfg", base + "zookeeper.clientPort=2182\n", []string{"/zoo.cfg:5: clientPort is set again (first at /zoo.cfg:2); this one counts"}},
+		{"twice", "/zoo.cfg", base + "clientPort=2182\n", []string{"/zoo.cfg:5: clientPort is set again (first at /zoo.cfg:2); this one counts"}},
 		{"skipACL", "/zoo.cfg", base + "skipACL=true\n", []string{`/zoo.cfg:5: skipACL: "true" counts as no; only yes turns the checks off`}},
 		{"relative", "conf/zoo.cfg", "dataDir=data\nclientPort=1\n",
 			[]string{"conf/zoo.cfg is relative. Prepend ./ to indicate that you're sure!", "conf/zoo.cfg:1: dataDir: data is relative. Prepend ./ to indicate that you're sure!"}},
@@ -343,7 +359,7 @@ func TestLoadWarnings(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, warnings, err := load(tt.path, nil, files{tt.path: tt.text, "/d/myid": "1"}.read)
+			_, warnings, err := loadWords(tt.path, nil, files{tt.path: tt.text, "/d/myid": "1"}.read)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -370,7 +386,7 @@ func TestLoadClientPort(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg, _, err := load("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\n" + trio + tt.text, "/d/myid": "1"}.read)
+			cfg, _, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\n" + trio + tt.text, "/d/myid": "1"}.read)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -400,7 +416,7 @@ func TestLoadDynamicFile(t *testing.T) {
 			if tt.dynamic != "-" {
 				fsys["/zoo.cfg.dynamic.100000000"] = tt.dynamic
 			}
-			cfg, _, err := load("/zoo.cfg", nil, fsys.read)
+			cfg, _, err := loadWords("/zoo.cfg", nil, fsys.read)
 			if tt.want != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("got %v, want %q", err, tt.want)
@@ -417,7 +433,7 @@ func TestLoadDynamicFile(t *testing.T) {
 // The samples that come with the source must be what they say.
 func TestLoadSamples(t *testing.T) {
 	dir := filepath.Join("..", "..", "configs")
-	cfg, warnings, err := Load(filepath.Join(dir, "zoo_sample.cfg"), nil)
+	cfg, warnings, err := loadWords(filepath.Join(dir, "zoo_sample.cfg"), nil, readRegular)
 	if err != nil || len(warnings) != 0 || !cfg.Standalone() {
 		t.Errorf("zoo_sample.cfg: got standalone %v, warnings %q, %v", cfg.Standalone(), warnings, err)
 	}
@@ -426,7 +442,7 @@ func TestLoadSamples(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(data, "myid"), []byte{byte('1' + i), '\n'}, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		cfg, warnings, err := Load(filepath.Join(dir, name), []string{"dataDir=" + data})
+		cfg, warnings, err := loadWords(filepath.Join(dir, name), []string{"dataDir=" + data}, readRegular)
 		if err != nil || len(warnings) != 0 || cfg.Participants() != 3 || cfg.ClientPort != 2181+i {
 			t.Errorf("%s: got %d participants, client port %d, warnings %q, %v", name, cfg.Participants(), cfg.ClientPort, warnings, err)
 		}
@@ -434,11 +450,11 @@ func TestLoadSamples(t *testing.T) {
 }
 
 func TestLoadMissingFile(t *testing.T) {
-	_, _, err := Load(filepath.Join(t.TempDir(), "zoo.cfg"), nil)
+	_, _, err := loadWords(filepath.Join(t.TempDir(), "zoo.cfg"), nil, readRegular)
 	if !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "file is missing") {
 		t.Errorf("no file: got %v, want ErrFile and that it is missing", err)
 	}
-	_, _, err = Load(t.TempDir(), nil)
+	_, _, err = loadWords(t.TempDir(), nil, readRegular)
 	if !errors.Is(err, ErrFile) {
 		t.Errorf("a directory: got %v, want ErrFile", err)
 	}
@@ -447,7 +463,7 @@ func TestLoadMissingFile(t *testing.T) {
 // Secrets must not reach the log by way of warnings or faults.
 func TestLoadKeepsSecrets(t *testing.T) {
 	const secret = "hunter2"
-	_, warnings, err := load("/zoo.cfg", []string{"superDigest=super:" + secret}, files{"/zoo.cfg": "dataDir=/d\nclientPort=x\n" +
+	_, warnings, err := loadWords("/zoo.cfg", []string{"superDigest=super:" + secret}, files{"/zoo.cfg": "dataDir=/d\nclientPort=x\n" +
 		"DigestAuthenticationProvider.superDigest=super:" + secret + "\nssl.keyStore.password=" + secret + "\n" +
 		"DigestAuthenticationProvider.superDigest=super:" + secret + "\n"}.read)
 	if err == nil || strings.Contains(err.Error(), secret) {
@@ -466,11 +482,11 @@ func FuzzLoad(f *testing.F) {
 	f.Add("dataDir=/d\ndynamicConfigFile=/d/myid\nstandaloneEnabled=false", "server.1=a:1:2", "server.2=b:3:4")
 	f.Fuzz(func(t *testing.T, text, myid, override string) {
 		fsys := files{"/zoo.cfg": text, "/d/myid": myid}
-		cfg, warnings, err := load("/zoo.cfg", []string{override}, fsys.read)
+		cfg, warnings, err := loadWords("/zoo.cfg", []string{override}, fsys.read)
 		if invalid := cfg.Validate(); err == nil && invalid != nil {
 			t.Fatalf("accepted, but: %v", invalid)
 		}
-		again, warningsAgain, errAgain := load("/zoo.cfg", []string{override}, fsys.read)
+		again, warningsAgain, errAgain := loadWords("/zoo.cfg", []string{override}, fsys.read)
 		if !reflect.DeepEqual(cfg, again) || !slices.Equal(warnings, warningsAgain) {
 			t.Fatal("two loads differ")
 		}

@@ -61,7 +61,7 @@ server.10=127.0.0.1:27283:27383
 zookeeper.some\ key : a\\b
 `
 	write(t, path, first)
-	cfg, _, err := Load(path, nil)
+	cfg, _, err := loadWords(path, nil, readRegular)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ server.2=127.0.0.1:27282:27382:participant`
 	}
 	want := map[string]string{"zoo.cfg": static, "zoo.cfg.bak": first, "zoo.cfg.dynamic.100000000": dynamic}
 	check(want)
-	again, _, err := Load(path, nil)
+	again, _, err := loadWords(path, nil, readRegular)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ server.2=127.0.0.1:27282:27382:participant`
 	want["zoo.cfg"] = strings.ReplaceAll(strings.Replace(static, "clientPort=27181\n", "", 1), ".100000000", ".100000003")
 	want["zoo.cfg.dynamic.100000003"] = "server.1=127.0.0.1:27281:27381:participant;0.0.0.0:27181\nserver.2=127.0.0.1:27282:27382:participant"
 	check(want)
-	if again, _, err = Load(path, nil); err != nil || len(again.Servers) != 2 || again.ClientPort != 27181 {
+	if again, _, err = loadWords(path, nil, readRegular); err != nil || len(again.Servers) != 2 || again.ClientPort != 27181 {
 		t.Errorf("read back as %+v, port %d, %v", again.Servers, again.ClientPort, err)
 	}
 }

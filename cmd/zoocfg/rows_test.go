@@ -28,7 +28,7 @@ func TestNothingIsSilent(t *testing.T) {
 			value = v
 		}
 		text := "dataDir=/d\nclientPort=2181\n" + name + "=" + value + "\n"
-		loaded, err := loadFrom(Sources{Path: "/zoo.cfg"}, files{"/zoo.cfg": text}.read)
+		loaded, err := load(Sources{Path: "/zoo.cfg"}, files{"/zoo.cfg": text}.read)
 		at := "/zoo.cfg:3: "
 		switch {
 		case k.Effect == Refused || k.Name == "authProvider.":

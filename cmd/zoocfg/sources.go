@@ -23,7 +23,8 @@ type Word struct {
 type Sources struct {
 	// Env are the variables and files of a container image.
 	Env Environment
-	// Path is the zoo.cfg; empty for server.DefaultConfig.
+	// Path is the zoo.cfg. If it is empty, that in $ZOO_CONF_DIR counts, and
+	// where there is none the variables of Env over server.DefaultConfig.
 	Path string
 	// Words are properties, named zookeeper.KEY or as in [Bare], and settings that
 	// win over all else, named KEY. Of two of a kind the later counts.
@@ -110,9 +111,6 @@ func (s Setting) Remark() string {
 	}
 	return given + "; " + s.Note
 }
-
-// LoadFrom is Load for all kinds of sources.
-func LoadFrom(src Sources) (Loaded, error) { return loadFrom(src, readRegular) }
 
 // settingsList is what Loaded tells of the settings.
 func (l *loader) settingsList() []Setting {

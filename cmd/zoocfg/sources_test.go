@@ -40,7 +40,7 @@ func TestPrecedence(t *testing.T) {
 		{"inert", "preAllocSize=100\nautopurge.purgeInterval=1\n", nil, func(c server.Config) any { return 0 }, 0, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			loaded, err := loadFrom(Sources{Path: "/zoo.cfg", Words: tt.words}, files{"/zoo.cfg": file + tt.text}.read)
+			loaded, err := load(Sources{Path: "/zoo.cfg", Words: tt.words}, files{"/zoo.cfg": file + tt.text}.read)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func TestPrecedence(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	loaded, err := loadFrom(Sources{Path: "/zoo.cfg", Words: []Word{
+	loaded, err := load(Sources{Path: "/zoo.cfg", Words: []Word{
 		{"zookeeper.snapCount=7", "JVMFLAGS"}, {"tickTime=1000", "-D"}, {"zookeeper.ssl.keyStore.password=hunter2", "JVMFLAGS"},
 	}}, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\nfoo=1\n"}.read)
 	if err != nil {

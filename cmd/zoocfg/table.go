@@ -153,7 +153,7 @@ var rows = []Key{
 	{"clientPortListenBacklog", File, Same, ""},
 	{"clientTcpKeepAlive", Property, Same, ""},
 	{"globalOutstandingLimit", Property, Same, ""},
-	{"jute.maxbuffer", Bare, Same, ""},
+	{"jute.maxbuffer", Bare, Mapped, "the same, up to 48 MiB: a request has to fit into one entry of the log"},
 	{"jute.maxbuffer.extrasize", Property, Inert, "what is stored is never read by ZooKeeper's rule of lengths"},
 	{"nio.sessionlessCnxnTimeout", Property, Same, ""},
 	{"largeRequestThreshold", Property, Same, ""},
@@ -210,8 +210,8 @@ var rows = []Key{
 	{"pathStats.", Property, Inert, java},
 
 	// Log and snapshots.
-	{"snapCount", Property, Mapped, "the number of entries of Raft's log between snapshots"},
-	{"snapSizeLimitInKb", Property, Inert, "snapshots go by entries and by what they would save"},
+	{"snapCount", Property, Mapped, "the number of requests after which, or after half of which, a snapshot is due, unless it would be larger than the log that it saves"},
+	{"snapSizeLimitInKb", Property, Inert, "snapshots go by requests and by what they would save"},
 	{"commitLogCount", Property, Inert, "how much of the log stays for slow servers follows from snapCount"},
 	{"snapshotSizeFactor", Property, Inert, zab},
 	{"preAllocSize", Property, Inert, txnlog},
@@ -271,7 +271,7 @@ var rows = []Key{
 
 	// Looking after it.
 	{"admin.enableServer", Property, Same, ""},
-	{"admin.serverAddress", Property, Same, ""},
+	{"admin.serverAddress", Property, Mapped, "the same, but 127.0.0.1 if it is not given"},
 	{"admin.serverPort", Property, Same, ""},
 	{"admin.commandURL", Property, Same, ""},
 	{"admin.idleTimeout", Property, Same, ""},

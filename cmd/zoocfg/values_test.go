@@ -35,7 +35,7 @@ func TestValuesAreComplete(t *testing.T) {
 // effectiveOf loads and returns the settings by name.
 func effectiveOf(t *testing.T, fsys files, path string, words ...Word) (map[string]Setting, server.Config) {
 	t.Helper()
-	loaded, err := loadFrom(Sources{Path: path, Words: words}, fsys.read)
+	loaded, err := load(Sources{Path: path, Words: words}, fsys.read)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 		}
 	}
-	if list := ForServer([]Setting{all["snapCount"], all["maxSessionTimeout"]}); list[0].Note != "given as 1; the number of entries of Raft's log between snapshots" ||
+	if list := ForServer([]Setting{all["snapCount"], all["maxSessionTimeout"]}); list[0].Note != "given as 1; "+Lookup("snapCount").Note ||
 		list[1] != (server.Setting{Key: "maxSessionTimeout", Value: "20000", Origin: "derived: 20 ticks", Effect: "same as in ZooKeeper", Note: "given as -1"}) {
 		t.Errorf("for the server: %+v", list)
 	}
@@ -206,7 +206,7 @@ func TestNearest(t *testing.T) {
 // What ZooKeeper would hold as Java properties: what was set, under the name there.
 func TestPropertiesOfJava(t *testing.T) {
 	fsys := files{"/zoo.cfg": "dataDir=/d\nclientPort=0\nadmin.serverPort=8081\nunheard.of=x\n"}
-	loaded, err := loadFrom(Sources{Path: "/zoo.cfg", Words: []Word{{"jute.maxbuffer=2000000", "-D"}, {"zookeeper.snapCount=7", "-D"}}}, fsys.read)
+	loaded, err := load(Sources{Path: "/zoo.cfg", Words: []Word{{"jute.maxbuffer=2000000", "-D"}, {"zookeeper.snapCount=7", "-D"}}}, fsys.read)
 	if err != nil {
 		t.Fatal(err)
 	}

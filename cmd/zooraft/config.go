@@ -40,7 +40,7 @@ The exit code is 0 if a server would start with it, 2 if not.`,
 		Example: "  zooraft config check /etc/zookeeper/zoo.cfg",
 		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := zoocfg.LoadFrom(sources(args, overrides))
+			loaded, err := zoocfg.Load(sources(args, overrides))
 			for _, w := range loaded.Warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
 			}
@@ -89,7 +89,7 @@ With --set only what was set is printed.`,
 		Example: "  zooraft config print /etc/zookeeper/zoo.cfg",
 		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := zoocfg.LoadFrom(sources(args, overrides))
+			loaded, err := zoocfg.Load(sources(args, overrides))
 			if err != nil {
 				return &configError{err}
 			}
@@ -190,8 +190,8 @@ func defineFlag(cmd *cobra.Command, to *[]string) {
 	cmd.Flags().StringArrayVarP(to, "define", "D", nil, "set a key of zoo.cfg, as `key=value`; may be repeated")
 }
 
-// sources are those of the server: the file, if one is given, this process's
-// environment, and what -D says.
+// sources are those of a server that is started here with these arguments: the
+// file, if one is given, this process's environment, and what -D says.
 func sources(args, overrides []string) zoocfg.Sources {
 	src := zoocfg.Sources{Env: environment(), Words: jvmWords(os.Getenv)}
 	if len(args) == 1 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zooraft/cmd/zoocfg"
 	"zooraft/server"
 )
 
@@ -47,11 +48,11 @@ tells whether a server serves, and ruok whether it is there at all.`,
 			if len(args) == 2 {
 				addr = args[1]
 			} else {
-				cfg, _, err := loadConfig("", nil)
+				loaded, err := zoocfg.Load(sources(nil, nil))
 				if err != nil {
 					return &configError{err}
 				}
-				addr = clientAddr(cfg)
+				addr = clientAddr(loaded.Config)
 			}
 			answer, err := server.QueryWord(addr, args[0])
 			if _, writeErr := io.WriteString(cmd.OutOrStdout(), answer); err == nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zooraft/cmd/zoocfg"
 	"zooraft/server"
 	"zooraft/zabcompat"
 )
@@ -38,14 +39,11 @@ Exit code 1 if no server answers.`,
 		Example: "  zooraft status /etc/zookeeper/zoo.cfg",
 		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := ""
-			if len(args) == 1 {
-				path = args[0]
-			}
-			cfg, _, err := loadConfig(path, overrides)
+			loaded, err := zoocfg.Load(sources(args, overrides))
 			if err != nil {
 				return &configError{err}
 			}
+			cfg := loaded.Config
 			if cfg.Standalone() {
 				return standaloneStatus(cmd.OutOrStdout(), cfg)
 			}

@@ -88,3 +88,28 @@ func TestDockerfile(t *testing.T) {
 		t.Errorf("hadolint: %v\n%s", err, out)
 	}
 }
+
+// A zoo.cfg in ZOO_CONF_DIR counts for the server as for those who ask about it, and the variables beside it do not.
+func TestImageConfiguration(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
+	dir, port := t.TempDir(), harness.Ports(t, 1)[0]
+	must(t, "write zoo.cfg", os.WriteFile(filepath.Join(dir, "zoo.cfg"), fmt.Appendf(nil, "dataDir=%s/d\nclientPort=%d\n", dir, port), 0o600))
+	env := []string{"GORACE=" + os.Getenv("GORACE"), "ZOO_CONF_DIR=" + dir, "ZOO_DATA_DIR=" + dir + "/never", "ZOO_PORT_NUMBER=1"}
+	cmd := exec.Command(zooraftBin, "server")
+	cmd.Env = env
+	p := launchCommand(t, cmd, syscall.SIGKILL)
+	if addr := serving(t, p); addr != fmt.Sprintf("127.0.0.1:%d", port) {
+		t.Errorf("it serves at %s, not at port %d", addr, port)
+	}
+	for _, args := range [][]string{{"4lw", "srvr"}, {"status"}, {"config", "check"}} {
+		ask := exec.Command(zooraftBin, args...)
+		ask.Env = env
+		if out, err := ask.CombinedOutput(); err != nil {
+			t.Errorf("%q: %v: %s", args, err, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "never")); err == nil {
+		t.Error("ZOO_DATA_DIR counted")
+	}
+}
