@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
+	"runtime/pprof"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -71,6 +74,25 @@ func serve(s service, cfg server.Config, signals <-chan os.Signal, stdout io.Wri
 			notify(log, daemon.SdNotifyStopping)
 			return stop(s, signals, echo, log)
 		}
+	}
+}
+
+// dumpOnQuit writes the stacks of all goroutines to w at each SIGQUIT, as a JVM does
+// those of its threads, until stop, which waits for the last of them.
+func dumpOnQuit(w io.Writer) (stop func()) {
+	quits := make(chan os.Signal, 1)
+	signal.Notify(quits, syscall.SIGQUIT)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range quits {
+			pprof.Lookup("goroutine").WriteTo(w, 2)
+		}
+	}()
+	return func() {
+		signal.Stop(quits)
+		close(quits)
+		<-done
 	}
 }
 

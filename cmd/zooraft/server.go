@@ -43,7 +43,8 @@ ZooKeeper's scripts have them: there the file wins, as in ZooKeeper, and a key t
 is no property is not looked at.
 
 The server prints one line when it serves; its log goes to standard error. The
-first SIGTERM or SIGINT stops it in order, another one half a second later at once.
+first SIGTERM, SIGINT or SIGHUP stops it in order, another one half a second later at
+once. SIGQUIT writes the stacks of all goroutines to standard error.
 
 It keeps below nine tenths of the memory that its cgroup may use, or below
 GOMEMLIMIT. GOGC sets another pace of collecting garbage than the server's own.
@@ -68,10 +69,6 @@ be bound (one server), 14 the election port cannot be bound.`,
 				return usageError(cmd, err)
 			}
 
-			path := ""
-			if len(args) == 1 {
-				path = args[0]
-			}
 			cfg, err := configure(sources(args, overrides), log)
 			if err != nil {
 				return err
@@ -80,8 +77,8 @@ be bound (one server), 14 the election port cannot be bound.`,
 			if !cfg.Standalone() {
 				named(cfg.SID)
 			}
-			if cfg.ReconfigEnabled && path != "" {
-				cfg.OnMembership = record(path, cfg.DataDir, cfg.SID, log)
+			if cfg.ReconfigEnabled && cfg.ConfigFile != "" {
+				cfg.OnMembership = record(cfg.ConfigFile, cfg.DataDir, cfg.SID, log)
 			}
 
 			if !cfg.AdminProfiling {
@@ -90,6 +87,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 			heap.Limit(log)
 			pace := heap.Start(log)
 			defer pace.Close()
+			defer dumpOnQuit(cmd.ErrOrStderr())()
 
 			info, _ := debug.ReadBuildInfo()
 			cfg.Version = wordsVersion(info)
@@ -101,6 +99,9 @@ be bound (one server), 14 the election port cannot be bound.`,
 			// once, which its stores survive as they survive a crash.
 			signals := make(chan os.Signal, 2)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+			if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+				signal.Notify(signals, syscall.SIGHUP)
+			}
 			defer signal.Stop(signals)
 			return serve(s, cfg, signals, cmd.OutOrStdout(), log)
 		},
@@ -115,7 +116,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 // configure loads the configuration, logs its warnings and makes the data
 // directories.
 func configure(src zoocfg.Sources, log hclog.Logger) (server.Config, error) {
-	loaded, err := zoocfg.LoadFrom(src)
+	loaded, err := zoocfg.Load(src)
 	for _, w := range loaded.Warnings {
 		log.Warn("configuration is questionable", "warning", w)
 	}
@@ -150,11 +151,6 @@ func configure(src zoocfg.Sources, log hclog.Logger) (server.Config, error) {
 		return cfg, err
 	}
 	return cfg, writeMyID(cfg)
-}
-
-// loadConfig is zoocfg.LoadIn in this process's environment.
-func loadConfig(path string, overrides []string) (server.Config, []string, error) {
-	return zoocfg.LoadIn(environment(), path, overrides)
 }
 
 // environment is that of this process.

@@ -158,6 +158,39 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
+// SIGQUIT shows what a server is at, and it goes on; SIGHUP ends it in order, unless it is ignored as by nohup.
+func TestSignals(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
+	dir := t.TempDir()
+	p := launch(t, dir, "server", "-D", "clientPort=0")
+	addr := serving(t, p)
+	for range 2 {
+		before := strings.Count(p.stderr.String(), "zooraft/server.(*Server)")
+		p.signal(syscall.SIGQUIT)
+		harness.Eventually(t, startTimeout, "stacks", func() error {
+			if strings.Count(p.stderr.String(), "zooraft/server.(*Server)") == before {
+				return errors.New("no stack of the server")
+			}
+			return nil
+		})
+	}
+	if out, err := exec.Command(zooraftBin, "4lw", "srvr", addr).CombinedOutput(); err != nil {
+		t.Errorf("after SIGQUIT: %v: %s", err, out)
+	}
+	p.signal(syscall.SIGHUP)
+	if code := p.exit(startTimeout); code != 0 {
+		t.Errorf("exit code after SIGHUP: got %d, want 0", code)
+	}
+	nohup := launchCommand(t, exec.Command("nohup", zooraftBin, "server", "-D", "clientPort=0", "-D", "dataDir="+dir+"/data"), syscall.SIGKILL)
+	serving(t, nohup)
+	nohup.signal(syscall.SIGHUP)
+	nohup.signal(syscall.SIGTERM)
+	if code := nohup.exit(startTimeout); code != 0 || !strings.Contains(nohup.stderr.String(), "signal=terminated") {
+		t.Errorf("exit code %d, or it was not SIGTERM that ended it: %s", code, nohup.stderr.String())
+	}
+}
+
 // The script that starts three servers on one machine does so, and stops them all by Ctrl-C. It is run as it is; its
 // zoo.cfg files only get other ports.
 func TestEnsembleScript(t *testing.T) {
