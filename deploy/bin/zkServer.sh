@@ -88,7 +88,7 @@ start() {
     [[ -x $ZOORAFT ]] || echo "zkServer.sh: there is no program at $ZOORAFT; set ZOORAFT" >&2
     exit 1
   fi
-  nohup "${command[@]}" >"$output" 2>&1 </dev/null &
+  nohup "${command[@]}" >>"$output" 2>&1 </dev/null & # appended to, for logrotate's copytruncate
   pid=$!
   if ! echo -n "$pid" >"$pid_file"; then
     kill "$pid"

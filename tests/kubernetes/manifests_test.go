@@ -236,6 +236,10 @@ func checkMonitored(t *testing.T, r *rendered) {
 	if err != nil || !selector.Matches(labels.Set(r.headless.Labels)) {
 		t.Errorf("the monitor's selector %v does not select the service's %v; %v", selector, r.headless.Labels, err)
 	}
+	// By which alerts.yaml asks for servers that do not answer.
+	if job := r.headless.Labels[r.monitor.Spec.JobLabel]; job != "zooraft" {
+		t.Errorf("jobLabel %q makes the job %q", r.monitor.Spec.JobLabel, job)
+	}
 	port := r.monitor.Spec.Endpoints[0].Port
 	i := slices.IndexFunc(r.headless.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == port })
 	if i < 0 {
