@@ -30,6 +30,8 @@ func (s *Server) Status() Status {
 		PacketsSent:      c.PacketsSent,
 		Connections:      c.Connections,
 		ResponseSizeLast: c.SizeLast, ResponseSizeMin: c.SizeMin, ResponseSizeMax: c.SizeMax,
+		ConnectionDropProbability: c.DropProbability,
+
 		AuthFailures: c.AuthFailures, LocalNonMTLS: c.Local, RemoteNonMTLS: c.Remote,
 		Outstanding: c.Outstanding,
 		WatchCount:  s.fsm.Watches().NumWatches(),
@@ -64,7 +66,7 @@ func (s *Server) addQuorum(st *Status) {
 	st.PendingSyncs = s.node.PendingSyncs()
 	st.ProposalSizeLast, st.ProposalSizeMin, st.ProposalSizeMax = s.node.ProposalSizes()
 	st.LeaderSID, _ = s.node.Leader()
-	_, st.Since = s.node.ElectionTook()
+	st.Since = s.node.Since()
 	for _, e := range s.node.Elections() {
 		st.Elections = append(st.Elections, admin.Election{
 			At: e.At, TookMillis: e.Took.Milliseconds(), LeaderSID: e.Leader, Round: e.Term, State: e.State, Vote: e.Vote,
@@ -102,6 +104,17 @@ func (s *Server) addQuorum(st *Status) {
 		return
 	}
 	st.ServerState = st.State.Mode()
+	if own, member := members.Server(st.SID); st.Serving && st.State == zabcompat.Looking {
+		// It goes on without a leader for a while, which ZooKeeper's servers do not and
+		// have no mode for.
+		st.ServerState = admin.StateFollower
+		if !member || own.Observer {
+			st.ServerState = admin.StateObserver
+		}
+	}
+	if st.State == zabcompat.Leading {
+		st.LeaderUptimeMillis = time.Since(st.Since).Milliseconds()
+	}
 	st.PeerState = s.peerState(st.State)
 }
 

@@ -38,7 +38,7 @@ func (p *pageSource) Sample() console.Sample {
 		out.Zxid, out.Sessions, out.Znodes, out.DataBytes = v.LastZxid(), v.NumSessions(), v.NodeCount()+1, v.ApproximateDataSize()
 	})
 	out.LeaderSID, out.Term = s.node.Leader()
-	_, out.Since = s.node.ElectionTook()
+	out.Since = s.node.Since()
 	out.State, out.Serving = s.state(), s.servingSince.Load() != 0
 	return out
 }

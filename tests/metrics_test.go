@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"zooraft/server/admin"
 	"zooraft/zabcompat/metrics"
 )
 
@@ -57,4 +58,40 @@ func ofMetrics(x ast.Expr) bool {
 		name = x.Sel.Name
 	}
 	return name == "m" || name == "mx" || name == "metrics" || name == "Metrics"
+}
+
+// Every figure of a server's status is filled in somewhere.
+func TestStatusIsFilledIn(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../server/status.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := make(map[string]bool)
+	note := func(e ast.Expr) {
+		switch e := e.(type) {
+		case *ast.SelectorExpr:
+			set[e.Sel.Name] = true
+		case *ast.Ident:
+			set[e.Name] = true
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, e := range n.Lhs {
+				note(e)
+			}
+		case *ast.IncDecStmt:
+			note(n.X)
+		case *ast.KeyValueExpr:
+			note(n.Key)
+		}
+		return true
+	})
+	typ := reflect.TypeFor[admin.Status]()
+	for i := range typ.NumField() {
+		if name := typ.Field(i).Name; !set[name] && name != "Settings" { // for peers only, see webshared.go
+			t.Errorf("nothing sets admin.Status.%s", name)
+		}
+	}
 }

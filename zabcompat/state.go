@@ -32,7 +32,7 @@ func (s State) String() string {
 }
 
 // Mode returns the state as the "Mode:" line of srvr and zk_server_state name
-// it: follower, leader, observer. A server without a leader answers neither;
+// it: follower, leader, observer. They have no word for a server without a leader;
 // for it Mode returns "looking", its zk_peer_state.
 func (s State) Mode() string {
 	switch s {

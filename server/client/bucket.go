@@ -81,6 +81,13 @@ func (b *bucket) deficit() int64 {
 	return b.capacity - b.tokens
 }
 
+// dropping is the share of connections that is refused by chance.
+func (b *bucket) dropping() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.drop
+}
+
 // kindLocked adjusts the share that is refused by chance, and casts the die.
 func (b *bucket) kindLocked(now int64) bool {
 	if now-b.frozen > int64(b.cfg.FreezeTime) {

@@ -239,8 +239,9 @@ type Stats struct {
 	Outstanding                  int64   // requests received and not answered
 	SizeLast, SizeMin, SizeMax   int64   // of replies, in bytes; -1 before any
 	AuthFailures                 int64
-	Local, Remote                int64 // connections taken so far from this host and from others
-	LocalSessions                int   // kept by this server alone
+	Local, Remote                int64   // connections taken so far from this host and from others
+	LocalSessions                int     // kept by this server alone
+	DropProbability              float64 // of a new connection, by ConnectThrottle
 }
 
 // Stats returns the figures as they are now.
@@ -251,6 +252,9 @@ func (s *Server) Stats() Stats {
 		AuthFailures: s.authFailures.Load(), Local: s.local.Load(), Remote: s.distant.Load(),
 
 		LocalSessions: s.locals.len(),
+	}
+	if s.connects != nil {
+		st.DropProbability = s.connects.dropping()
 	}
 	st.LatencyMin, st.LatencyAvg, st.LatencyMax = s.latencies.figures()
 	received, sent, n := s.packets()

@@ -76,8 +76,8 @@ type heard struct {
 	at time.Time
 }
 
-// election is the exchange of votes. It has a lock of its own, taken after
-// Node.mu if both are.
+// election is the exchange of votes. Its lock is taken before the state lock and
+// before Node.mu.
 type election struct {
 	n        *Node
 	founders []int64 // who votes by zoo.cfg
@@ -98,7 +98,6 @@ type election struct {
 	told     time.Time
 	waits    time.Time // for its vote to be taken from a lost disk, since
 	patient  bool
-	took     time.Duration // the last election
 
 	history []Election // the last keptElections
 }
@@ -307,17 +306,17 @@ func (e *election) leaderChanged(sid int64, term uint64) {
 
 // settleLocked ends the search for a leader.
 func (e *election) settleLocked(sid int64, term uint64) {
-	e.took = time.Since(e.since)
+	took := time.Since(e.since)
 	e.looking, e.since = false, time.Now()
 	e.n.hurryRaft(&e.patient)
 	state := e.stateLocked()
 	if !e.n.standalone() {
-		e.n.cfg.Metrics.ElectionTime.Time(e.took)
+		e.n.cfg.Metrics.ElectionTime.Time(took)
 		e.history = append(e.history[max(len(e.history)-keptElections+1, 0):], Election{
-			At: e.since, Took: e.took, Leader: sid, Term: term, State: state, Vote: e.own,
+			At: e.since, Took: took, Leader: sid, Term: term, State: state, Vote: e.own,
 		})
 		e.n.log.Info(state.String())
-		e.n.log.Info(fmt.Sprintf("%s - LEADER ELECTION TOOK - %d MS", state, e.took.Milliseconds()),
+		e.n.log.Info(fmt.Sprintf("%s - LEADER ELECTION TOOK - %d MS", state, took.Milliseconds()),
 			"leader-sid", sid, "term", term, "vote", e.own.String())
 	}
 	e.tellLocked()
@@ -512,11 +511,10 @@ func (n *Node) Votes() []Vote {
 	return votes
 }
 
-// ElectionTook is how long the last election took, from LOOKING to a leader,
-// and when it ended.
-func (n *Node) ElectionTook() (time.Duration, time.Time) {
+// Since is when this server began to look for a leader, or settled on one.
+func (n *Node) Since() time.Time {
 	e := &n.election
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.took, e.since
+	return e.since
 }
