@@ -27,7 +27,7 @@ VERSION    ?= $(shell git describe --tags 2>/dev/null | sed 's/^v//')
 COMMIT     ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
 
 # All files, those too that are built only on request.
-TAGS        := interop,fault,bench
+TAGS        := interop
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # A test that fails is run once more, by itself, and the summary names it: most of ours drive whole processes against

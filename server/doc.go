@@ -1,12 +1,13 @@
 // Package server puts one Zooraft server together: the replicated state machine
 // (fsm), its part in the quorum (server/quorum), the client port
-// (server/client), the liveness of sessions (server/session) and what it tells
-// of itself (server/admin). It hands each part what it needs of the others; the
-// parts do not know each other.
+// (server/client), the liveness of sessions (server/session), what it tells of
+// itself (server/admin, server/console) and of what others did (server/audit). It
+// hands each part what it needs of the others; the parts do not know each other.
 //
-// Locks are taken in this order: the state lock (fsm.FSM), a connection's mutex
-// (client), quorum.Node's mutex, the watch table, an outbox. What runs under the
-// state lock blocks on nothing else.
+// Locks are taken in this order: the turn of a session that this server alone keeps
+// (client), the election's mutex (quorum), the state lock (fsm.FSM), a connection's
+// mutex (client), quorum.Node's mutex, the watch table, an outbox. What runs under
+// the state lock blocks on nothing else.
 //
 // A server starts from the inside out and stops from the outside in: client
 // port, connections, expiry, hand-over of leadership, peer streams, Raft,

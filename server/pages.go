@@ -58,11 +58,3 @@ func (s *Server) stopAdmin() {
 		}
 	}
 }
-
-// AdminAddr is the address of the admin server, nil without one.
-func (s *Server) AdminAddr() net.Addr {
-	if s.admin == nil {
-		return nil
-	}
-	return s.admin.Addr()
-}

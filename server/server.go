@@ -462,7 +462,6 @@ func (o observer) EphemeralsDeleted(id protocol.SessionID, paths []string) {
 	}
 }
 
-func (o observer) Reconfiguring(fsm.View) {}
 func (o observer) Reconfigured(v fsm.View, owner fsm.Owner, r *fsm.Result) {
 	if owner.SID == int64(o.s.cfg.SID) {
 		if o.s.audit != nil {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,10 +31,4 @@ func (c *Config) shared() map[string]string {
 		"DigestAuthenticationProvider.enabled":   fmt.Sprint(!c.NoDigestAuth),
 		"localSessionsUpgradingEnabled":          strconv.FormatBool(c.LocalSessionsUpgrading),
 	}
-}
-
-// sharedKeys are the keys of shared, in order.
-func sharedKeys() []string {
-	var c Config
-	return slices.Sorted(maps.Keys(c.shared()))
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -183,7 +184,7 @@ func (p *pageSource) differingSettings(l *warnings) {
 	answers := p.answers
 	p.mu.Unlock()
 	own := p.s.cfg.shared()
-	for _, key := range sharedKeys() {
+	for _, key := range slices.Sorted(maps.Keys(own)) {
 		var others []string
 		for sid, st := range answers {
 			if value, ok := st.Settings[key]; ok && value != own[key] {

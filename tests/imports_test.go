@@ -16,7 +16,7 @@ import (
 const module = "zooraft"
 
 // tags makes go list see the files that are built on request only.
-const tags = "interop,fault,bench"
+const tags = "interop"
 
 // listed is what these rules need of go list's output.
 type listed struct {

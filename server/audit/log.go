@@ -40,8 +40,10 @@ type Log struct {
 	mu      sync.Mutex
 	wake    sync.Cond // on mu: there is something to write, or closed
 	waiting []byte
-	lost    int // lines left out since the last that was taken
+	lost    int  // lines left out since the last that was taken
+	full    bool // for want of room, and that has been told
 	closed  bool
+	telling sync.WaitGroup
 	stopped chan struct{} // closed with closed
 
 	once sync.Once
@@ -118,8 +120,11 @@ func (l *Log) note(e *event) {
 		return
 	}
 	if len(l.waiting) >= maxWaiting {
-		if l.lost++; l.lost == 1 {
-			go l.cfg.Log.Error("the audit log takes nothing for long: lines are being lost", "file", l.cfg.File)
+		if l.lost++; !l.full {
+			l.full = true
+			l.telling.Go(func() { // the server's log may block, too
+				l.cfg.Log.Error("the audit log takes nothing for long: lines are being lost", "file", l.cfg.File)
+			})
 		}
 		return
 	}
@@ -157,6 +162,7 @@ func (l *Log) Close() error {
 		close(l.stopped)
 		l.wake.Signal()
 		<-l.done
+		l.telling.Wait()
 		err = l.file.close()
 	})
 	return err
@@ -210,7 +216,7 @@ func (l *Log) take(old []byte) ([]byte, bool) {
 		l.wake.Wait()
 	}
 	lines := l.waiting
-	l.waiting = nil
+	l.waiting, l.full = nil, false
 	if cap(old) <= 4*chunk {
 		l.waiting = old[:0]
 	}

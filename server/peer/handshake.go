@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"zooraft/zabcompat"
 )
 
 // Purpose says what a connection between servers is for.
@@ -30,9 +32,6 @@ const (
 	maxHandshake     = 64 << 10
 	handshakeTimeout = 5 * time.Second
 	dialTimeout      = 2 * time.Second
-
-	// maxSID is the largest server id: it is the top byte of session ids.
-	maxSID = 255
 )
 
 // ErrRefused reports that the other side answered the handshake with a refusal
@@ -192,7 +191,7 @@ func Answer(conn net.Conn, c Callee) (Identity, Purpose, error) {
 	case h.To != 0 && h.To != own.SID:
 		w.Refusal = fmt.Sprintf("this is server %d, not %d", own.SID, h.To)
 	case h.Purpose == PurposeStatus:
-	case h.SID < 1 || h.SID > maxSID:
+	case h.SID < 1 || h.SID > zabcompat.MaxSID:
 		w.Refusal = fmt.Sprintf("%d is no server id", h.SID)
 	case c.Taken(h.SID, h.Disk):
 		w.Refusal = fmt.Sprintf("another process is connected as server %d", h.SID)

@@ -18,5 +18,6 @@
 //   - A server votes only under an identity that its disk bears (join.go).
 //   - Raft's configuration changes by one server at a time, and only by the leader's
 //     duty to bring it to the membership (membership.go).
-//   - Lock order: state lock (fsm), then Node.mu. Nothing blocks under Node.mu.
+//   - Lock order: election.mu, the state lock (fsm), Node.mu; package server has the
+//     whole list. Nothing blocks under Node.mu.
 package quorum

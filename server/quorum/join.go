@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"zooraft/fsm"
 	"zooraft/server/peer"
+	"zooraft/server/quorum/store"
 	"zooraft/zabcompat"
 )
 
@@ -157,7 +159,7 @@ func (n *Node) stored(logs []*raft.Log) {
 func boot(s raft.StableStore) (uint64, error) {
 	key := []byte("zooraft-boots")
 	boots, err := s.GetUint64(key)
-	if err != nil && err.Error() != "not found" {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return 0, fmt.Errorf("read the count of starts: %w", err)
 	}
 	if err := s.SetUint64(key, boots+1); err != nil {

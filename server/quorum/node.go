@@ -59,7 +59,7 @@ type Config struct {
 	// Heartbeat is Raft's heartbeat and election timeout: what it takes to notice
 	// a leader that is silent but whose connections stand.
 	Heartbeat time.Duration
-	SnapCount int // log entries between snapshots
+	SnapCount int // requests between snapshots, as a rule; see snapshot.go
 	// Metrics takes the figures; nil means that nobody looks at them.
 	Metrics *metrics.Metrics
 	Log     hclog.Logger
@@ -265,8 +265,7 @@ func (n *Node) bind() error {
 	}
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
 	n.mesh = peer.New(quorumLn, n.roster.Load().peers, n, n.log.Named("peer"))
-	n.trans = newTransport(electionLn, n.cfg.SID, n, n.cfg.Metrics, raftLog{n.log.Named("raft")})
-	n.trans.heard, n.trans.hasRoom, n.trans.awaitRoom = n.poke, n.hasRoom, n.awaitRoom
+	n.trans = newTransport(electionLn, n.cfg.SID, n, hooks{n.poke, n.hasRoom, n.awaitRoom}, n.cfg.Metrics, raftLog{n.log.Named("raft")})
 	return nil
 }
 

@@ -244,7 +244,7 @@ func TestObserver(t *testing.T) {
 	if r := observer.do(observer.session(4)("/o")); r.Err != protocol.ErrOK {
 		t.Errorf("a write through an observer: %v", r.Err)
 	}
-	if n := observer.node.Voters(); n != 3 {
+	if n := observer.node.voters(); n != 3 {
 		t.Errorf("%d voters", n)
 	}
 	synced := make(chan error, 1)
@@ -378,7 +378,7 @@ func TestFounders(t *testing.T) {
 	await(t, all[0].serving, "service")
 	await(t, early.serving, "service of the joiner")
 	for _, s := range []*testServer{all[0], all[1], early} {
-		if n := s.node.Voters(); n != 3 || s.votesBy(4) {
+		if n := s.node.voters(); n != 3 || s.votesBy(4) {
 			t.Errorf("server %d counts %d voters", s.cfg.SID, n)
 		}
 	}

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"errors"
 	"net"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"zooraft/fsm"
 	"zooraft/server/peer"
+	"zooraft/server/quorum/store"
 	"zooraft/zabcompat"
 )
 
@@ -112,7 +114,7 @@ func (n *Node) remember(r *roster) {
 				n.onDisk.target, err = zabcompat.ParseMembership(target)
 			}
 		}
-		if err != nil && err.Error() != "not found" {
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			n.log.Warn("who belonged to the ensemble is not to be read from the disk", "error", err)
 		}
 	}
@@ -218,9 +220,6 @@ func (n *Node) voter(sid int64) bool { return n.roster.Load().voters[sid] }
 
 // voters is the number of servers that have a vote.
 func (n *Node) voters() int { return len(n.roster.Load().voters) }
-
-// Voters is the number of servers that have a vote, as this server knows it.
-func (n *Node) Voters() int { return n.voters() }
 
 // entitled says whether the process connected as a server may vote: it comes with
 // the disk that the ensemble knows the server by.

@@ -28,13 +28,8 @@ type transport struct {
 	metrics *metrics.Metrics
 	rpcs    chan raft.RPC // to Raft, from both
 
-	// While watching, heard is called whenever a follower has answered.
-	watching atomic.Bool
-	heard    func()
-	// hasRoom says whether entries may be stored here, and awaitRoom blocks until
-	// they may be, or done is closed.
-	hasRoom   func() bool
-	awaitRoom func(done <-chan struct{}) bool
+	hooks
+	watching atomic.Bool // whether heard is to be called
 
 	laggards  laggards
 	logged    atomic.Uint64               // the last entry that this leader has logged
@@ -60,7 +55,21 @@ type peers interface {
 	electionAddr(sid int64) string
 }
 
-func newTransport(ln net.Listener, self int64, p peers, m *metrics.Metrics, log hclog.Logger) *transport {
+// hooks are what a transport needs of its server. They are called by any goroutine.
+type hooks struct {
+	heard func() // a follower has answered
+	// hasRoom says whether entries may be stored here, and awaitRoom blocks until
+	// they may, or until done, and then is false.
+	hasRoom   func() bool
+	awaitRoom func(done <-chan struct{}) bool
+}
+
+// noHooks are those of a transport that speaks only to itself.
+var noHooks = hooks{
+	heard: func() {}, hasRoom: func() bool { return true }, awaitRoom: func(<-chan struct{}) bool { return true },
+}
+
+func newTransport(ln net.Listener, self int64, p peers, h hooks, m *metrics.Metrics, log hclog.Logger) *transport {
 	l := &streamLayer{
 		ln:       ln,
 		self:     self,
@@ -71,7 +80,7 @@ func newTransport(ln net.Listener, self int64, p peers, m *metrics.Metrics, log 
 		dialled:  make(map[net.Conn]struct{}),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	t := l.transport(m)
+	t := l.transport(h, m)
 	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, t.admit) })
 	return t
 }
@@ -81,14 +90,11 @@ func newTransport(ln net.Listener, self int64, p peers, m *metrics.Metrics, log 
 func newLocalTransport(self int64, log hclog.Logger) *transport {
 	l := &streamLayer{self: self, accepted: make(chan net.Conn), log: log}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	return l.transport(new(metrics.Metrics)) // nothing goes over it
+	return l.transport(noHooks, new(metrics.Metrics)) // nothing goes over it
 }
 
-func (l *streamLayer) transport(m *metrics.Metrics) *transport {
-	t := &transport{
-		layer: l, metrics: m, heard: func() {}, rpcs: make(chan raft.RPC, appendAhead),
-		hasRoom: func() bool { return true }, awaitRoom: func(<-chan struct{}) bool { return true },
-	}
+func (l *streamLayer) transport(h hooks, m *metrics.Metrics) *transport {
+	t := &transport{layer: l, hooks: h, metrics: m, rpcs: make(chan raft.RPC, appendAhead)}
 	t.appenders.Store(new([]*appender))
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: labels{},

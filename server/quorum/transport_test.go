@@ -29,7 +29,7 @@ func transports(t *testing.T) (a, b *Node) {
 		}
 		n := &Node{cfg: s.cfg, log: hclog.NewNullLogger(), events: s}
 		stub := &stubPeer{sid: s.cfg.SID, addrs: []string{s.cfg.Members[0].ElectionAddr(), s.cfg.Members[1].ElectionAddr()}}
-		n.trans = newTransport(ln, s.cfg.SID, stub, new(metrics.Metrics), hclog.NewNullLogger())
+		n.trans = newTransport(ln, s.cfg.SID, stub, noHooks, new(metrics.Metrics), hclog.NewNullLogger())
 		t.Cleanup(func() { n.trans.Close() })
 		nodes = append(nodes, n)
 	}

@@ -254,14 +254,6 @@ func (e *Expirer) Closing(id protocol.SessionID) bool {
 	return s != nil && s.closing
 }
 
-// Len returns the number of sessions watched over, closing ones included: 0
-// while this server does not lead.
-func (e *Expirer) Len() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.sessions)
-}
-
 // Deadlines returns when each session that is not closing would be expired if
 // it stayed silent. Nil while this server does not lead. For the dump command;
 // it copies everything under the lock.

@@ -449,3 +449,10 @@ func TestManyAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// Len is the number of sessions watched over, closing ones included.
+func (e *Expirer) Len() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.sessions)
+}

@@ -153,8 +153,8 @@ func (l *boltLog) GetLog(index uint64, e *raft.Log) error {
 // keyTerm is where raft keeps its term (raft.go, keyCurrentTerm).
 var keyTerm = []byte("CurrentTerm")
 
-// errNotFound has the text that raft looks for when a key is missing.
-var errNotFound = errors.New("not found")
+// ErrNotFound is that a key is missing. It has the text that raft looks for.
+var ErrNotFound = errors.New("not found")
 
 // stableStore is the store of term and vote. A value carries a CRC-32C over its
 // key and itself.
@@ -222,7 +222,7 @@ func (s *stableStore) Get(key []byte) ([]byte, error) {
 	}
 	sealed, err := s.bolt.Get(key)
 	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
-		return nil, errNotFound
+		return nil, ErrNotFound
 	}
 	if err != nil {
 		return nil, err
@@ -250,7 +250,7 @@ func (s *stableStore) GetUint64(key []byte) (uint64, error) {
 // term returns raft's term, 0 if there is none yet.
 func (s *stableStore) term() (uint64, error) {
 	t, err := s.GetUint64(keyTerm)
-	if errors.Is(err, errNotFound) {
+	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}
 	return t, err

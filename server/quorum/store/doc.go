@@ -13,6 +13,7 @@
 //	dataLogDir/raft/stable.db          term and vote, a raft-boltdb of their own
 //	dataLogDir/raft/log/               raft-wal: a segment table, segments, and spare files for them
 //	dataLogDir/raft/log.db             raft-boltdb, the alternative
+//	dataLogDir/raft/committed          how far the log was known to be committed
 //
 // # Invariants
 //

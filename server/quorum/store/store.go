@@ -269,10 +269,6 @@ func (s *Stores) Restore(f raft.FSM) (index uint64, err error) {
 // SyncStats returns the durations of the writes to the log since Open.
 func (s *Stores) SyncStats() SyncStats { return s.watch.stats(writeLog) }
 
-// StableSyncStats returns the durations of the writes of term and vote since
-// Open.
-func (s *Stores) StableSyncStats() SyncStats { return s.watch.stats(writeStable) }
-
 // Sizes returns the sum of the lengths of the files of the snapshots and of the
 // log. Like ZooKeeper's it counts preallocated space: a raft-wal log is never
 // smaller than one segment, and spare files for later ones lie beside it. Files

@@ -191,7 +191,7 @@ func TestReopen(t *testing.T) {
 			if n := s.SyncStats().Count; n != 43 {
 				t.Errorf("%d log writes counted, want 43", n)
 			}
-			if st := s.StableSyncStats(); st.Count != 2 || st.Max <= 0 || st.Total < st.Max {
+			if st := s.watch.stats(writeStable); st.Count != 2 || st.Max <= 0 || st.Total < st.Max {
 				t.Errorf("stable writes: %+v", st)
 			}
 			must(t, s.Log.DeleteRange(1, 100))
