@@ -235,7 +235,6 @@ func (o *Outlet) run() {
 			continue // it failed meanwhile
 		}
 		o.mu.Unlock()
-		o.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 		err := o.write(batch)
 		o.mu.Lock()
 		o.busy = false
@@ -246,9 +245,21 @@ func (o *Outlet) run() {
 	}
 }
 
-// write writes all of batch, and waits for the peer. It changes batch.
+// write writes all of batch, and waits for the peer, up to writeTimeout for each part
+// that it takes. It changes batch.
 func (o *Outlet) write(batch [][]byte) error {
+	limited := false
+	limit := func() {
+		limited = true
+		o.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
+	defer func() {
+		if limited {
+			o.conn.SetWriteDeadline(time.Time{}) // it would fail a Send that comes later
+		}
+	}()
 	if o.raw == nil {
+		limit()
 		for _, b := range batch {
 			if _, err := o.joined.Write(b); err != nil {
 				return err
@@ -265,7 +276,11 @@ func (o *Outlet) write(batch [][]byte) error {
 			}
 			if err != nil {
 				fail = err
-				return err != syscall.EAGAIN // wait until it takes more
+				if err == syscall.EAGAIN { // wait until it takes more
+					limit()
+					return false
+				}
+				return true
 			}
 			for n > 0 || len(batch) > 0 && len(batch[0]) == 0 {
 				k := min(n, len(batch[0]))

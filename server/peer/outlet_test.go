@@ -132,6 +132,55 @@ func TestOutletReuse(t *testing.T) {
 	}
 }
 
+// deadlines notes whether a connection has one for its writes.
+type deadlines struct {
+	*net.TCPConn
+	mu  sync.Mutex
+	set time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.set = t
+	return d.TCPConn.SetWriteDeadline(t)
+}
+
+// TestOutletDeadline: a backlog is given its time, and leaves none behind for what
+// is sent long after it.
+func TestOutletDeadline(t *testing.T) {
+	near, far := tcpPair(t)
+	conn := &deadlines{TCPConn: near.(*net.TCPConn)}
+	o := NewOutlet(conn, 64<<20)
+	defer o.Close()
+	const size = 32 << 20 // above what the sockets hold
+	if err := o.Send(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	until := time.Now().Add(10 * time.Second)
+	limited := func() bool {
+		conn.mu.Lock()
+		defer conn.mu.Unlock()
+		return !conn.set.IsZero()
+	}
+	for !limited() {
+		if time.Now().After(until) {
+			t.Fatal("a peer that reads nothing is waited for without a limit")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	far.SetReadDeadline(until)
+	if _, err := io.ReadFull(far, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	for limited() {
+		if time.Now().After(until) {
+			t.Fatal("the deadline stays")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // TestOutletFull: a peer that does not read costs no more than the limit.
 func TestOutletFull(t *testing.T) {
 	near, far := tcpPair(t)
