@@ -149,6 +149,7 @@ func (s *Server) open(addr string) (net.Listener, error) {
 		ln.Close()
 		return nil, fmt.Errorf("bind client port: %w", err)
 	}
+	delayAcks(ln) // after the backlog, which may have it listen again
 	return ln, nil
 }
 

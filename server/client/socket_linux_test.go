@@ -25,3 +25,31 @@ func TestClientPortIsTCP(t *testing.T) {
 		t.Errorf("the client port speaks protocol %d, not %d", protocol, unix.IPPROTO_TCP)
 	}
 }
+
+// A connection's first bytes are acknowledged by the answer to them: it begins as one
+// that answers.
+func TestFirstBytesAreAnswered(t *testing.T) {
+	f := start(t, func(c *Config) {
+		c.Limits = DefaultLimits()
+		c.Limits.ListenBacklog = 10
+	})
+	f.dial()
+	var c *conn
+	eventually(t, "it is taken", func() bool {
+		f.s.mu.Lock()
+		defer f.s.mu.Unlock()
+		for c = range f.s.conns {
+		}
+		return c != nil
+	})
+	var quick int
+	var err error
+	if cerr := c.raw.Control(func(fd uintptr) {
+		quick, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK)
+	}); cerr != nil || err != nil {
+		t.Fatal(cerr, err)
+	}
+	if quick != 0 {
+		t.Error("it would acknowledge at once")
+	}
+}
