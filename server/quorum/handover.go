@@ -1,17 +1,18 @@
 package quorum
 
 import (
+	"context"
 	"time"
 
 	"github.com/hashicorp/raft"
 )
 
 // A leader that is to vote no more, or whose disk is nearly full, makes another
-// one the leader first. Raft's own
-// transfer will not do: it may never end, and the leader then takes nothing any
-// more (hashicorp/raft issue 696). So this leader proposes nothing for a moment,
-// waits until the heir has stored all that it has logged, and sends it the
-// message that Raft would. If nothing comes of it, the leader goes on.
+// one the leader first. Raft's own transfer will not do, but for a process that ends
+// (Retire): it may never end, and the leader then takes nothing any more
+// (hashicorp/raft issue 696). So this leader proposes nothing for a moment, waits
+// until the heir has stored all that it has logged, and sends it the message that
+// Raft would. If nothing comes of it, the leader goes on.
 
 const (
 	// handOverPause bounds the time in which nothing is proposed.
@@ -64,4 +65,45 @@ func (n *Node) stillHanding(r *raft.Raft, now time.Time) (failed bool) {
 		}
 	}()
 	return false
+}
+
+// handOverLimit bounds the transfer of leadership. Where it does not come off at once,
+// the end of the process tells the others as fast.
+const handOverLimit = 250 * time.Millisecond
+
+// Retire ceases to serve and hands leadership over, if this server leads, so
+// that the others need no election. It blocks until the transfer is done or ctx
+// ends.
+func (n *Node) Retire(ctx context.Context) {
+	n.gone.Store(true)
+	n.setServing(None)
+	r := n.raft.Load()
+	if r == nil || r.State() != raft.Leader || n.voters() < 2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- n.raftTransfer(r).Error() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			n.log.Warn("leadership was not handed over", "error", err)
+		}
+	case <-ctx.Done():
+		// Raft may never end a transfer; the process does.
+		n.log.Warn("leadership was not handed over in time")
+	}
+}
+
+// raftTransfer passes leadership to a voter that is there by Raft's own transfer, which
+// will do for a process that ends. Raft by itself may choose one that is not there, if
+// nothing was written since the election.
+func (n *Node) raftTransfer(r *raft.Raft) raft.Future {
+	for sid := range n.roster.Load().voters {
+		if sid != n.cfg.SID && n.entitled(sid) && n.mesh.Connected(sid) {
+			return r.LeadershipTransferToServer(serverID(sid), label(sid))
+		}
+	}
+	return r.LeadershipTransfer()
 }

@@ -1,7 +1,6 @@
 package quorum
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -540,46 +539,6 @@ func (n *Node) LeadTerm() uint64 { return n.leadTerm.Load() }
 // Duty proposes a request of the leader's own, outside any sequence, such as an
 // expiry. It does not block, and says nothing of the outcome.
 func (n *Node) Duty(payload []byte) { n.batch.add(fsm.Origin{}, 0, payload, false) }
-
-// handOverLimit bounds the transfer of leadership. Where it does not come off at once,
-// the end of the process tells the others as fast.
-const handOverLimit = 250 * time.Millisecond
-
-// Retire ceases to serve and hands leadership over, if this server leads, so
-// that the others need no election. It blocks until the transfer is done or ctx
-// ends.
-func (n *Node) Retire(ctx context.Context) {
-	n.gone.Store(true)
-	n.setServing(None)
-	r := n.raft.Load()
-	if r == nil || r.State() != raft.Leader || n.voters() < 2 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- n.handOver(r).Error() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			n.log.Warn("leadership was not handed over", "error", err)
-		}
-	case <-ctx.Done():
-		// Raft may never end a transfer; the process does.
-		n.log.Warn("leadership was not handed over in time")
-	}
-}
-
-// handOver passes leadership to a voter that is there. Raft by itself may choose
-// one that is not, if nothing was written since the election.
-func (n *Node) handOver(r *raft.Raft) raft.Future {
-	for sid := range n.roster.Load().voters {
-		if sid != n.cfg.SID && n.entitled(sid) && n.mesh.Connected(sid) {
-			return r.LeadershipTransferToServer(serverID(sid), label(sid))
-		}
-	}
-	return r.LeadershipTransfer()
-}
 
 // Close stops everything and closes the stores. It may be called twice.
 func (n *Node) Close() error {

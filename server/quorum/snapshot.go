@@ -110,10 +110,8 @@ func (n *Node) snapshotIfDue(r *raft.Raft) {
 	requests, bytes = requests-s.requests, bytes-s.bytes
 	since := time.Since(s.began)
 	room, data, log := n.Space()
-	due := s.due(requests, bytes, n.cfg.SnapCount, min(since, time.Since(s.started)))
-	if room != RoomPlenty {
-		due = due || bytes >= leastScarce && since >= restBetween || requests > 0 && since >= scarceRest
-	}
+	due := s.due(requests, bytes, n.cfg.SnapCount, min(since, time.Since(s.started))) ||
+		room != RoomPlenty && dueWhereScarce(requests, bytes, since)
 	if s.running.Load() {
 		// What has been logged since it began is more to keep, or too much for the disk.
 		trailing := r.ReloadableConfig().TrailingLogs
@@ -188,6 +186,11 @@ func (s *snapshots) due(requests, bytes uint64, snapCount int, since time.Durati
 	byCount := float64(snapCount) * (1 + s.roll) / 2
 	bySize := float64(max(leastLog, size)) * (1 + s.roll/2)
 	return float64(requests) >= byCount && (bytes >= size || since >= restBetween) || float64(bytes) >= bySize
+}
+
+// dueWhereScarce is what due says besides where the disk is nearly full.
+func dueWhereScarce(requests, bytes uint64, since time.Duration) bool {
+	return bytes >= leastScarce && since >= restBetween || requests > 0 && since >= scarceRest
 }
 
 // noteSnapshot notes the size of the newest snapshot and returns its index, 0 if

@@ -34,3 +34,22 @@ func TestSnapshotDue(t *testing.T) {
 		}
 	}
 }
+
+func TestSnapshotDueWhereScarce(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		requests, bytes uint64
+		since           time.Duration
+		want            bool
+	}{
+		{"nothing written", 0, 0, time.Hour, false},
+		{"a log worth dropping", 1, leastScarce, restBetween, true},
+		{"it again at once", 1, leastScarce, restBetween - 1, false},
+		{"less", 1, leastScarce - 1, scarceRest - 1, false},
+		{"less, for long", 1, 1, scarceRest, true},
+	} {
+		if got := dueWhereScarce(tt.requests, tt.bytes, tt.since); got != tt.want {
+			t.Errorf("%s: due %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
