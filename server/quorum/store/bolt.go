@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -15,57 +16,38 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// openBolt verifies and opens a raft-boltdb file, or makes it in one step, so
-// that a crash leaves a whole one or none. The content is verify's to judge, on
-// a view that it must not keep: raft-boltdb writes to what it opens, and a file
-// that is refused stays as it was found.
-func openBolt(path string, verify func(view *raftboltdb.BoltStore) error) (*raftboltdb.BoltStore, error) {
-	options := func(path string) raftboltdb.Options {
-		return raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{
-			Timeout: time.Second, FreelistType: bbolt.FreelistMapType,
-		}}
-	}
+func boltOptions() *bbolt.Options {
+	return &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType}
+}
+
+// makeBolt verifies the structure of a raft-boltdb file, or makes one in one step,
+// so that a crash leaves a whole one or none.
+func makeBolt(path string) error {
 	there, err := exists(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if there {
 		if err := checkBolt(path); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
-	} else {
-		tmp := path + tmpSuffix
-		if err := removeIfThere(tmp); err != nil {
-			return nil, err
-		}
-		b, err := raftboltdb.New(options(tmp))
-		if err != nil {
-			return nil, err
-		}
-		if err := b.Close(); err != nil {
-			return nil, err
-		}
-		if err := os.Rename(tmp, path); err != nil {
-			return nil, err
-		}
-		if err := syncDir(filepath.Dir(path)); err != nil {
-			return nil, err
-		}
+		return nil
 	}
-	reading := options(path)
-	reading.BoltOptions.ReadOnly = true
-	view, err := raftboltdb.New(reading)
+	tmp := path + tmpSuffix
+	if err := removeIfThere(tmp); err != nil {
+		return err
+	}
+	b, err := raftboltdb.New(raftboltdb.Options{Path: tmp, BoltOptions: boltOptions()})
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return err
 	}
-	if err := errors.Join(verify(view), view.Close()); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := b.Close(); err != nil {
+		return err
 	}
-	b, err := raftboltdb.New(options(path))
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+	if err := os.Rename(tmp, path); err != nil {
+		return err
 	}
-	return b, nil
+	return syncDir(filepath.Dir(path))
 }
 
 // boltLog keeps the entries as entryCodec writes them, in the data of the
@@ -75,15 +57,24 @@ type boltLog struct {
 	run uint64 // see runStart
 }
 
+// openBoltLog verifies the file on a view of its own: raft-boltdb writes to what it
+// opens, and a file that is refused stays as it was found.
 func openBoltLog(path string, v visitor) (*boltLog, error) {
-	l := new(boltLog)
-	var err error
-	l.BoltStore, err = openBolt(path, func(view *raftboltdb.BoltStore) error {
-		l.BoltStore = view
-		return l.verify(path, v)
-	})
-	if err != nil {
+	if err := makeBolt(path); err != nil {
 		return nil, err
+	}
+	reading := boltOptions()
+	reading.ReadOnly = true
+	view, err := raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: reading})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	l := &boltLog{BoltStore: view}
+	if err := errors.Join(l.verify(path, v), view.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if l.BoltStore, err = raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: boltOptions()}); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return l, nil
 }
@@ -150,18 +141,32 @@ func (l *boltLog) GetLog(index uint64, e *raft.Log) error {
 	return entryCodec{}.Decode(wrapped.Data, e)
 }
 
-// keyTerm is where raft keeps its term (raft.go, keyCurrentTerm).
-var keyTerm = []byte("CurrentTerm")
+// Where raft keeps its term, and the vote that it cast last (raft.go, keyCurrentTerm,
+// keyLastVoteTerm and keyLastVoteCand).
+var (
+	keyTerm     = []byte("CurrentTerm")
+	keyVoteTerm = []byte("LastVoteTerm")
+	keyVoteCand = []byte("LastVoteCand")
+)
+
+// boltConf is the bucket in which raft-boltdb keeps what is no log entry.
+const boltConf = "conf"
 
 // ErrNotFound is that a key is missing. It has the text that raft looks for.
 var ErrNotFound = errors.New("not found")
 
-// stableStore is the store of term and vote. A value carries a CRC-32C over its
-// key and itself.
+// stableStore is the store of term and vote, a raft-boltdb file. That package writes
+// one key at a time, and is not used here. A value carries a CRC-32C over its key and
+// itself.
+//
+// Invariant: on the disk the term of a vote and its candidate are of one vote.
 type stableStore struct {
 	path  string
-	bolt  *raftboltdb.BoltStore
+	db    *bbolt.DB
 	watch *watch
+
+	// voteTerm is the term of a vote whose candidate is yet to come, nil if none is.
+	voteTerm atomic.Pointer[[]byte]
 
 	// mu is read-locked by every call and locked by close.
 	mu     sync.RWMutex
@@ -169,21 +174,25 @@ type stableStore struct {
 }
 
 func openStable(path string, w *watch) (*stableStore, error) {
-	b, err := openBolt(path, func(*raftboltdb.BoltStore) error {
-		return walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
-			if bucket != "conf" {
-				return nil
-			}
-			if _, err := openValue(key, value); err != nil {
-				return fmt.Errorf("offset %d: %w", offset, err)
-			}
-			return nil
-		})
-	})
-	if err != nil {
+	if err := makeBolt(path); err != nil {
 		return nil, err
 	}
-	return &stableStore{path: path, bolt: b, watch: w}, nil
+	if err := walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
+		if bucket != boltConf {
+			return nil
+		}
+		if _, err := openValue(key, value); err != nil {
+			return fmt.Errorf("offset %d: %w", offset, err)
+		}
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	db, err := bbolt.Open(path, 0o600, boltOptions())
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return &stableStore{path: path, db: db, watch: w}, nil
 }
 
 func valueSum(key, value []byte) uint32 {
@@ -202,32 +211,54 @@ func openValue(key, sealed []byte) ([]byte, error) {
 	return sealed[5:], nil
 }
 
-// Set implements raft.StableStore and returns when the value is durable.
+// Set implements raft.StableStore and returns when the value is durable. Only the
+// term of a vote waits for its candidate, which raft sets next, and is written with
+// it; if that fails it is forgotten. Until then the former vote is what Get returns.
 func (s *stableStore) Set(key, value []byte) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return ErrClosed
 	}
-	return s.watch.do(writeStable, func() error { return s.bolt.Set(key, sealValue(key, value)) })
+	if bytes.Equal(key, keyVoteTerm) {
+		term := bytes.Clone(value)
+		s.voteTerm.Store(&term)
+		return nil
+	}
+	var voteTerm *[]byte
+	if bytes.Equal(key, keyVoteCand) {
+		voteTerm = s.voteTerm.Swap(nil)
+	}
+	return s.watch.do(writeStable, func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte(boltConf))
+			if voteTerm != nil {
+				if err := b.Put(keyVoteTerm, sealValue(keyVoteTerm, *voteTerm)); err != nil {
+					return err
+				}
+			}
+			return b.Put(key, sealValue(key, value))
+		})
+	})
 }
 
 // Get implements raft.StableStore. The error for a missing key says "not
 // found", which raft compares.
-func (s *stableStore) Get(key []byte) ([]byte, error) {
+func (s *stableStore) Get(key []byte) (value []byte, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return nil, ErrClosed
 	}
-	sealed, err := s.bolt.Get(key)
-	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, err
-	}
-	return openValue(key, sealed)
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		sealed := tx.Bucket([]byte(boltConf)).Get(key)
+		if sealed == nil {
+			return ErrNotFound
+		}
+		value, err = openValue(key, bytes.Clone(sealed))
+		return err
+	})
+	return value, err
 }
 
 // SetUint64 implements raft.StableStore.
@@ -263,5 +294,5 @@ func (s *stableStore) close() error {
 		return nil
 	}
 	s.closed = true
-	return s.bolt.Close()
+	return s.db.Close()
 }
