@@ -103,7 +103,7 @@ func (n *Node) startRaft(first bool) error {
 	logs.before, logs.after = n.storing, n.stored
 	logs.writes = &n.stages.writes
 	if first {
-		if err := raft.BootstrapCluster(conf, logs, n.stores.Stable, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
+		if err := raft.BootstrapCluster(conf, logs, firstTerm{n.stores.Stable}, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
 			return fmt.Errorf("write the first configuration: %w", err)
 		}
 	}
@@ -121,6 +121,24 @@ func (n *Node) startRaft(first bool) error {
 	n.logs = logs
 	n.raft.Store(r)
 	return nil
+}
+
+// firstTerm is the stable store for raft.BootstrapCluster, which takes a term for a
+// sign that the server has taken part, and writes the term and the first entry one
+// after the other: a kill between them leaves a blank server with a term, which does
+// not go back.
+type firstTerm struct{ raft.StableStore }
+
+// GetUint64 implements raft.StableStore for the only key that is asked for, the term.
+func (firstTerm) GetUint64([]byte) (uint64, error) { return 0, nil }
+
+// SetUint64 implements raft.StableStore.
+func (s firstTerm) SetUint64(key []byte, first uint64) error {
+	term, err := s.StableStore.GetUint64(key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return s.StableStore.SetUint64(key, max(term, first))
 }
 
 // firstConfiguration is that of zoo.cfg: participants vote, observers do not.

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -241,6 +242,58 @@ func TestStandalone(t *testing.T) {
 	if r := s.do(create("/a")); r.Err != protocol.ErrSessionMoved {
 		t.Errorf("the connection of another process wrote: %+v", r)
 	}
+}
+
+// TestFirstStartKilled: a kill before Raft's first entry leaves a term, which later
+// starts may have raised.
+func TestFirstStartKilled(t *testing.T) {
+	cut := func(t *testing.T, s *testServer, term uint64) {
+		stores, err := store.Open(s.cfg.Store)
+		if err == nil {
+			err = errors.Join(stores.Stable.SetUint64([]byte("CurrentTerm"), term), stores.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	serves := func(t *testing.T, s *testServer, term uint64) {
+		t.Helper()
+		await(t, s.serving, "service")
+		if r := s.do(s.session(protocol.SessionID(s.cfg.SID))("/a")); r.Err != protocol.ErrOK {
+			t.Errorf("result %+v", r)
+		}
+		if now := s.node.raft.Load().CurrentTerm(); now <= term {
+			t.Errorf("elected in term %d, was in %d", now, term)
+		}
+	}
+	t.Run("standalone", func(t *testing.T) {
+		s := newStandalone(t)
+		cut(t, s, 3)
+		s.start()
+		serves(t, s, 3)
+		if err := s.node.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.start()
+		await(t, s.serving, "service")
+	})
+	t.Run("all of three", func(t *testing.T) {
+		all := newEnsemble(t, 3, store.KindWAL)
+		for i, s := range all {
+			cut(t, s, uint64(i+1))
+			s.start()
+		}
+		for _, s := range all {
+			serves(t, s, 3)
+		}
+	})
+	t.Run("the last of three", func(t *testing.T) {
+		all := newEnsemble(t, 3, store.KindWAL)
+		startAll(t, all[:2])
+		cut(t, all[2], 1)
+		all[2].start()
+		serves(t, all[2], 1)
+	})
 }
 
 // TestFirstElection: servers started in order elect the one that makes the

@@ -287,6 +287,17 @@ func (s *stableStore) term() (uint64, error) {
 	return t, err
 }
 
+// voted reports whether raft ever voted. Half a vote, as an older release may have
+// left it, counts.
+func (s *stableStore) voted() (bool, error) {
+	for _, key := range [][]byte{keyVoteTerm, keyVoteCand} {
+		if _, err := s.Get(key); !errors.Is(err, ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 func (s *stableStore) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,8 +26,10 @@
 //
 // A server that votes must remember its votes and its log. So a directory that
 // belongs to another server, that has raft state without an identity, or an
-// identity without raft state, is refused: [Stores.Blank] is true only if
-// nothing was ever there.
+// identity without the files of its raft state, is refused; and so is one that knows
+// its cluster and has no log. [Stores.Blank] is true only if this server has neither
+// voted nor stored anything: nobody counts on a term alone, which is what a kill in
+// the midst of the first start leaves.
 //
 // After a failed write nothing more is written: what the disk holds is then
 // unknown until the store is opened and verified again.

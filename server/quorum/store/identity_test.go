@@ -24,6 +24,12 @@ func TestDirectories(t *testing.T) {
 	}
 	// A server that has started and done nothing.
 	fresh := func(t *testing.T, cfg Config) { mustClose(t, mustOpen(t, cfg)) }
+	// One that was killed before raft's first entry.
+	cut := func(t *testing.T, cfg Config) {
+		s := mustOpen(t, cfg)
+		must(t, s.Stable.SetUint64(keyTerm, 4))
+		mustClose(t, s)
+	}
 	one := func(c *Config) { c.DataLogDir = "" }
 
 	for _, tt := range []struct {
@@ -74,6 +80,13 @@ func TestDirectories(t *testing.T) {
 			must(t, s.SetCluster("c"))
 			mustClose(t, s)
 		}, nil, func(*testing.T, *Config) {}, []string{"of cluster c but lost its log"}},
+		{"term but nothing else", cut, nil, func(*testing.T, *Config) {}, nil},
+		{"term but nothing else, other server", cut, nil, func(_ *testing.T, c *Config) { c.SID = 3 }, []string{"belongs to server 1"}},
+		{"term but nothing else, dataDir blank", cut, nil, func(t *testing.T, c *Config) { must(t, os.RemoveAll(c.DataDir)) },
+			[]string{"dataDir", "lost its content"}},
+		{"term but nothing else, no identity", cut, one, func(t *testing.T, c *Config) {
+			must(t, os.Remove(filepath.Join(c.DataDir, "raft", "identity")))
+		}, []string{"raft state but no identity"}},
 		{"other kind of log", grown, nil, func(_ *testing.T, c *Config) { c.Kind = KindBoltDB },
 			[]string{"made with raft.logStore=wal", "says boltdb"}},
 		{"log of another server with the same id", grown, nil, func(t *testing.T, c *Config) {

@@ -200,7 +200,7 @@ func open(cfg Config) (_ *Stores, err error) {
 	if err := s.id.settle(found); err != nil {
 		return nil, err
 	}
-	s.blank = !found.any()
+	s.blank = found.blank()
 	s.Log, s.Stable, s.Snapshots = s.log, s.stable, s.snaps
 	return s, nil
 }
@@ -237,8 +237,10 @@ func (s *Stores) logPath() string {
 // Identity returns the identity of the directories.
 func (s *Stores) Identity() Identity { return s.id.current() }
 
-// Blank reports whether Open found no raft state at all: no entry, no term and
-// no snapshot. It does not change while the stores are open.
+// Blank reports whether Open found that this server has not taken part yet: no
+// vote, no entry and no snapshot. A term there may be, whatever its number: raft
+// makes it durable before the first entry, and a kill between the two leaves it
+// alone. It does not change while the stores are open.
 func (s *Stores) Blank() bool { return s.blank }
 
 // SetCluster writes the id of the cluster into the identity, durably, and does
@@ -314,18 +316,26 @@ func (s *Stores) Close() error {
 // state is what of raft's was found on disk.
 type state struct {
 	term        uint64
+	voted       bool
 	first, last uint64
 	lastTerm    uint64
 	snapIndex   uint64
 	snapTerm    uint64
 }
 
-func (f state) any() bool { return f.term > 0 || f.last > 0 || f.snapIndex > 0 }
+func (f state) any() bool { return f.term > 0 || !f.blank() }
+
+// blank: others count on a server for its votes and for what it has stored. To have
+// heard of a term binds it only with one of them.
+func (f state) blank() bool { return !f.voted && f.last == 0 && f.snapIndex == 0 }
 
 // examine reads what raft will start from and refuses what it would panic on or
 // what says that something has been lost.
 func (s *Stores) examine() (f state, err error) {
 	if f.term, err = s.stable.term(); err != nil {
+		return f, err
+	}
+	if f.voted, err = s.stable.voted(); err != nil {
 		return f, err
 	}
 	if m := s.snaps.newest; m != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+	"go.etcd.io/bbolt"
 )
 
 var kinds = []string{KindWAL, KindBoltDB}
@@ -229,6 +230,44 @@ func TestReopen(t *testing.T) {
 			wantLog(t, s, 101, 400, 1000)
 			if snap, log := s.Sizes(); snap < 5 || log < 64<<10 {
 				t.Errorf("Sizes: %d, %d", snap, log)
+			}
+		})
+	}
+}
+
+// Blank is who has neither voted nor stored anything.
+func TestBlank(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		did  func(*testing.T, *Stores)
+		want bool
+	}{
+		{"nothing", func(*testing.T, *Stores) {}, true},
+		{"a term", func(t *testing.T, s *Stores) { must(t, s.Stable.SetUint64(keyTerm, 1)) }, true},
+		{"a later term", func(t *testing.T, s *Stores) { must(t, s.Stable.SetUint64(keyTerm, 9)) }, true},
+		{"a vote", func(t *testing.T, s *Stores) {
+			must(t, s.Stable.SetUint64(keyTerm, 1))
+			vote(t, s, 1, "2")
+		}, false},
+		{"half a vote", func(t *testing.T, s *Stores) {
+			must(t, s.Stable.SetUint64(keyTerm, 1))
+			must(t, s.stable.db.Update(func(tx *bbolt.Tx) error {
+				return tx.Bucket([]byte(boltConf)).Put(keyVoteTerm, sealValue(keyVoteTerm, pseudo(1, 8)))
+			}))
+		}, false},
+		{"an entry", func(t *testing.T, s *Stores) { fill(t, s, 1, 1, 1, 10) }, false},
+		{"a snapshot", func(t *testing.T, s *Stores) {
+			must(t, s.Stable.SetUint64(keyTerm, 1))
+			takeSnapshot(t, s, 1, 1, nil)
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := testConfig(t, KindWAL)
+			s := mustOpen(t, cfg)
+			tt.did(t, s)
+			mustClose(t, s)
+			if s = mustOpen(t, cfg); s.Blank() != tt.want {
+				t.Errorf("blank is %v, want %v", s.Blank(), tt.want)
 			}
 		})
 	}
