@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"zooraft/cmd/client"
@@ -83,10 +84,26 @@ func (sh *shell) source(ctx context.Context, from, to string, below bool) ([]zno
 			fmt.Fprintln(sh.err, z.path+" is ephemeral and is left out")
 			continue
 		}
+		if err := unmasked(z.path, z.acl); err != nil {
+			return nil, err
+		}
 		z.path = target(z.path, from, to)
 		kept = append(kept, z)
 	}
 	return kept, nil
+}
+
+// masked reports whether an entry is as servers show it to those without the
+// permission a: with "x" for the hash of the password.
+func masked(a protocol.ACL) bool { return a.Scheme == "digest" && strings.HasSuffix(a.ID, ":x") }
+
+// unmasked refuses a list with masked entries. Written, it would lock out whom it names.
+func unmasked(path string, acl []protocol.ACL) error {
+	if i := slices.IndexFunc(acl, masked); i >= 0 {
+		return failed("%s: its ACL is masked (%s:%s) and cannot be copied; addauth as somebody who has permission a on it, or as super user",
+			path, acl[i].Scheme, acl[i].ID)
+	}
+	return nil
 }
 
 // createAll makes znodes, parents first, in transactions as large as they may be,
@@ -160,15 +177,19 @@ func (sh *shell) cmdExport(ctx context.Context, p *parsed) error {
 	if p.has("d") && len(p.args) < 3 {
 		return failed("export -d: name the directory to make")
 	}
-	all, err := sh.load(ctx, sh.zk, root, what{data: true, acl: true})
+	all, err := sh.load(ctx, sh.zk, root, what{data: true, acl: !p.has("d")})
 	if err != nil {
 		return err
 	}
 	kept := all[:0]
 	for _, z := range all {
-		if !z.ephemeral() {
-			kept = append(kept, z)
+		if z.ephemeral() {
+			continue
 		}
+		if err := unmasked(z.path, z.acl); err != nil {
+			return err
+		}
+		kept = append(kept, z)
 	}
 	if left := len(all) - len(kept); left > 0 {
 		fmt.Fprintf(sh.err, "%d ephemerals are left out\n", left)
@@ -313,6 +334,9 @@ func readImport(source string, stdin io.Reader) ([]znode, error) {
 		z := znode{path: j.Path, data: data}
 		if len(j.ACL) > 0 {
 			z.acl = parseACL(strings.Join(j.ACL, ","), io.Discard)
+			if slices.ContainsFunc(z.acl, masked) {
+				return nil, failed("%s: entry %d: %s: its ACL is masked; export it again as somebody who has permission a on it, or as super user", source, len(all)+1, j.Path)
+			}
 		}
 		all = append(all, z)
 	}
