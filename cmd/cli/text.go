@@ -109,29 +109,36 @@ func parseACL(text string, complain io.Writer) []protocol.ACL {
 		return nil
 	}
 	for one := range strings.SplitSeq(entries, ",") {
-		first, last := strings.IndexByte(one, ':'), strings.LastIndexByte(one, ':')
-		if first == last {
-			fmt.Fprintln(complain, one+" does not have the form scheme:id:perm")
-			continue
+		if entry, ok := parseEntry(one, complain); ok {
+			list = append(list, entry)
 		}
-		entry := protocol.ACL{Scheme: one[:first], ID: one[first+1 : last]}
-		for _, r := range one[last+1:] {
-			switch r {
-			case 'r':
-				entry.Perms |= protocol.PermRead
-			case 'w':
-				entry.Perms |= protocol.PermWrite
-			case 'c':
-				entry.Perms |= protocol.PermCreate
-			case 'd':
-				entry.Perms |= protocol.PermDelete
-			case 'a':
-				entry.Perms |= protocol.PermAdmin
-			default:
-				fmt.Fprintln(complain, "Unknown perm type: "+string(r))
-			}
-		}
-		list = append(list, entry)
 	}
 	return list
+}
+
+// parseEntry reads one scheme:id:perms; the id may have commas and colons.
+func parseEntry(one string, complain io.Writer) (entry protocol.ACL, ok bool) {
+	first, last := strings.IndexByte(one, ':'), strings.LastIndexByte(one, ':')
+	if first == last {
+		fmt.Fprintln(complain, one+" does not have the form scheme:id:perm")
+		return entry, false
+	}
+	entry = protocol.ACL{Scheme: one[:first], ID: one[first+1 : last]}
+	for _, r := range one[last+1:] {
+		switch r {
+		case 'r':
+			entry.Perms |= protocol.PermRead
+		case 'w':
+			entry.Perms |= protocol.PermWrite
+		case 'c':
+			entry.Perms |= protocol.PermCreate
+		case 'd':
+			entry.Perms |= protocol.PermDelete
+		case 'a':
+			entry.Perms |= protocol.PermAdmin
+		default:
+			fmt.Fprintln(complain, "Unknown perm type: "+string(r))
+		}
+	}
+	return entry, true
 }

@@ -272,11 +272,11 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 	for i := range all {
 		all[i].path = target(all[i].path, "/", to)
 		all[i].stat = &protocol.Stat{}
-		if len(all[i].acl) == 0 {
+		if all[i].acl == nil {
 			all[i].acl = client.OpenACL
 		}
 		if err := client.CheckPath(all[i].path); err != nil {
-			return failed("%s: %v", source, err)
+			return failed("%s: %s: %v", source, all[i].path, err) // of files: those of JSON were looked at
 		}
 	}
 	if p.has("f") {
@@ -305,7 +305,7 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 }
 
 // readImport reads what export has written, "-" from standard input; paths begin
-// with a slash, parents come first.
+// with a slash, parents come first. A znode without an ACL there has a nil one.
 func readImport(source string, stdin io.Reader) ([]znode, error) {
 	if info, err := os.Stat(source); err == nil && info.IsDir() {
 		return readFiles(source)
@@ -327,19 +327,44 @@ func readImport(source string, stdin io.Reader) ([]znode, error) {
 		} else if err != nil {
 			return nil, failed("%s: entry %d: %v", source, len(all)+1, err)
 		}
-		data, err := j.bytes()
+		z, err := j.znode()
 		if err != nil {
-			return nil, failed("%s: %s: %v", source, j.Path, err)
-		}
-		z := znode{path: j.Path, data: data}
-		if len(j.ACL) > 0 {
-			z.acl = parseACL(strings.Join(j.ACL, ","), io.Discard)
-			if slices.ContainsFunc(z.acl, masked) {
-				return nil, failed("%s: entry %d: %s: its ACL is masked; export it again as somebody who has permission a on it, or as super user", source, len(all)+1, j.Path)
-			}
+			return nil, failed("%s: entry %d: %v", source, len(all)+1, err)
 		}
 		all = append(all, z)
 	}
+}
+
+// znode is an entry of a file; its errors do not say which.
+func (j *jsonData) znode() (z znode, err error) {
+	if j.Path == "" {
+		return z, errors.New("it has no path")
+	}
+	if err := client.CheckPath(j.Path); err != nil {
+		return z, fmt.Errorf("%s: %w", j.Path, err)
+	}
+	z.path = j.Path
+	if z.data, err = j.bytes(); err != nil {
+		return z, fmt.Errorf("%s: %w", j.Path, err)
+	}
+	if j.ACL == nil {
+		return z, nil
+	}
+	var complaints strings.Builder
+	for _, one := range j.ACL {
+		if entry, ok := parseEntry(one, &complaints); ok {
+			z.acl = append(z.acl, entry)
+		}
+	}
+	switch said, _, _ := strings.Cut(complaints.String(), "\n"); {
+	case said != "":
+		return z, fmt.Errorf("%s: its ACL: %s", j.Path, said)
+	case len(z.acl) == 0:
+		return z, fmt.Errorf("%s: its ACL has no entry", j.Path)
+	case slices.ContainsFunc(z.acl, masked):
+		return z, fmt.Errorf("%s: its ACL is masked; export it again as somebody who has permission a on it, or as super user", j.Path)
+	}
+	return z, nil
 }
 
 func readFiles(dir string) ([]znode, error) {

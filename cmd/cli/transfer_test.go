@@ -67,13 +67,16 @@ func well(t *testing.T, address, lines string) said {
 	return s
 }
 
-// refused runs lines of which the last has to fail with a text.
+// refused runs lines of which the last has to fail with these texts.
 func refused(t *testing.T, address, lines string, texts ...string) said {
 	t.Helper()
 	s := cli(t, address, lines)
+	if s.code != exitFailed {
+		t.Errorf("%s\n-> exit code %d, want %d", lines, s.code, exitFailed)
+	}
 	for _, text := range texts {
-		if s.code != exitFailed || !strings.Contains(s.err, text) {
-			t.Errorf("%s\n-> exit code %d, want %d and %q\n%s%s", lines, s.code, exitFailed, text, s.out, s.err)
+		if !strings.Contains(s.err, text) {
+			t.Errorf("%s\n-> said %s, want %q", lines, s.err, text)
 		}
 	}
 	return s
@@ -113,4 +116,44 @@ func TestMaskedACLsAreNotCopied(t *testing.T) {
 {"path":"/bobs","data":"y","acl":["digest:bob:x:cdrwa"]}
 `)+" /app\n", "entry 2", "/bobs", "masked")
 	refused(t, address, "stat /app\n", "Node does not exist")
+}
+
+func TestImportRefusesWhatItCannotRead(t *testing.T) {
+	const first = `{"path":"/","data":"x"}` + "\n"
+	tests := []struct{ name, line, want string }{
+		{"form", `{"path":"/a","acl":["world:anyone"]}`, "/a: its ACL: world:anyone does not have the form scheme:id:perm"},
+		{"perms", `{"path":"/a","acl":["world:anyone:r","digest:bob:ikIaKsbtGweaHnb/jKn7OHqbunM=:rq"]}`, "/a: its ACL: Unknown perm type: q"},
+		{"empty", `{"path":"/a","acl":[]}`, "/a: its ACL has no entry"},
+		{"no path", `{"data":"y"}`, "it has no path"},
+		{"relative", `{"path":"a"}`, "a: Path must start with / character"},
+		{"invalid", `{"path":"/a//b"}`, `/a//b: Invalid path string`},
+		{"base64", `{"path":"/a","base64":"?"}`, "/a: illegal base64"},
+	}
+	address := startServer(t)
+	for _, tt := range tests {
+		s := refused(t, address, "import "+writeFile(t, first+tt.line+"\n")+" /app\n")
+		if !strings.Contains(s.err, "entry 2: ") || !strings.Contains(strings.ReplaceAll(s.err, `\"`, `"`), tt.want) {
+			t.Errorf("%s: said %s, want %q", tt.name, s.err, tt.want)
+		}
+	}
+	refused(t, address, "stat /app\n", "Node does not exist")
+}
+
+// An id may have commas, as a distinguished name does; where no ACL is given it is open.
+func TestImportReadsACLs(t *testing.T) {
+	all, err := readImport("-", strings.NewReader(`{"path":"/"}{"path":"/a","acl":["x509:CN=bob,O=Example:r","world:anyone:cd"]}`))
+	if err != nil || len(all) != 2 {
+		t.Fatalf("got %+v, %v", all, err)
+	}
+	if all[0].acl != nil {
+		t.Errorf("without an ACL: got %v", all[0].acl)
+	}
+	if got := strings.Join(aclTexts(all[1].acl), " "); got != "x509:CN=bob,O=Example:r world:anyone:cd" {
+		t.Errorf("got %s", got)
+	}
+	address := startServer(t)
+	well(t, address, "import "+writeFile(t, `{"path":"/"}`)+" /app\n")
+	if got := well(t, address, "getAcl /app\n").out; !strings.Contains(got, `"acl":["world:anyone:cdrwa"]`) {
+		t.Errorf("imported without an ACL: %s", got)
+	}
 }
