@@ -107,7 +107,8 @@ func unmasked(path string, acl []protocol.ACL) error {
 }
 
 // createAll makes znodes, parents first, in transactions as large as they may be,
-// and returns how many it made. Those in there are changed instead.
+// and returns how many it made. Those in there get their data instead; setACLs does
+// the rest.
 func (sh *shell) createAll(ctx context.Context, all []znode, there map[string]bool) (int, error) {
 	count := sh.progress(fmt.Sprintf("%%d of %d znodes written", len(all)))
 	defer count(-1)
@@ -120,7 +121,11 @@ func (sh *shell) createAll(ctx context.Context, all []znode, there map[string]bo
 				m.Set(z.path, z.data, -1)
 				continue
 			}
-			m.Create(z.path, z.data, z.acl, protocol.CreateModePersistent, 0)
+			acl := z.acl
+			if len(acl) == 0 {
+				acl = client.OpenACL
+			}
+			m.Create(z.path, z.data, acl, protocol.CreateModePersistent, 0)
 		}
 		if failedAt, err := sh.zk.Multi(ctx, &m); err != nil {
 			return done, named(err, all[done:], failedAt)
@@ -129,6 +134,46 @@ func (sh *shell) createAll(ctx context.Context, all []znode, there map[string]bo
 		count(done)
 	}
 	return done, nil
+}
+
+// setACLs changes the ACLs of znodes that were there, for which transactions have no
+// change. It goes on behind those that it may not change, and names them.
+func (sh *shell) setACLs(ctx context.Context, all []znode, there map[string]bool) error {
+	var given []*znode
+	for i := range all {
+		if z := &all[i]; there[z.path] && z.acl != nil {
+			given = append(given, z)
+		}
+	}
+	texts := make([]string, len(given))
+	err := each(len(given), func(i int) error {
+		z := given[i]
+		if now, _, err := sh.zk.GetACL(ctx, z.path); err == nil && sameACL(now, z.acl) {
+			return nil
+		}
+		_, err := sh.zk.SetACL(ctx, z.path, z.acl, -1)
+		var refused *client.Error
+		if errors.As(err, &refused) && (refused.Code == protocol.ErrNoAuth || refused.Code == protocol.ErrInvalidACL || refused.Code == protocol.ErrNoNode) {
+			texts[i], err = errorText(err), nil
+		}
+		return err
+	})
+	if err != nil {
+		fmt.Fprintln(sh.err, "the data are written, but not all ACLs")
+		return err
+	}
+	if texts = slices.DeleteFunc(texts, func(text string) bool { return text == "" }); len(texts) > 0 {
+		return failed("the data of %d znodes are written, but the ACLs of %d are as they were:\n%s", len(all), len(texts), listed(texts))
+	}
+	return nil
+}
+
+// sameACL reports whether two lists have the same entries; their order means nothing.
+func sameACL(a, b []protocol.ACL) bool {
+	x, y := aclTexts(a), aclTexts(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
 }
 
 // named gives a transaction's error the path of the change that failed: of a
@@ -272,9 +317,6 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 	for i := range all {
 		all[i].path = target(all[i].path, "/", to)
 		all[i].stat = &protocol.Stat{}
-		if all[i].acl == nil {
-			all[i].acl = client.OpenACL
-		}
 		if err := client.CheckPath(all[i].path); err != nil {
 			return failed("%s: %s: %v", source, all[i].path, err) // of files: those of JSON were looked at
 		}
@@ -299,6 +341,9 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 	}
 	if err != nil {
 		return sh.copied(n, err, to)
+	}
+	if err := sh.setACLs(ctx, all, there); err != nil {
+		return err
 	}
 	fmt.Fprintf(sh.err, "Imported %d znodes to %s\n", n, to)
 	return nil

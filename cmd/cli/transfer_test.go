@@ -157,3 +157,35 @@ func TestImportReadsACLs(t *testing.T) {
 		t.Errorf("imported without an ACL: %s", got)
 	}
 }
+
+func TestImportChangesACLs(t *testing.T) {
+	address := startServer(t)
+	const open = `"acl":["world:anyone:cdrwa"]`
+	well(t, address, "create /app x\ncreate /app/kept x world:anyone:rwa\ncreate /app/same x "+bobs+"\ncreate /app/shut x world:anyone:rw\n")
+	quoted := `["` + strings.ReplaceAll(bobs, ",", `","`) + `"]`
+	const lines = `{"path":"/","acl":["world:anyone:cdrwa"]}
+{"path":"/kept","data":"y"}
+{"path":"/new","data":"y","acl":["world:anyone:r"]}
+`
+	well(t, address, "import -f "+writeFile(t, strings.ReplaceAll(lines, "cdrwa", "crwa"))+" /app\n")
+	for path, want := range map[string]string{"/app": "crwa", "/app/kept": "rwa", "/app/new": "r"} {
+		if got := well(t, address, "getAcl "+path+"\n").out; !strings.Contains(got, `"acl":["world:anyone:`+want+`"]`) {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+	// The rest is done where one may not be changed, and where nothing is to be changed no permission is needed.
+	file := writeFile(t, lines+`{"path":"/same","data":"x","acl":`+quoted+`}
+{"path":"/shut","data":"y","acl":["world:anyone:cdrwa"]}
+`)
+	const bob = "addauth digest bob:pw\n"
+	refused(t, address, bob+"import -f "+writeFile(t, `{"path":"/","acl":["world:anyone:cdrwa"]}
+{"path":"/same","data":"x","acl":`+quoted+`}
+{"path":"/shut","data":"y","acl":["world:anyone:cdrwa"]}
+`)+" /app\n", "the ACLs of 1 are as they were:", "Insufficient permission : /app/shut")
+	if got := well(t, address, "getAcl /app\nget /app/shut\n").out; !strings.Contains(got, open) || !strings.Contains(got, `"data":"y"`) {
+		t.Errorf("beside what may not be changed: %s", got)
+	}
+	if got := well(t, address, asSuper+"import -f "+file+" /app\ngetAcl -s /app/same\ngetAcl /app/shut\n").out; !strings.Contains(got, `"aclVersion":0`) || !strings.Contains(got, open) {
+		t.Errorf("by the super user: %s", got)
+	}
+}

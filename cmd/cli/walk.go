@@ -102,29 +102,30 @@ func (sh *shell) load(ctx context.Context, zk *client.Client, root string, want 
 	return all, nil
 }
 
-// maxDenials bounds how many znodes an error names.
-const maxDenials = 10
+// maxListed bounds how many znodes an error names.
+const maxListed = 10
+
+// listed is a text a line, of the first.
+func listed(texts []string) string {
+	if more := len(texts) - maxListed; more > 0 {
+		texts = append(slices.Clone(texts[:maxListed]), fmt.Sprintf("… and %d more", more))
+	}
+	return strings.Join(texts, "\n")
+}
 
 // denials is the error, behind what could be read, for the znodes that a lenient walk
 // has not read.
 func denials(all []znode) error {
-	var lines []string
-	n := 0
+	var texts []string
 	for _, z := range all {
-		if !z.denied {
-			continue
-		}
-		if n++; n <= maxDenials {
-			lines = append(lines, errorText(&client.Error{Code: protocol.ErrNoAuth, Path: z.path}))
+		if z.denied {
+			texts = append(texts, errorText(&client.Error{Code: protocol.ErrNoAuth, Path: z.path}))
 		}
 	}
-	if n > maxDenials {
-		lines = append(lines, fmt.Sprintf("… and %d more", n-maxDenials))
-	}
-	if n == 0 {
+	if len(texts) == 0 {
 		return nil
 	}
-	return failed("%s", strings.Join(lines, "\n"))
+	return failed("%s", listed(texts))
 }
 
 func readOne(ctx context.Context, zk *client.Client, path string, want what, below bool) (z znode, names []string, err error) {
