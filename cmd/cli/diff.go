@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"zooraft/cmd/client"
 )
@@ -13,7 +14,7 @@ import (
 var errDiffer = &failure{"", exitFailed}
 
 // cmdDiff compares a subtree with that of another server: which znodes are there,
-// and their data.
+// their data and their ACLs.
 func (sh *shell) cmdDiff(ctx context.Context, p *parsed) error {
 	root := "/"
 	if len(p.args) > 2 {
@@ -27,51 +28,69 @@ func (sh *shell) cmdDiff(ctx context.Context, p *parsed) error {
 	if err := other.Await(ctx, true); err != nil {
 		return failed("%s: %v", p.args[1], err)
 	}
+	if err := sh.identify(ctx, other); err != nil {
+		return failed("%s: %s", p.args[1], errorText(err))
+	}
 	// A subtree that one of them lacks is a difference, too.
-	here, err := sh.load(ctx, sh.zk, root, what{data: true})
+	here, err := sh.load(ctx, sh.zk, root, what{data: true, acl: true})
 	if ignoreNoNode(err) != nil {
 		return err
 	}
-	there, otherErr := sh.load(ctx, other, root, what{data: true})
+	there, otherErr := sh.load(ctx, other, root, what{data: true, acl: true})
 	if ignoreNoNode(otherErr) != nil {
 		return failed("%s: %s", p.args[1], errorText(otherErr))
 	}
 	if err != nil && otherErr != nil {
 		return err
 	}
-	return sh.report(compare(here, there))
+	diffs, unknown := compare(here, there)
+	err = sh.report(diffs)
+	if len(unknown) > 0 {
+		return failed("%s", listed(unknown))
+	}
+	return err
 }
 
-// difference is a znode that two servers do not have alike.
+// difference is something that two servers do not have alike.
 type difference struct {
-	Path  string `json:"path"`
-	Kind  string `json:"kind"` // here, there, data
-	Here  int    `json:"hereBytes"`
-	There int    `json:"thereBytes"`
+	Path     string   `json:"path"`
+	Kind     string   `json:"kind"` // here, there, data, acl
+	Here     int      `json:"hereBytes"`
+	There    int      `json:"thereBytes"`
+	HereACL  []string `json:"hereACL,omitempty"` // of the kind acl
+	ThereACL []string `json:"thereACL,omitempty"`
 }
 
-func compare(here, there []znode) []difference {
+// compare returns what differs, and a text for each ACL that could not be compared.
+func compare(here, there []znode) (diffs []difference, unknown []string) {
 	left := map[string]*znode{}
 	for i := range here {
 		left[here[i].path] = &here[i]
 	}
-	diffs := []difference{}
+	diffs = []difference{}
 	for i := range there {
 		b := &there[i]
 		a := left[b.path]
 		delete(left, b.path)
-		switch {
-		case a == nil:
-			diffs = append(diffs, difference{b.path, "there", 0, len(b.data)})
-		case !bytes.Equal(a.data, b.data): // null is as good as empty
-			diffs = append(diffs, difference{b.path, "data", len(a.data), len(b.data)})
+		if a == nil {
+			diffs = append(diffs, difference{Path: b.path, Kind: "there", There: len(b.data)})
+			continue
+		}
+		if !bytes.Equal(a.data, b.data) { // null is as good as empty
+			diffs = append(diffs, difference{Path: b.path, Kind: "data", Here: len(a.data), There: len(b.data)})
+		}
+		switch hidden := slices.ContainsFunc(a.acl, masked) || slices.ContainsFunc(b.acl, masked); {
+		case hidden && sameACL(mask(a.acl), mask(b.acl)):
+			unknown = append(unknown, b.path+": the ACLs cannot be compared, for they are masked; addauth as somebody who has permission a on it, or as super user, on both servers")
+		case !hidden && !sameACL(a.acl, b.acl), hidden:
+			diffs = append(diffs, difference{Path: b.path, Kind: "acl", Here: len(a.data), There: len(b.data), HereACL: aclTexts(a.acl), ThereACL: aclTexts(b.acl)})
 		}
 	}
 	for path, a := range left {
-		diffs = append(diffs, difference{path, "here", len(a.data), 0})
+		diffs = append(diffs, difference{Path: path, Kind: "here", Here: len(a.data)})
 	}
-	slices.SortFunc(diffs, func(a, b difference) int { return bytes.Compare([]byte(a.Path), []byte(b.Path)) })
-	return diffs
+	slices.SortStableFunc(diffs, func(a, b difference) int { return bytes.Compare([]byte(a.Path), []byte(b.Path)) })
+	return diffs, unknown
 }
 
 func (sh *shell) report(diffs []difference) error {
@@ -87,11 +106,13 @@ func (sh *shell) report(diffs []difference) error {
 				text = "- " + d.Path
 			case "there":
 				text = "+ " + d.Path
+			case "acl":
+				text = fmt.Sprintf("~ %s  ACL %s here, %s there", d.Path, strings.Join(d.HereACL, ","), strings.Join(d.ThereACL, ","))
 			default:
 				text = fmt.Sprintf("~ %s  %d bytes here, %d there", d.Path, d.Here, d.There)
 			}
 			if sh.colour {
-				text = map[string]func(string) string{"here": red, "there": green, "data": yellow}[d.Kind](text)
+				text = map[string]func(string) string{"here": red, "there": green, "data": yellow, "acl": yellow}[d.Kind](text)
 			}
 			fmt.Fprintln(sh.out, text)
 		}

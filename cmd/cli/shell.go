@@ -49,6 +49,7 @@ type shell struct {
 	count   int // commands so far
 	code    int // of the last command
 	quit    bool
+	said    []identity // by addauth, in this session and others before it
 
 	printWatches bool // guarded by events
 	follow       func(client.Event)

@@ -97,6 +97,17 @@ func (sh *shell) source(ctx context.Context, from, to string, below bool) ([]zno
 // permission a: with "x" for the hash of the password.
 func masked(a protocol.ACL) bool { return a.Scheme == "digest" && strings.HasSuffix(a.ID, ":x") }
 
+// mask makes a list as those without that permission see it.
+func mask(acl []protocol.ACL) []protocol.ACL {
+	acl = slices.Clone(acl)
+	for i := range acl {
+		if user, _, found := strings.Cut(acl[i].ID, ":"); found && acl[i].Scheme == "digest" {
+			acl[i].ID = user + ":x"
+		}
+	}
+	return acl
+}
+
 // unmasked refuses a list with masked entries. Written, it would lock out whom it names.
 func unmasked(path string, acl []protocol.ACL) error {
 	if i := slices.IndexFunc(acl, masked); i >= 0 {

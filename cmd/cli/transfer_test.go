@@ -189,3 +189,30 @@ func TestImportChangesACLs(t *testing.T) {
 		t.Errorf("by the super user: %s", got)
 	}
 }
+
+func TestDiffComparesACLs(t *testing.T) {
+	here, there := startServer(t), startServer(t)
+	diff := "diff " + there + " /app\n"
+	const bob = "addauth digest bob:pw\n"
+	well(t, here, "create /app x\ncreate /app/bobs x "+bobs+"\ncreate /app/shut x digest:bob:ikIaKsbtGweaHnb/jKn7OHqbunM=:cdrwa\n")
+	well(t, there, "create /app x\ncreate /app/bobs x world:anyone:r,digest:bob:ikIaKsbtGweaHnb/jKn7OHqbunM=:acdrw\n"+
+		"create /app/shut x digest:bob:ikIaKsbtGweaHnb/jKn7OHqbunM=:cdrwa\n")
+	if got := well(t, here, bob+diff).out; got != "[]\n" {
+		t.Errorf("as bob: got %s", got)
+	}
+	refused(t, here, diff, "Insufficient permission : /app/shut")
+	well(t, here, "delete /app/shut\n")
+	well(t, there, "delete /app/shut\n")
+	if got := refused(t, here, diff, "/app/bobs: the ACLs cannot be compared").out; got != "[]\n" {
+		t.Errorf("masked: got %s", got)
+	}
+	well(t, there, "setAcl /app world:anyone:cdrw\n")
+	well(t, there, bob+"setAcl /app/bobs digest:bob:AAAAAAAAAAAAAAAAAAAAAAAAAAA=:cdrwa,world:anyone:r\nset /app y\n")
+	want := `[{"path":"/app","kind":"data","hereBytes":1,"thereBytes":1},` +
+		`{"path":"/app","kind":"acl","hereBytes":1,"thereBytes":1,"hereACL":["world:anyone:cdrwa"],"thereACL":["world:anyone:cdrw"]},` +
+		`{"path":"/app/bobs","kind":"acl","hereBytes":1,"thereBytes":1,"hereACL":["digest:bob:ikIaKsbtGweaHnb/jKn7OHqbunM=:cdrwa","world:anyone:r"],` +
+		`"thereACL":["digest:bob:AAAAAAAAAAAAAAAAAAAAAAAAAAA=:cdrwa","world:anyone:r"]}]` + "\n"
+	if got := cli(t, here, asSuper+diff); got.out != want || got.code != exitFailed || got.err != "" {
+		t.Errorf("as the super user: got %s, said %s; want %s", got.out, got.err, want)
+	}
+}

@@ -287,7 +287,28 @@ func (sh *shell) cmdAddAuth(ctx context.Context, p *parsed) error {
 	if len(p.args) > 2 {
 		auth = []byte(p.args[2])
 	}
+	sh.said = append(sh.said, identity{sh.zk, p.args[1], auth})
 	return sh.zk.AddAuth(ctx, p.args[1], auth)
+}
+
+// identity is what addauth has told a session.
+type identity struct {
+	zk     *client.Client
+	scheme string
+	auth   []byte
+}
+
+// identify tells another server who this session's user is.
+func (sh *shell) identify(ctx context.Context, other *client.Client) error {
+	for _, id := range sh.said {
+		if id.zk != sh.zk {
+			continue // connect has opened a new session since, which does not know it
+		}
+		if err := other.AddAuth(ctx, id.scheme, id.auth); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ignoreNoNode passes over what has gone while a walk was on its way to it.
