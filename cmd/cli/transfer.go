@@ -233,13 +233,25 @@ func (sh *shell) cmdExport(ctx context.Context, p *parsed) error {
 	if p.has("d") && len(p.args) < 3 {
 		return failed("export -d: name the directory to make")
 	}
-	all, err := sh.load(ctx, sh.zk, root, what{data: true, acl: !p.has("d")})
+	want := what{data: true, acl: !p.has("d")}
+	whole := root == "/" && sh.atTop()
+	if whole {
+		want.without = configNode // others may not be let read it
+	}
+	all, err := sh.load(ctx, sh.zk, root, want)
 	if err != nil {
 		return err
 	}
 	kept := all[:0]
+	ephemerals, quotas := 0, 0
 	for _, z := range all {
-		if z.ephemeral() {
+		switch {
+		case whole && serversOwn(z.path):
+			continue
+		case whole && quotaPart(z.path) && z.name() == limitsNode:
+			quotas++
+		case z.ephemeral():
+			ephemerals++
 			continue
 		}
 		if err := unmasked(z.path, z.acl); err != nil {
@@ -247,8 +259,11 @@ func (sh *shell) cmdExport(ctx context.Context, p *parsed) error {
 		}
 		kept = append(kept, z)
 	}
-	if left := len(all) - len(kept); left > 0 {
-		fmt.Fprintf(sh.err, "%d ephemerals are left out\n", left)
+	if whole {
+		fmt.Fprintf(sh.err, "%s is the server's own and is left out, but for the quotas in it (%d)\n", systemNode, quotas)
+	}
+	if ephemerals > 0 {
+		fmt.Fprintf(sh.err, "%d ephemerals are left out\n", ephemerals)
 	}
 	switch {
 	case p.has("d"):
@@ -262,6 +277,26 @@ func (sh *shell) cmdExport(ctx context.Context, p *parsed) error {
 		fmt.Fprintf(sh.err, "Exported %d znodes to %s\n", len(kept), p.args[2])
 	}
 	return err
+}
+
+// What servers make themselves. Quotas are in it, which clients make and which may be
+// taken along: a server counts anew what they use.
+const (
+	systemNode = "/zookeeper"
+	configNode = "/zookeeper/config"
+)
+
+// atTop reports whether paths are the servers', not those below a chroot.
+func (sh *shell) atTop() bool {
+	_, chroot, _ := client.ParseServers(sh.host)
+	return chroot == ""
+}
+
+func quotaPart(path string) bool { return strings.HasPrefix(path, quotaRoot+"/") }
+
+// serversOwn reports whether a path is one that each server has by itself.
+func serversOwn(path string) bool {
+	return path == systemNode || strings.HasPrefix(path, systemNode+"/") && !quotaPart(path)
 }
 
 // exportLines writes a znode a line, as JSON; paths are those below root.
@@ -324,7 +359,6 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 	if err != nil {
 		return err
 	}
-	there := map[string]bool{}
 	for i := range all {
 		all[i].path = target(all[i].path, "/", to)
 		all[i].stat = &protocol.Stat{}
@@ -332,19 +366,17 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 			return failed("%s: %s: %v", source, all[i].path, err) // of files: those of JSON were looked at
 		}
 	}
+	if to == "/" && sh.atTop() {
+		all = sh.withoutServers(all)
+	}
+	there := map[string]bool{}
 	if p.has("f") {
-		found := make([]bool, len(all))
-		err := each(len(all), func(i int) error {
-			stat, err := sh.zk.Exists(ctx, all[i].path, false)
-			found[i] = stat != nil
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for i, is := range found {
-			there[all[i].path] = is
-		}
+		all, there, err = sh.found(ctx, all)
+	} else {
+		all, err = sh.withoutRoot(ctx, all)
+	}
+	if err != nil {
+		return err
 	}
 	n, err := sh.createAll(ctx, all, there)
 	if err != nil && !p.has("f") && ignoreExists(err) == nil {
@@ -358,6 +390,61 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 	}
 	fmt.Fprintf(sh.err, "Imported %d znodes to %s\n", n, to)
 	return nil
+}
+
+// withoutServers leaves out what the server has of its own, and puts quotas last, so
+// that they do not stand in the way of what they count.
+func (sh *shell) withoutServers(all []znode) []znode {
+	n := len(all)
+	all = slices.DeleteFunc(all, func(z znode) bool { return serversOwn(z.path) })
+	if n > len(all) {
+		fmt.Fprintf(sh.err, "%d znodes at %s, the server's own, are skipped\n", n-len(all), systemNode)
+	}
+	slices.SortStableFunc(all, func(a, b znode) int {
+		switch x, y := quotaPart(a.path), quotaPart(b.path); {
+		case x == y:
+			return 0
+		case x:
+			return 1
+		}
+		return -1
+	})
+	return all
+}
+
+// withoutRoot leaves out the root, which is there on every server, and says so if that
+// matters. A chroot need not be there.
+func (sh *shell) withoutRoot(ctx context.Context, all []znode) ([]znode, error) {
+	i := slices.IndexFunc(all, func(z znode) bool { return z.path == "/" })
+	if i < 0 {
+		return all, nil
+	}
+	if stat, err := sh.zk.Exists(ctx, "/", false); err != nil || stat == nil {
+		return all, err
+	}
+	if z := all[i]; len(z.data) > 0 || z.acl != nil && !sameACL(z.acl, client.OpenACL) {
+		fmt.Fprintln(sh.err, "/ is there already and is left as it is; import -f changes it")
+	}
+	return slices.Delete(all, i, i+1), nil
+}
+
+// found looks which are there. What a quota uses is the server's to say, so that one
+// which is there is left out.
+func (sh *shell) found(ctx context.Context, all []znode) ([]znode, map[string]bool, error) {
+	is := make([]bool, len(all))
+	err := each(len(all), func(i int) error {
+		stat, err := sh.zk.Exists(ctx, all[i].path, false)
+		is[i] = stat != nil
+		return err
+	})
+	there := map[string]bool{}
+	for i, z := range all {
+		there[z.path] = is[i]
+	}
+	all = slices.DeleteFunc(all, func(z znode) bool {
+		return there[z.path] && sh.atTop() && quotaPart(z.path) && z.name() == statsNode
+	})
+	return all, there, err
 }
 
 // readImport reads what export has written, "-" from standard input; paths begin

@@ -52,6 +52,8 @@ type what struct {
 	depth     int // 0 is no limit
 	// lenient keeps znodes that may not be read; denials tells them.
 	lenient bool
+	// without is a path that is left out, with all below it.
+	without string
 }
 
 // load reads a subtree, level by level, and returns it sorted so that each znode is
@@ -93,7 +95,7 @@ func (sh *shell) load(ctx context.Context, zk *client.Client, root string, want 
 				next = append(next, joinAll(found[i].path, lists[i])...)
 			}
 		}
-		level = next
+		level = slices.DeleteFunc(next, func(path string) bool { return path == want.without })
 	}
 	// A slash sorts before all else, so that a child comes before a sibling's longer name.
 	slices.SortFunc(all, func(a, b znode) int {

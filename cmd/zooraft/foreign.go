@@ -20,7 +20,7 @@ func foreignData(cfg server.Config) error {
 		theirs := filepath.Join(dir, "version-2")
 		if has(theirs, "snapshot.") || has(theirs, "log.") {
 			return fmt.Errorf("%w: %s holds the data of a ZooKeeper, which this release does not read; "+
-				"move it away to begin with an empty tree (zooraft cli export and import carry znodes over from a running ZooKeeper)", errDataDir, theirs)
+				"move it away to begin with an empty tree (the commands export / FILE and import FILE / of zooraft cli, as super user, carry znodes over from a running ZooKeeper)", errDataDir, theirs)
 		}
 	}
 	return nil
