@@ -46,6 +46,7 @@ func (sh *shell) cmdCp(ctx context.Context, p *parsed) error {
 		return err
 	}
 	n, err := sh.createAll(ctx, all, nil)
+	sh.warnOfNumbers(all[:n], nil)
 	return sh.copied(n, err, p.args[2])
 }
 
@@ -91,6 +92,30 @@ func (sh *shell) source(ctx context.Context, from, to string, below bool) ([]zno
 		kept = append(kept, z)
 	}
 	return kept, nil
+}
+
+// warnOfNumbers names those of new znodes that have children with a number of
+// create -s: the counter behind it cannot be copied.
+func (sh *shell) warnOfNumbers(all []znode, there map[string]bool) {
+	made := map[string]bool{}
+	for _, z := range all {
+		made[z.path] = !there[z.path]
+	}
+	var texts []string
+	for _, z := range all {
+		if parent := client.Parent(z.path); made[parent] && numbered(z.name()) {
+			texts = append(texts, parent+": numbers of create -s begin anew there, and may come before those of its children or be taken")
+			delete(made, parent)
+		}
+	}
+	if len(texts) > 0 {
+		fmt.Fprintln(sh.err, listed(texts))
+	}
+}
+
+// numbered reports whether a name ends in ten digits.
+func numbered(name string) bool {
+	return len(name) >= 10 && strings.Trim(name[len(name)-10:], "0123456789") == ""
 }
 
 // masked reports whether an entry is as servers show it to those without the
@@ -224,6 +249,7 @@ func (sh *shell) cmdMv(ctx context.Context, p *parsed) error {
 		}
 		return named(err, all, failedAt)
 	}
+	sh.warnOfNumbers(all, nil)
 	fmt.Fprintf(sh.err, "Moved %d znodes to %s\n", len(all), to)
 	return nil
 }
@@ -379,6 +405,7 @@ func (sh *shell) cmdImport(ctx context.Context, p *parsed) error {
 		return err
 	}
 	n, err := sh.createAll(ctx, all, there)
+	sh.warnOfNumbers(all[:n], there)
 	if err != nil && !p.has("f") && ignoreExists(err) == nil {
 		err = failed("%s; import -f changes what is there already", errorText(err))
 	}

@@ -263,3 +263,22 @@ func TestMigration(t *testing.T) {
 		t.Errorf("export below a chroot: %s", got)
 	}
 }
+
+func TestNumbersBeginAnew(t *testing.T) {
+	address := startServer(t)
+	well(t, address, "create /a x\ncreate /a/q x\ncreate -s /a/q/n- x\ncreate -s /a/q/n- x\ncreate /a/plain x\ncreate /a/plain/n-123456789 x\n")
+	file := filepath.Join(t.TempDir(), "lines.json")
+	for _, tt := range []struct{ line, where string }{
+		{"cp -R /a /b\n", "/b/q"}, {"mv /b /c\n", "/c/q"}, {"export /a " + file + "\nimport " + file + " /d\n", "/d/q"},
+		{"cp -R /a/plain /e\n", ""}, {"cp /a/q /f\n", ""}, {"import -f " + file + " /d\n", ""},
+	} {
+		want := ""
+		if tt.where != "" {
+			want = tt.where + ": numbers of create -s begin anew"
+		}
+		got := well(t, address, tt.line).err
+		if strings.Count(got, "begin anew") != strings.Count(want, "begin anew") || !strings.Contains(got, want) {
+			t.Errorf("%s said %s, want %q", tt.line, got, want)
+		}
+	}
+}
