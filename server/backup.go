@@ -14,6 +14,7 @@ import (
 	"zooraft/protocol"
 	"zooraft/server/admin"
 	"zooraft/server/audit"
+	"zooraft/server/client"
 	"zooraft/server/quorum"
 	"zooraft/zabcompat"
 )
@@ -116,6 +117,9 @@ func (a source) Restore(ctx context.Context, body io.Reader, length int64) (admi
 		return admin.Restored{}, admin.ErrRestoring
 	}
 	defer s.restoring.Unlock()
+	if s.duty.quorumServes() != client.FullService {
+		return admin.Restored{}, admin.ErrUnavailable
+	}
 	start := time.Now()
 	file, size, err := s.spool(body, length)
 	if err != nil {
@@ -217,6 +221,21 @@ func (s *Server) restore(ctx context.Context, snapshot io.Reader) (zxid int64, e
 	lost := s.overtaken()
 	stall := time.NewTimer(restoreStall)
 	defer stall.Stop()
+	slot := func() error {
+		stall.Reset(restoreStall)
+		select {
+		case u.free <- struct{}{}:
+			return nil
+		case code := <-u.refused:
+			return outcomeOf(code)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.stop:
+		case <-lost:
+		case <-stall.C:
+		}
+		return admin.ErrUnavailable
+	}
 	buf := make([]byte, stagePiece)
 	for first := true; ; first = false {
 		n, err := io.ReadFull(snapshot, buf)
@@ -229,23 +248,19 @@ func (s *Server) restore(ctx context.Context, snapshot io.Reader) (zxid int64, e
 		if s.node.Takes() != quorum.RoomPlenty {
 			return 0, s.abandon(u, admin.ErrTooLarge)
 		}
-		stall.Reset(restoreStall)
-		select {
-		case u.free <- struct{}{}:
-		case code := <-u.refused:
-			return 0, s.abandon(u, outcomeOf(code))
-		case <-ctx.Done():
-			return 0, s.abandon(u, ctx.Err())
-		case <-s.stop:
-			return 0, s.abandon(u, admin.ErrUnavailable)
-		case <-lost:
-			return 0, s.abandon(u, admin.ErrUnavailable)
-		case <-stall.C:
-			return 0, s.abandon(u, admin.ErrUnavailable)
+		if err := slot(); err != nil {
+			return 0, s.abandon(u, err)
 		}
 		stage := fsm.Stage{First: first, Data: buf[:n]}
 		if err := s.node.Propose(stage.Append(make([]byte, 0, n+2)), piece{u}); err != nil {
 			return 0, s.abandon(u, admin.ErrUnavailable)
+		}
+	}
+	// All pieces are applied before the swap is asked for: one that waits in a server
+	// without a quorum would be carried out whenever there is a quorum again.
+	for range stageWindow {
+		if err := slot(); err != nil {
+			return 0, s.abandon(u, err)
 		}
 	}
 	if err := s.node.Propose((&fsm.Restore{Swap: true}).Append(nil), last{u}); err != nil {

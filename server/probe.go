@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"zooraft/server/client"
 	"zooraft/zabcompat"
 )
 
@@ -16,9 +17,20 @@ const catchingUp = 2000
 // Ready is nil if clients should be sent to this server: it serves, and has
 // applied nearly all that it knows to be committed.
 func (a source) Ready() error {
-	if !a.Serving() {
+	switch {
+	case a.s.readOnly.Load():
+		return errors.New("read-only: no quorum")
+	case a.Serving():
+	case a.Working():
+		return errors.New("not serving: it leads, and leaderServes=no")
+	default:
 		return errors.New("not serving: no quorum")
 	}
+	return a.caughtUp()
+}
+
+// caughtUp is nil if nearly all that is known to be committed has been applied here.
+func (a source) caughtUp() error {
 	p := a.s.node.Progress()
 	if p.Applied+catchingUp < p.Committed {
 		return fmt.Errorf("catching up: applied %d of %d", p.Applied, p.Committed)
@@ -33,7 +45,10 @@ func (a source) SafeToStop() error {
 	if a.s.cfg.Standalone() {
 		return errors.New("there is no other server")
 	}
-	if err := a.Ready(); err != nil {
+	if a.s.duty.quorumServes() != client.FullService {
+		return errors.New("not serving: no quorum")
+	}
+	if err := a.caughtUp(); err != nil {
 		return err
 	}
 	self := a.Status()
@@ -77,7 +92,7 @@ func (a source) follows(m zabcompat.ServerSpec, self *Status) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("server %d: %w", m.ID, err)
-	case !st.Serving || st.ReadOnly:
+	case !st.Serving && st.State != zabcompat.Leading || st.ReadOnly: // a leader need not serve clients (leaderServes)
 		return fmt.Errorf("server %d does not serve", m.ID)
 	case st.LeaderSID != self.LeaderSID:
 		return fmt.Errorf("server %d follows %d and not %d", m.ID, st.LeaderSID, self.LeaderSID)

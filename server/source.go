@@ -23,6 +23,7 @@ type source struct{ s *Server }
 
 func (a source) Status() Status                    { return a.s.Status() }
 func (a source) Serving() bool                     { return a.s.servingSince.Load() != 0 }
+func (a source) Working() bool                     { return a.s.duty.quorumServes() != client.NoService }
 func (a source) Metrics() *metrics.Metrics         { return a.s.metrics }
 func (a source) SlowRequests() []admin.SlowRequest { return a.s.slow.recent() }
 func (a source) ResetConnectionStats()             { a.s.clients.ResetConnections() }

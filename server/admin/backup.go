@@ -142,7 +142,7 @@ func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, m
 	case r.Method != method:
 		w.Header().Set("Allow", method)
 		a = refused(http.StatusMethodNotAllowed, "this command is asked with "+method)
-	case !b.src.Serving():
+	case !b.src.Working():
 		// ZooKeeper's status is 200, and a script would keep the text for a snapshot.
 		a = refused(http.StatusServiceUnavailable, errNotServing.Error())
 	default:

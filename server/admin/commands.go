@@ -59,7 +59,7 @@ var commands = []command{
 	}},
 	{names: []string{"leader", "lead"}, run: leader},
 	{names: []string{"monitor", "mntr"}, unserved: true, run: func(src Source, _ url.Values) (object, error) {
-		if !src.Serving() {
+		if !src.Working() {
 			return nil, errNotServing
 		}
 		st := src.Status()

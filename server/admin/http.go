@@ -215,7 +215,7 @@ func (h *commander) command(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodGet)
 		refuse(w, http.StatusMethodNotAllowed, name, "this command is asked with GET")
 		return
-	case !c.unserved && !h.src.Serving():
+	case !c.unserved && !h.src.Working():
 		refuse(w, http.StatusOK, name, errNotServing.Error())
 		return
 	}

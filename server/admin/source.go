@@ -12,6 +12,10 @@ type Source interface {
 	Status() Status
 	// Serving is what Status says of it, without the work.
 	Serving() bool
+	// Working says whether it could serve, if only readers, were clients taken: a
+	// leader does not take them with leaderServes=no, and answers the admin server's
+	// commands all the same, as ZooKeeper's does.
+	Working() bool
 	// Connections lists the open client connections, oldest first.
 	Connections() []ConnInfo
 	// Sessions lists the sessions that this server knows. It takes the state lock

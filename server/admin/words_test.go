@@ -27,6 +27,7 @@ type source struct {
 
 func (s *source) Status() Status          { return s.st }
 func (s *source) Serving() bool           { return s.st.Serving }
+func (s *source) Working() bool           { return s.st.Serving }
 func (s *source) Connections() []ConnInfo { return s.conns }
 func (s *source) Sessions() Sessions      { return s.sessions }
 func (s *source) Watches() []Watch        { return s.watches }

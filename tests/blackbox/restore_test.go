@@ -190,6 +190,37 @@ func write(t *testing.T, addr, path string, stop <-chan struct{}) {
 	}
 }
 
+// A restore that is asked of a server without a quorum is not carried out when there is one again.
+func TestRestoreWithoutQuorum(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
+	e := backed(t, 3)
+	asked := e.Leader()%3 + 1
+	c := mustConnect(t, e.Server(asked).ClientAddr)
+	snapshot := backup(t, e.Server(asked))
+	must(t, "create", c.create("/later", ""))
+	for sid := 1; sid <= 3; sid++ {
+		if sid != asked {
+			e.Kill(sid)
+		}
+	}
+	if status, r := putBack(t, e.Server(asked), snapshot); status != http.StatusServiceUnavailable || r.Error == nil {
+		t.Errorf("without a quorum: %d, %+v", status, r)
+	}
+	for sid := 1; sid <= 3; sid++ {
+		if sid != asked {
+			e.Start(sid)
+		}
+	}
+	e.WaitServing(1, 2, 3)
+	c = mustConnect(t, e.Server(asked).ClientAddr)
+	must(t, "create", c.create("/latest", "")) // behind whatever was waiting there
+	c.mustHold(t, "/later", "")
+	if status, r := putBack(t, e.Server(asked), snapshot); status != http.StatusOK {
+		t.Errorf("with one: %d, %+v", status, r)
+	}
+}
+
 // Nothing is restored, nor shown, for those who may not, and nothing that is no
 // snapshot.
 func TestRestoreRefused(t *testing.T) {
