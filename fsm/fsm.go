@@ -235,6 +235,8 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []interface{} {
 			n = f.applyEntry(l, n)
 		case raft.LogConfiguration:
 			f.configured(l)
+		default:
+			continue // Raft hands over no other, but a replay does
 		}
 		f.applied = l.Index
 	}

@@ -392,6 +392,45 @@ func TestCorruptSnapshot(t *testing.T) {
 	}
 }
 
+// A server may be sent a snapshot that has been under way for long.
+func TestRestoreGoesForward(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	take := func() (b []byte, digest uint64) {
+		s, err := m.f.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Release()
+		var sink memorySink
+		if err := s.Persist(&sink); err != nil {
+			t.Fatal(err)
+		}
+		return sink.Bytes(), m.f.Digest()
+	}
+	restore := func(b []byte) error { return m.f.Restore(io.NopCloser(bytes.NewReader(b))) }
+	m.create("/a", 0)
+	past, _ := take()
+	m.create("/b", 0)
+	now, digest := take()
+	if err := restore(past); !errors.Is(err, ErrPastSnapshot) || m.f.Digest() != digest {
+		t.Errorf("a snapshot of the past: %v; digest %x, want %x", err, m.f.Digest(), digest)
+	}
+	if err := restore(now); err != nil || m.f.Digest() != digest {
+		t.Errorf("a snapshot of now: %v; digest %x, want %x", err, m.f.Digest(), digest)
+	}
+	m.f = New(localSID, m.f.log)
+	m.f.Observe(m)
+	for _, b := range [][]byte{past, now} {
+		if err := restore(b); err != nil {
+			t.Errorf("into a state that is behind: %v", err)
+		}
+	}
+	if got := m.f.Digest(); got != digest {
+		t.Errorf("digest %x, want %x", got, digest)
+	}
+}
+
 func FuzzEntry(f *testing.F) {
 	m := newMachine(f)
 	m.open(100, 1)

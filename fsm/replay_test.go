@@ -1,6 +1,11 @@
 package fsm
 
-import "testing"
+import (
+	"slices"
+	"testing"
+
+	"github.com/hashicorp/raft"
+)
 
 // Entries that were replayed before Raft ran come again, mixed with new ones.
 func TestReplayBeforeRaft(t *testing.T) {
@@ -30,5 +35,20 @@ func TestReplayBeforeRaft(t *testing.T) {
 	}
 	if len(m.results) != len(log)-4 || m.applied != uint64(len(log)) {
 		t.Errorf("heard of %d results up to %d, want %d up to %d", len(m.results), m.applied, len(log)-4, len(log))
+	}
+}
+
+// A replay has Raft's own entries, too. They change nothing, as they do not where
+// Raft keeps them to itself.
+func TestReplayOfRaftsOwn(t *testing.T) {
+	want := newMachine(t)
+	want.open(100, 1)
+	want.create("/a", 0)
+	last := want.log[len(want.log)-1].Index
+	m := &machine{t: t, f: New(localSID, want.f.log), term: 1, seq: want.seq}
+	m.f.Observe(m)
+	m.f.Replay(append(slices.Clone(want.log), &raft.Log{Index: last + 1, Term: 2, Type: raft.LogNoop}))
+	if m.f.Digest() != want.f.Digest() {
+		t.Error("another state than without the no-op")
 	}
 }

@@ -27,9 +27,13 @@ const (
 	maxHead         = 1 << 30
 )
 
-// ErrCorruptSnapshot reports a snapshot that cannot be restored; the error that
-// wraps it names the byte offset.
-var ErrCorruptSnapshot = errors.New("corrupt snapshot")
+var (
+	// ErrCorruptSnapshot reports a snapshot that cannot be restored; the error that
+	// wraps it names the byte offset.
+	ErrCorruptSnapshot = errors.New("corrupt snapshot")
+	// ErrPastSnapshot refuses a snapshot that lacks what is applied.
+	ErrPastSnapshot = errors.New("the snapshot lacks entries that are applied")
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -184,7 +188,9 @@ func (f *state) readHead(version uint32, b []byte) error {
 }
 
 // Restore implements raft.FSM: it fills a new state beside the old one and
-// swaps them once all of it, checksum included, has been read.
+// swaps them once all of it, checksum included, has been read. It refuses to go
+// back: Raft would then cut the log to where the snapshot ends, and take from the
+// ensemble what this server has acknowledged.
 func (f *FSM) Restore(rc io.ReadCloser) error {
 	defer rc.Close()
 	fresh, err := readState(rc)
@@ -193,6 +199,9 @@ func (f *FSM) Restore(rc io.ReadCloser) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if fresh.applied < f.applied {
+		return fmt.Errorf("%w: it ends at index %d, the state at %d", ErrPastSnapshot, fresh.applied, f.applied)
+	}
 	f.state = *fresh
 	f.unstage(func(Origin) bool { return true })
 	f.snapshotZxid.Store(int64(f.clock.Last()))
