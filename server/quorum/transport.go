@@ -179,6 +179,10 @@ func fresh(call func() error) error {
 }
 
 func broken(err error) bool {
+	var decoding interface{ Cause() error } // the codec's errors do not unwrap
+	if errors.As(err, &decoding) {
+		err = decoding.Cause()
+	}
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

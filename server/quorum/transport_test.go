@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"io"
 	"net"
 	"slices"
 	"testing"
@@ -114,6 +115,33 @@ func TestVoteOverStaleConnection(t *testing.T) {
 	go answer()
 	if err := ask(); err != nil {
 		t.Errorf("a vote over a stale connection: %v", err)
+	}
+}
+
+// TestBroken: a connection that ends while an answer is read has ended, too.
+func TestBroken(t *testing.T) {
+	a, _ := transports(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	// A process that ends with something unread in a connection resets it.
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			peer.Answer(conn, &stubPeer{sid: 2})
+			io.ReadFull(conn, make([]byte, 1))
+			conn.Close()
+		}
+	}()
+	a.trans.layer.peers.(*stubPeer).addrs[1] = ln.Addr().String()
+	req := raft.RequestVoteRequest{RPCHeader: header(a), Term: 2}
+	if err := a.trans.NetworkTransport.RequestVote("2", "2", &req, &raft.RequestVoteResponse{}); err == nil || !broken(err) {
+		t.Errorf("a broken connection is not seen in %v", err)
 	}
 }
 
