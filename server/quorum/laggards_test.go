@@ -60,10 +60,10 @@ func TestLaggardsOfTransport(t *testing.T) {
 		answered <- a.trans.InstallSnapshot("2", b.trans.LocalAddr(), &req, &raft.InstallSnapshotResponse{}, strings.NewReader("abc"))
 	}()
 	rpc := await(t, b.trans.Consumer(), "snapshot")
-	check("while a snapshot is installed", 41)
 	if _, err := io.Copy(io.Discard, rpc.Reader); err != nil {
 		t.Error(err)
 	}
+	check("while a snapshot is installed", 41)
 	rpc.Respond(&raft.InstallSnapshotResponse{Success: true}, nil)
 	if err := await(t, answered, "answer"); err != nil {
 		t.Error(err)
