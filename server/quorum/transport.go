@@ -62,11 +62,14 @@ type hooks struct {
 	// they may, or until done, and then is false.
 	hasRoom   func() bool
 	awaitRoom func(done <-chan struct{}) bool
+	// holds says whether a snapshot brings nothing new.
+	holds func(q *raft.InstallSnapshotRequest) bool
 }
 
 // noHooks are those of a transport that speaks only to itself.
 var noHooks = hooks{
 	heard: func() {}, hasRoom: func() bool { return true }, awaitRoom: func(<-chan struct{}) bool { return true },
+	holds: func(*raft.InstallSnapshotRequest) bool { return false },
 }
 
 func newTransport(ln net.Listener, self int64, p peers, h hooks, m *metrics.Metrics, log hclog.Logger) *transport {
@@ -115,13 +118,20 @@ func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress,
 	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, transfer{data, &t.laggards, id, args.LastLogIndex + 1})
 }
 
-// relay passes on what comes by the stock transport.
+// relay passes on what comes by the stock transport, but for what Raft must not see.
 func (t *transport) relay() {
 	for {
 		select {
 		case rpc := <-t.NetworkTransport.Consumer():
 			if t.refuseFull(rpc) {
 				continue
+			}
+			if q, ok := rpc.Command.(*raft.InstallSnapshotRequest); ok {
+				if t.holds(q) {
+					t.passOver(rpc, q)
+					continue
+				}
+				rpc.Reader = &arriving{Reader: rpc.Reader, held: func() bool { return t.holds(q) }}
 			}
 			select {
 			case t.rpcs <- rpc:
@@ -421,11 +431,11 @@ func (t *transport) admit(conn net.Conn) {
 		stop()
 		return
 	}
-	stop()
 	if err == nil && purpose != peer.PurposeRaft {
 		err = fmt.Errorf("purpose %q on the election port", purpose)
 	}
 	if err != nil {
+		stop()
 		conn.Close()
 		if !errors.Is(err, io.EOF) {
 			l.log.Warn("refusing a connection on the election port", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
@@ -433,10 +443,23 @@ func (t *transport) admit(conn net.Conn) {
 		return
 	}
 	select {
-	case l.accepted <- conn:
+	case l.accepted <- acceptedConn{conn, stop}:
 	case <-l.ctx.Done():
 		conn.Close()
 	}
+}
+
+// acceptedConn ends with the layer, so that Close does not wait for the rest of a
+// snapshot.
+type acceptedConn struct {
+	net.Conn
+	stop func() bool
+}
+
+// Close implements net.Conn.
+func (c acceptedConn) Close() error {
+	c.stop()
+	return c.Conn.Close()
 }
 
 // Accept implements net.Listener for Raft's transport.

@@ -1,0 +1,67 @@
+package quorum
+
+import (
+	"errors"
+	"io"
+
+	"github.com/hashicorp/raft"
+)
+
+// A snapshot may come late: the network may hold it back until long after its
+// sender has given up on it, sent a newer one and had the entries behind that
+// acknowledged. Raft compares nothing but the term, and would make this server's
+// state and log end where the snapshot does. So one that brings nothing new is
+// not given to Raft, but answered as if it had been installed (Raft, figure 13,
+// step 6): the leader goes on with what is behind it.
+
+// errHeld is what Raft is told of a snapshot that brings nothing new.
+var errHeld = errors.New("what the snapshot holds is here already")
+
+// holds says whether all that a snapshot of the leader in office holds is in this
+// server's log, or applied. An entry of another term in its place is not: what
+// comes with it is to be replaced. Any goroutine may call it; it may read from the
+// disk.
+func (n *Node) holds(q *raft.InstallSnapshotRequest) bool {
+	r := n.raft.Load()
+	if r == nil {
+		return false
+	}
+	held := r.AppliedIndex() >= q.LastLogIndex
+	if !held {
+		var l raft.Log
+		held = n.logs.GetLog(q.LastLogIndex, &l) == nil && l.Term == q.LastLogTerm
+	}
+	// The term comes last: Raft enters a new one before it cuts anything for its
+	// leader. An older leader is to be refused by Raft, a newer one to be followed.
+	return held && r.CurrentTerm() == q.Term
+}
+
+// passOver answers a snapshot that this server holds, once its bytes, behind which
+// the sender waits, are out of the connection.
+func (t *transport) passOver(rpc raft.RPC, q *raft.InstallSnapshotRequest) {
+	t.layer.log.Info("passing over a snapshot: what it holds is here already", "index", q.LastLogIndex, "term", q.LastLogTerm)
+	t.layer.wg.Go(func() {
+		_, err := io.Copy(io.Discard, rpc.Reader)
+		rpc.Respond(&raft.InstallSnapshotResponse{Term: q.Term, Success: true}, err)
+	})
+}
+
+// arriving is the content of a snapshot that Raft was given. What was on its way
+// to Raft then may have brought the same, so Raft's goroutine looks once more
+// before it takes anything; the leader will send it again, and hear that it is here.
+type arriving struct {
+	io.Reader
+	held   func() bool
+	looked bool
+}
+
+func (s *arriving) Read(b []byte) (int, error) {
+	if !s.looked {
+		s.looked = true
+		if s.held() {
+			_, err := io.Copy(io.Discard, s.Reader)
+			return 0, errors.Join(errHeld, err)
+		}
+	}
+	return s.Reader.Read(b)
+}
