@@ -56,6 +56,14 @@ func fitting(entries []*raft.Log) int {
 	return n
 }
 
+// commitIn is what a message may say of a commit index: no more than it brings, or
+// follows. Raft at the follower applies its own log as far as it is told, and what
+// that has behind the message's last entry may be another leader's (Raft, figure 2,
+// has the follower look to it).
+func commitIn(commit, prev uint64, entries int) uint64 {
+	return min(commit, prev+uint64(entries))
+}
+
 // encodeAppend makes the frame of a request, in parts that follow each other.
 // entries may differ from the request's own. What is long in them is not copied:
 // the parts alias it. That is safe because nobody changes an entry's data once

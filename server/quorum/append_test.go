@@ -304,6 +304,72 @@ func TestCommitNotice(t *testing.T) {
 	}
 }
 
+// TestCommitWithinMessage: a message tells of no commit behind what it brings, or
+// follows, for the follower's log may go on with what was never committed.
+func TestCommitWithinMessage(t *testing.T) {
+	large := logsFrom(11, 3, 1)
+	for _, l := range large {
+		l.Data = make([]byte, maxAppendBytes/2)
+	}
+	tests := []struct {
+		name         string
+		prev, commit uint64
+		entries      []*raft.Log
+		want         []uint64 // one for each message
+	}{
+		{"without entries", 10, 12, nil, []uint64{10}},
+		{"to its end", 10, 13, logsFrom(11, 3, 1), []uint64{13}},
+		{"beyond it", 10, 14, logsFrom(11, 3, 1), []uint64{13}},
+		{"within", 10, 12, logsFrom(11, 3, 1), []uint64{12}},
+		{"cut", 10, 14, large, []uint64{12, 13}},
+		{"heartbeat", 0, 0, nil, []uint64{0}},
+	}
+	next := func(n *Node) uint64 {
+		rpc := await(t, n.trans.Consumer(), "message")
+		rpc.Respond(&raft.AppendEntriesResponse{Term: 1, Success: true}, nil)
+		return rpc.Command.(*raft.AppendEntriesRequest).LeaderCommitIndex
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			request := func(n *Node) *raft.AppendEntriesRequest {
+				return &raft.AppendEntriesRequest{
+					RPCHeader: header(n), Term: 1, PrevLogEntry: tt.prev, PrevLogTerm: min(tt.prev, 1), Entries: tt.entries,
+					LeaderCommitIndex: tt.commit,
+				}
+			}
+			a, b := transports(t)
+			sent := make(chan error, 1)
+			go func() { sent <- a.trans.AppendEntries("2", "2", request(a), &raft.AppendEntriesResponse{}) }()
+			if got := next(b); got != tt.want[0] { // the rest is for Raft to send
+				t.Errorf("by itself it tells of %d, want %d", got, tt.want[0])
+			}
+			if err := await(t, sent, "answer"); err != nil {
+				t.Error(err)
+			}
+			p, err := a.trans.AppendEntriesPipeline("2", "2")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			q := request(a)
+			if _, err := p.AppendEntries(q, &raft.AppendEntriesResponse{}); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range tt.want {
+				if got := next(b); got != want {
+					t.Errorf("message %d of the stream tells of %d, want %d", i, got, want)
+				}
+			}
+			if q.LeaderCommitIndex != tt.commit {
+				t.Errorf("Raft's request was changed")
+			}
+			if told := p.(*appender).told; told != slices.Max(tt.want) {
+				t.Errorf("the stream takes the follower to know of %d, want %d", told, slices.Max(tt.want))
+			}
+		})
+	}
+}
+
 // TestAppendStream has Raft's part played at random: entries leave early or not,
 // Raft asks for them in other portions, the follower is slow at times. Each
 // entry must arrive once, in order, and each request be answered in its turn.

@@ -132,7 +132,7 @@ func (p *appender) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 		r.number = p.claimLocked(last.Index)
 		prev, prevTerm, rest = last.Index, last.Term, rest[gone:]
 	}
-	if len(args.Entries) == 0 && args.LeaderCommitIndex <= p.told && p.messages > p.answered {
+	if len(args.Entries) == 0 && commitIn(args.LeaderCommitIndex, prev, 0) <= p.told && p.messages > p.answered {
 		r.number = p.messages // says nothing new: the answer under way will do
 	}
 	for len(rest) > 0 || r.number == 0 {
@@ -142,7 +142,9 @@ func (p *appender) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 			}
 		}
 		n := fitting(rest)
-		if err := p.sendLocked(encodeAppend(appendEntries, args, prev, prevTerm, rest[:n]), args.LeaderCommitIndex, rest[:n]); err != nil {
+		q := *args
+		q.LeaderCommitIndex = commitIn(args.LeaderCommitIndex, prev, n)
+		if err := p.sendLocked(encodeAppend(appendEntries, &q, prev, prevTerm, rest[:n]), q.LeaderCommitIndex, rest[:n]); err != nil {
 			return nil, err
 		}
 		r.number = p.messages

@@ -203,6 +203,7 @@ func broken(err error) bool {
 // up, and returns after a rest if that gives way to others' writes.
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	args.Entries = args.Entries[:fitting(args.Entries)]
+	args.LeaderCommitIndex = commitIn(args.LeaderCommitIndex, args.PrevLogEntry, len(args.Entries))
 	start, logged := time.Now(), t.logged.Load()
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
 	if broken(err) {
