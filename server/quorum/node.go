@@ -264,7 +264,8 @@ func (n *Node) bind() error {
 	}
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
 	n.mesh = peer.New(quorumLn, n.roster.Load().peers, n, n.log.Named("peer"))
-	n.trans = newTransport(electionLn, n.cfg.SID, n, hooks{n.poke, n.hasRoom, n.awaitRoom, n.holds}, n.cfg.Metrics, raftLog{n.log.Named("raft")})
+	h := hooks{heard: n.poke, hasRoom: n.hasRoom, awaitRoom: n.awaitRoom, holds: n.holds, skipApplied: n.skipApplied}
+	n.trans = newTransport(electionLn, n.cfg.SID, n, h, n.cfg.Metrics, raftLog{n.log.Named("raft")})
 	return nil
 }
 

@@ -64,12 +64,14 @@ type hooks struct {
 	awaitRoom func(done <-chan struct{}) bool
 	// holds says whether a snapshot brings nothing new.
 	holds func(q *raft.InstallSnapshotRequest) bool
+	// skipApplied takes from a message what is applied here and not in the log.
+	skipApplied func(q *raft.AppendEntriesRequest)
 }
 
 // noHooks are those of a transport that speaks only to itself.
 var noHooks = hooks{
 	heard: func() {}, hasRoom: func() bool { return true }, awaitRoom: func(<-chan struct{}) bool { return true },
-	holds: func(*raft.InstallSnapshotRequest) bool { return false },
+	holds: func(*raft.InstallSnapshotRequest) bool { return false }, skipApplied: func(*raft.AppendEntriesRequest) {},
 }
 
 func newTransport(ln net.Listener, self int64, p peers, h hooks, m *metrics.Metrics, log hclog.Logger) *transport {
@@ -126,7 +128,10 @@ func (t *transport) relay() {
 			if t.refuseFull(rpc) {
 				continue
 			}
-			if q, ok := rpc.Command.(*raft.InstallSnapshotRequest); ok {
+			switch q := rpc.Command.(type) {
+			case *raft.AppendEntriesRequest:
+				t.skipApplied(q)
+			case *raft.InstallSnapshotRequest:
 				if t.holds(q) {
 					t.passOver(rpc, q)
 					continue
