@@ -92,21 +92,28 @@ func (l *scriptedLeader) append(q *raft.AppendEntriesRequest) (a raft.AppendEntr
 // install sends a snapshot of an empty state that ends at an entry.
 func (l *scriptedLeader) install(term, index, lastTerm uint64) (a raft.InstallSnapshotResponse, err error) {
 	l.t.Helper()
-	s, err := fsm.New(2, hclog.NewNullLogger()).Snapshot()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	defer s.Release()
-	var content content
-	if err := s.Persist(&content); err != nil {
-		l.t.Fatal(err)
-	}
+	state := emptyState(l.t)
 	conf := raft.EncodeConfiguration((&Node{cfg: l.s.cfg}).firstConfiguration())
 	err = l.trans.InstallSnapshot("1", "1", &raft.InstallSnapshotRequest{
 		RPCHeader: l.head, SnapshotVersion: raft.SnapshotVersionMax, Term: term, LastLogIndex: index, LastLogTerm: lastTerm,
-		Configuration: conf, ConfigurationIndex: 1, Size: int64(content.Len()),
-	}, &a, &content)
+		Configuration: conf, ConfigurationIndex: 1, Size: int64(len(state)),
+	}, &a, bytes.NewReader(state))
 	return a, err
+}
+
+// emptyState is the content of a snapshot.
+func emptyState(t testing.TB) []byte {
+	t.Helper()
+	s, err := fsm.New(2, hclog.NewNullLogger()).Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Release()
+	var c content
+	if err := s.Persist(&c); err != nil {
+		t.Fatal(err)
+	}
+	return c.Bytes()
 }
 
 // content is a snapshot in memory.

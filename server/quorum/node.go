@@ -212,6 +212,9 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	if n.stores, err = store.Open(cfg.Store); err != nil {
 		return nil, err
 	}
+	if last, err := n.stores.Log.LastIndex(); err == nil && last == 0 {
+		n.ahead = ahead{} // Open has dropped what it had read
+	}
 	id := n.stores.Identity()
 	n.disk = hex.EncodeToString(id.Disk[:])
 	boots, err := boot(n.stores.Stable)

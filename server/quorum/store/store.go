@@ -344,10 +344,15 @@ func (s *Stores) examine() (f state, err error) {
 	if f.first, f.last, err = s.log.bounds(); err != nil {
 		return f, err
 	}
-	if f.last > 0 && f.last < f.snapIndex && s.log.monotonic {
-		// A snapshot came from the leader and the process ended before raft
-		// dropped the log it replaces. Raft would go on after the snapshot, and a
-		// monotonic store would refuse that for ever.
+	replaced, err := s.replaced(f)
+	if err != nil {
+		return f, err
+	}
+	if replaced {
+		// A snapshot came from the leader and the process ended before raft dropped
+		// the log it replaces. Raft would go on after the snapshot, and a monotonic
+		// store would refuse that for ever; or would go on after the log, which is
+		// not the leader's.
 		s.logger.Info("drop log that the newest snapshot replaces", "path", s.logPath(),
 			"first", f.first, "last", f.last, "index", f.snapIndex)
 		if err := s.log.DeleteRange(f.first, f.last); err != nil {
@@ -377,6 +382,23 @@ func (s *Stores) examine() (f state, err error) {
 			s.stablePath(), f.term, t)
 	}
 	return f, nil
+}
+
+// replaced says whether the newest snapshot stands in the place of the whole log:
+// it goes beyond it, or ends with another entry than the log has there. That one was
+// never committed, nor was anything behind it.
+func (s *Stores) replaced(f state) (bool, error) {
+	switch {
+	case f.last == 0 || f.first > f.snapIndex:
+		return false, nil
+	case f.last < f.snapIndex:
+		return s.log.monotonic, nil
+	}
+	term, err := s.log.termAt(f.snapIndex)
+	if errors.Is(err, raft.ErrLogNotFound) {
+		return false, nil // in a gap of raft-boltdb's
+	}
+	return term != f.snapTerm, err
 }
 
 // exists reports whether there is a file at path.

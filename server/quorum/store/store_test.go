@@ -409,6 +409,38 @@ func TestLogBehindSnapshot(t *testing.T) {
 	}
 }
 
+// A former leader that got a snapshot and stopped before it dropped its log, which
+// has another entry where that ends. Of its own snapshots the log goes on.
+func TestLogBesideSnapshot(t *testing.T) {
+	for _, kind := range kinds {
+		for _, tt := range []struct {
+			index, term uint64
+			kept        bool
+		}{{9, 1, true}, {10, 1, true}, {10, 2, false}, {20, 2, false}, {4, 2, true}} {
+			t.Run(fmt.Sprintf("%s, entry %d of term %d", kind, tt.index, tt.term), func(t *testing.T) {
+				cfg := testConfig(t, kind)
+				s := mustOpen(t, cfg)
+				fill(t, s, 1, 20, 5, 100) // of term 1
+				if tt.kept && tt.term > 1 {
+					must(t, s.Log.DeleteRange(1, tt.index)) // nothing to compare with
+				}
+				takeSnapshot(t, s, tt.index, tt.term, nil)
+				mustClose(t, s)
+				s = mustOpen(t, cfg)
+				last, err := s.Log.LastIndex()
+				must(t, err)
+				if !tt.kept {
+					wantLog(t, s, 0, 0, 0)
+					must(t, s.Log.StoreLogs(entries(tt.index+1, tt.index+5, 100)))
+					wantLog(t, s, tt.index+1, tt.index+5, 100)
+				} else if last != 20 {
+					t.Errorf("the log ends with %d", last)
+				}
+			})
+		}
+	}
+}
+
 // A gap is raft's own behind a snapshot, and a loss anywhere else.
 func TestHole(t *testing.T) {
 	cfg := testConfig(t, KindBoltDB)

@@ -1,0 +1,40 @@
+package quorum
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"zooraft/server/quorum/store"
+)
+
+// TestTailOfAnotherLeader: a server that ended between a leader's snapshot and the
+// end of its own log, which is not the leader's, begins with the snapshot alone.
+func TestTailOfAnotherLeader(t *testing.T) {
+	for _, kind := range []string{store.KindWAL, store.KindBoltDB} {
+		t.Run(kind, func(t *testing.T) {
+			l := newScriptedLeader(t, kind, 20)
+			conf := (&Node{cfg: l.s.cfg}).firstConfiguration()
+			l.s.edit(func(s *store.Stores) {
+				sink, err := s.Snapshots.Create(raft.SnapshotVersionMax, 10, 3, conf, 1, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := bytes.NewReader(emptyState(t)).WriteTo(sink); err != nil {
+					t.Fatal(err)
+				}
+				if err := sink.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Stable.SetUint64([]byte("CurrentTerm"), 5); err != nil {
+					t.Fatal(err)
+				}
+			})
+			l.start(5)
+			l.expect("what follows the snapshot", &raft.AppendEntriesRequest{
+				Term: 5, PrevLogEntry: 10, PrevLogTerm: 3, Entries: noops(11, 12, 5), LeaderCommitIndex: 11,
+			}, true, 11, 12)
+		})
+	}
+}
