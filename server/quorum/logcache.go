@@ -38,11 +38,11 @@ func newLogCache(store raft.LogStore, limit int) *logCache {
 	return &logCache{LogStore: store, limit: limit, writes: new(logWrites)}
 }
 
-// IsMonotonic implements raft.MonotonicLogStore.
-func (c *logCache) IsMonotonic() bool {
-	m, ok := c.LogStore.(raft.MonotonicLogStore)
-	return ok && m.IsMonotonic()
-}
+// IsMonotonic implements raft.MonotonicLogStore. Raft then drops the whole log when
+// it has restored a leader's snapshot. A store that may have a gap needs no less:
+// what Raft would keep before it may not be the ensemble's, and a later leader would
+// send it to others.
+func (c *logCache) IsMonotonic() bool { return true }
 
 // GetLog implements raft.LogStore.
 func (c *logCache) GetLog(index uint64, log *raft.Log) error {

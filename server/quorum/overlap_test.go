@@ -46,6 +46,9 @@ func TestLogBehindInstalled(t *testing.T) {
 			if a, err := l.install(5, 10, 3); err != nil || !a.Success {
 				t.Fatalf("a snapshot: %+v, %v", a, err)
 			}
+			if last, err := l.s.node.stores.Log.LastIndex(); last != 0 || err != nil {
+				t.Errorf("the log behind a snapshot ends with %d, %v", last, err)
+			}
 			for _, what := range []string{"the entries behind it", "once more"} {
 				q := raft.AppendEntriesRequest{Term: 5, PrevLogEntry: 10, PrevLogTerm: 3, Entries: noops(11, 13, 5), LeaderCommitIndex: 10}
 				l.expect(what, &q, true, 10, 13)

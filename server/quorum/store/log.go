@@ -32,9 +32,9 @@ type innerLog interface {
 	runStart() (uint64, error)
 }
 
-// logStore is the log that raft gets. It forwards the store's own idea of
-// monotonicity: raft must know whether a gap after a snapshot is possible
-// (raft-boltdb) or would be refused (raft-wal), and drops the old log then.
+// logStore is the log that raft gets, behind a cache. It forwards the store's own
+// idea of monotonicity: a gap behind a snapshot is possible (raft-boltdb) or would be
+// refused (raft-wal). Raft drops the old log in either case.
 type logStore struct {
 	inner     innerLog
 	monotonic bool
@@ -181,7 +181,9 @@ func (s *logStore) admit(logs []*raft.Log) error {
 }
 
 // DeleteRange implements raft.LogStore. The entries go in chunks, from the end
-// of the log that the range touches, so that an interruption leaves no hole.
+// of the log that the range touches, so that an interruption leaves no hole. All of
+// them go from the last one on: the next start must see which entry the log has where
+// the snapshot ends that replaces it.
 func (s *logStore) DeleteRange(lo, hi uint64) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -194,7 +196,7 @@ func (s *logStore) DeleteRange(lo, hi uint64) error {
 	if err != nil || last == 0 {
 		return err
 	}
-	suffix := hi >= last && lo > first
+	suffix := hi >= last
 	lo, hi = max(lo, first), min(hi, last)
 	if lo > hi {
 		return nil

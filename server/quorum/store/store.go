@@ -352,7 +352,7 @@ func (s *Stores) examine() (f state, err error) {
 		// A snapshot came from the leader and the process ended before raft dropped
 		// the log it replaces. Raft would go on after the snapshot, and a monotonic
 		// store would refuse that for ever; or would go on after the log, which is
-		// not the leader's.
+		// not the leader's. A store with a gap would keep what may not be either.
 		s.logger.Info("drop log that the newest snapshot replaces", "path", s.logPath(),
 			"first", f.first, "last", f.last, "index", f.snapIndex)
 		if err := s.log.DeleteRange(f.first, f.last); err != nil {
@@ -392,7 +392,7 @@ func (s *Stores) replaced(f state) (bool, error) {
 	case f.last == 0 || f.first > f.snapIndex:
 		return false, nil
 	case f.last < f.snapIndex:
-		return s.log.monotonic, nil
+		return true, nil
 	}
 	term, err := s.log.termAt(f.snapIndex)
 	if errors.Is(err, raft.ErrLogNotFound) {

@@ -441,6 +441,37 @@ func TestLogBesideSnapshot(t *testing.T) {
 	}
 }
 
+// failingDeletions stops after some.
+type failingDeletions struct {
+	innerLog
+	left int
+}
+
+func (l *failingDeletions) DeleteRange(lo, hi uint64) error {
+	if l.left--; l.left < 0 {
+		return errors.New("the process has ended")
+	}
+	return l.innerLog.DeleteRange(lo, hi)
+}
+
+// What is left of a log that was being dropped, for a snapshot, is known for that.
+func TestDropInterrupted(t *testing.T) {
+	cfg := testConfig(t, KindBoltDB)
+	s := mustOpen(t, cfg)
+	const last = deleteChunk + 100
+	must(t, s.Stable.SetUint64(keyTerm, 1000))
+	must(t, s.Log.StoreLogs(entries(1, last, 1)))
+	takeSnapshot(t, s, 50, 900, nil)
+	s.log.inner = &failingDeletions{s.log.inner, 1}
+	if err := s.Log.DeleteRange(1, last); err == nil {
+		t.Fatal("all was deleted at once")
+	}
+	wantLog(t, s, 1, 100, 1)
+	mustClose(t, s)
+	s = mustOpen(t, cfg)
+	wantLog(t, s, 0, 0, 0)
+}
+
 // A gap is raft's own behind a snapshot, and a loss anywhere else.
 func TestHole(t *testing.T) {
 	cfg := testConfig(t, KindBoltDB)
