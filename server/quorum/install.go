@@ -14,6 +14,26 @@ import (
 // not given to Raft, but answered as if it had been installed (Raft, figure 13,
 // step 6): the leader goes on with what is behind it.
 
+// errTailReplaced ends a server whose log Raft has emptied, and takes to be as long as
+// before: a former leader's, with entries of its own where the snapshot ends and behind.
+// Raft refuses what follows the snapshot then, and looks anew only when it starts.
+var errTailReplaced = errors.New("a snapshot has taken the place of a log that went on beyond it: raft has to start anew")
+
+// tailReplaced says whether the snapshot that Raft has just restored ends where the
+// log has another entry. Called by the apply goroutine, for which Raft waits.
+func (n *Node) tailReplaced() bool {
+	r := n.raft.Load()
+	if r == nil {
+		return false
+	}
+	list, err := n.stores.Snapshots.List()
+	if err != nil || len(list) == 0 || r.LastIndex() < list[0].Index {
+		return false
+	}
+	var l raft.Log
+	return n.logs.GetLog(list[0].Index, &l) != nil || l.Term != list[0].Term
+}
+
 // errHeld is what Raft is told of a snapshot that brings nothing new.
 var errHeld = errors.New("what the snapshot holds is here already")
 

@@ -347,6 +347,9 @@ func (n *Node) Restored(v fsm.View) {
 	n.applied.Store(v.AppliedIndex())
 	n.snaps.restored.Store(true)
 	n.releaseSyncs(v, v.AppliedIndex())
+	if n.tailReplaced() {
+		n.events.Fatal(errTailReplaced)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	o := &n.origin

@@ -2,6 +2,8 @@ package quorum
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -36,5 +38,39 @@ func TestTailOfAnotherLeader(t *testing.T) {
 				Term: 5, PrevLogEntry: 10, PrevLogTerm: 3, Entries: noops(11, 12, 5), LeaderCommitIndex: 11,
 			}, true, 11, 12)
 		})
+	}
+}
+
+// TestTailReplaced: Raft goes on behind a snapshot only if its own log has ended
+// before. A server whose log has not ends, and goes on when it starts again.
+func TestTailReplaced(t *testing.T) {
+	for _, kind := range []string{store.KindWAL, store.KindBoltDB} {
+		for _, tt := range []struct {
+			last uint64 // of the log
+			ends bool
+		}{{9, false}, {10, true}, {11, true}, {20, true}} {
+			t.Run(fmt.Sprintf("%s, log to %d", kind, tt.last), func(t *testing.T) {
+				l := newScriptedLeader(t, kind, tt.last)
+				l.start(5)
+				if a, err := l.install(5, 10, 3); err != nil || !a.Success {
+					t.Fatalf("a snapshot: %+v, %v", a, err)
+				}
+				if tt.ends {
+					if err := await(t, l.s.fatal, "end"); !errors.Is(err, errTailReplaced) {
+						t.Errorf("it ends for %v", err)
+					}
+					if err := l.s.node.Close(); err != nil {
+						t.Fatal(err)
+					}
+					l.start(5)
+				}
+				l.expect("what follows the snapshot", &raft.AppendEntriesRequest{
+					Term: 5, PrevLogEntry: 10, PrevLogTerm: 3, Entries: noops(11, 12, 5), LeaderCommitIndex: 11,
+				}, true, 11, 12)
+				if len(l.s.fatal) > 0 {
+					t.Errorf("it ends for %v", <-l.s.fatal)
+				}
+			})
+		}
 	}
 }
