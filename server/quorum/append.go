@@ -42,9 +42,21 @@ const (
 	maxAppendBytes = 4 << 20
 	// entryOverhead is the most that an entry takes beside its data.
 	entryOverhead = 1 + 5*binary.MaxVarintLen64
+	// leastEntry is the least that an entry takes: a byte for each number and length.
+	leastEntry = 6
+	// maxAppendCount bounds the entries of a message, each of which is many times
+	// leastEntry in memory. Raft's own bound is 1024, or one more.
+	maxAppendCount = 2048
+	// maxConfiguration bounds a configuration of Raft's: 255 servers take a tenth.
+	maxConfiguration = 1 << 20
 )
 
-var errAppendFrame = errors.New("malformed append frame")
+var (
+	errAppendFrame = errors.New("malformed append frame")
+	// errStrangeEntry refuses what Raft would store, and end the process for when it
+	// is committed, or when it starts.
+	errStrangeEntry = errors.New("an entry of an unknown type, or a configuration that cannot be read")
+)
 
 // fitting returns how many of the entries go into one message.
 func fitting(entries []*raft.Log) int {
@@ -129,8 +141,8 @@ func decodeAppend(frame []byte) (kind byte, q *raft.AppendEntriesRequest, err er
 	q.Term, q.PrevLogEntry, q.PrevLogTerm, q.LeaderCommitIndex = r.uvarint(), r.uvarint(), r.uvarint(), r.uvarint()
 	q.ID, q.Addr = r.sized(), r.sized()
 	n := r.uvarint()
-	if n > uint64(len(r.b)) || kind != appendEntries && (kind != appendNotice || n > 0) {
-		return 0, nil, errAppendFrame // each entry takes some bytes
+	if n > min(uint64(len(r.b))/leastEntry, maxAppendCount) || kind != appendEntries && (kind != appendNotice || n > 0) {
+		return 0, nil, errAppendFrame
 	}
 	if n > 0 {
 		logs := make([]raft.Log, n)
@@ -143,12 +155,40 @@ func decodeAppend(frame []byte) (kind byte, q *raft.AppendEntriesRequest, err er
 			l.AppendedAt = time.Unix(r.varint(), int64(r.uvarint())).UTC()
 			l.Extensions, l.Data = r.sized(), r.sized()
 			q.Entries[i] = l
+			if r.bad {
+				return 0, nil, errAppendFrame
+			}
+			if !familiar(l) {
+				return 0, nil, errStrangeEntry
+			}
 		}
 	}
 	if r.bad || len(r.b) > 0 {
 		return 0, nil, errAppendFrame
 	}
 	return kind, q, nil
+}
+
+// familiar says whether an entry is of those that Raft and this package make: of the
+// others it stores all, and then ends the process for them, at each start.
+func familiar(l *raft.Log) bool {
+	switch l.Type {
+	case raft.LogCommand, raft.LogNoop, raft.LogBarrier: // a barrier may be in a log of before
+		return true
+	case raft.LogConfiguration:
+		return configures(l.Data)
+	}
+	return false
+}
+
+// configures says whether b is a configuration. Raft's decoder panics if it is not.
+func configures(b []byte) (ok bool) {
+	if len(b) > maxConfiguration {
+		return false
+	}
+	defer func() { ok = recover() == nil }()
+	raft.DecodeConfiguration(b)
+	return true
 }
 
 // encodeAnswer appends the frame of an answer to b.

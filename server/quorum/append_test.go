@@ -3,6 +3,7 @@ package quorum
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -80,6 +81,56 @@ func TestAppendCodec(t *testing.T) {
 	}
 }
 
+// strangeLogs are entries that Raft would take into the log, and then fail for.
+func strangeLogs() map[string]*raft.Log {
+	conf := raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{ID: "1", Address: "1"}}})
+	return map[string]*raft.Log{
+		"unknown type":        {Type: 77},
+		"no type of ours":     {Type: raft.LogAddPeerDeprecated, Data: []byte{0x90}},
+		"no configuration":    {Type: raft.LogConfiguration},
+		"torn configuration":  {Type: raft.LogConfiguration, Data: conf[:len(conf)-1]},
+		"large configuration": {Type: raft.LogConfiguration, Data: append(conf, make([]byte, maxConfiguration)...)},
+	}
+}
+
+// TestAppendRefuses: a peer can neither have this server allocate more than it has
+// sent, but for some, nor give it an entry that it would fail for at each start.
+func TestAppendRefuses(t *testing.T) {
+	frame := func(entries ...*raft.Log) []byte {
+		q := raft.AppendEntriesRequest{Term: 1}
+		return slices.Concat(encodeAppend(appendEntries, &q, 0, 0, entries)...)[4:]
+	}
+	least := &raft.Log{AppendedAt: time.Unix(0, 0)}
+	if size := len(frame(least, least)) - len(frame(least)); size != leastEntry {
+		t.Errorf("the least entry takes %d bytes, not %d", size, leastEntry)
+	}
+	if _, q, err := decodeAppend(frame(slices.Repeat([]*raft.Log{least}, maxAppendCount)...)); err != nil || len(q.Entries) != maxAppendCount {
+		t.Errorf("%d entries: %v", maxAppendCount, err)
+	}
+	if _, _, err := decodeAppend(frame(slices.Repeat([]*raft.Log{least}, maxAppendCount+1)...)); !errors.Is(err, errAppendFrame) {
+		t.Errorf("%d entries: %v", maxAppendCount+1, err)
+	}
+	// What it says of their number is all that is known at first.
+	claim := append(binary.AppendUvarint(frame()[:len(frame())-1], maxAppendCount), make([]byte, leastEntry*maxAppendCount-1)...)
+	if allocs := testing.AllocsPerRun(10, func() {
+		if _, _, err := decodeAppend(claim); !errors.Is(err, errAppendFrame) {
+			t.Errorf("more entries than can be in the frame: %v", err)
+		}
+	}); allocs > 1 {
+		t.Errorf("%v allocations for entries that are not there", allocs)
+	}
+	for _, typ := range []raft.LogType{raft.LogCommand, raft.LogNoop, raft.LogBarrier, raft.LogConfiguration} {
+		if _, _, err := decodeAppend(frame(&raft.Log{Type: typ, Data: raft.EncodeConfiguration(raft.Configuration{})})); err != nil {
+			t.Errorf("type %v: %v", typ, err)
+		}
+	}
+	for name, l := range strangeLogs() {
+		if _, _, err := decodeAppend(frame(l)); !errors.Is(err, errStrangeEntry) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // FuzzAppendFrame: what a peer sends must not hurt, and what is understood is
 // understood the same when it is sent on.
 func FuzzAppendFrame(f *testing.F) {
@@ -87,11 +138,31 @@ func FuzzAppendFrame(f *testing.F) {
 	f.Add(slices.Concat(encodeAppend(appendEntries, &q, 5, 1, q.Entries)...)[4:])
 	f.Add(slices.Concat(encodeAppend(appendNotice, &q, 5, 1, nil)...)[4:])
 	f.Add(encodeAnswer(nil, &raft.AppendEntriesResponse{Term: 1, Success: true}, nil)[4:])
+	for _, l := range strangeLogs() {
+		if len(l.Data) < maxConfiguration {
+			f.Add(slices.Concat(encodeAppend(appendEntries, &q, 5, 1, []*raft.Log{l})...)[4:])
+		}
+	}
+	f.Add(slices.Concat(encodeAppend(appendEntries, &q, 5, 1, []*raft.Log{{
+		Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{ID: "1", Address: "1"}}}),
+	}})...)[4:])
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		decodeAnswer(frame)
 		kind, q, err := decodeAppend(frame)
 		if err != nil {
 			return
+		}
+		if n := len(q.Entries); n > maxAppendCount || n*leastEntry > len(frame) {
+			t.Fatalf("%d entries in %d bytes", n, len(frame))
+		}
+		for _, l := range q.Entries {
+			switch l.Type {
+			case raft.LogCommand, raft.LogNoop, raft.LogBarrier:
+			case raft.LogConfiguration:
+				raft.DecodeConfiguration(l.Data) // must not panic
+			default:
+				t.Fatalf("an entry of type %v", l.Type)
+			}
 		}
 		again, same, err := decodeAppend(slices.Concat(encodeAppend(kind, q, q.PrevLogEntry, q.PrevLogTerm, q.Entries)...)[4:])
 		if err != nil || again != kind || !reflect.DeepEqual(q, same) {

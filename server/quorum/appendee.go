@@ -36,7 +36,10 @@ func (t *transport) serveAppends(conn net.Conn, from peer.Identity) {
 	err := s.read()
 	close(s.ended)
 	conn.Close()
-	if !errors.Is(err, io.EOF) && t.layer.ctx.Err() == nil {
+	switch {
+	case errors.Is(err, errAppendFrame), errors.Is(err, errStrangeEntry):
+		t.layer.log.Warn("refusing what a leader sends", "sid", from.SID, "error", err)
+	case !errors.Is(err, io.EOF) && t.layer.ctx.Err() == nil:
 		t.layer.log.Debug("append stream ended", "sid", from.SID, "error", err)
 	}
 }

@@ -56,13 +56,12 @@ func (n *Node) holds(q *raft.InstallSnapshotRequest) bool {
 	return held && r.CurrentTerm() == q.Term
 }
 
-// passOver answers a snapshot that this server holds, once its bytes, behind which
-// the sender waits, are out of the connection.
-func (t *transport) passOver(rpc raft.RPC, q *raft.InstallSnapshotRequest) {
-	t.layer.log.Info("passing over a snapshot: what it holds is here already", "index", q.LastLogIndex, "term", q.LastLogTerm)
+// answerSnapshot answers a snapshot in Raft's place, once its bytes, behind which the
+// sender waits, are out of the connection.
+func (t *transport) answerSnapshot(rpc raft.RPC, a raft.InstallSnapshotResponse, failure error) {
 	t.layer.wg.Go(func() {
 		_, err := io.Copy(io.Discard, rpc.Reader)
-		rpc.Respond(&raft.InstallSnapshotResponse{Term: q.Term, Success: true}, err)
+		rpc.Respond(&a, errors.Join(failure, err))
 	})
 }
 

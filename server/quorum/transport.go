@@ -125,7 +125,7 @@ func (t *transport) relay() {
 	for {
 		select {
 		case rpc := <-t.NetworkTransport.Consumer():
-			if t.refuseFull(rpc) {
+			if t.refuseFull(rpc) || t.refuseStrange(rpc) {
 				continue
 			}
 			switch q := rpc.Command.(type) {
@@ -133,7 +133,8 @@ func (t *transport) relay() {
 				t.skipApplied(q)
 			case *raft.InstallSnapshotRequest:
 				if t.holds(q) {
-					t.passOver(rpc, q)
+					t.layer.log.Info("passing over a snapshot: what it holds is here already", "index", q.LastLogIndex, "term", q.LastLogTerm)
+					t.answerSnapshot(rpc, raft.InstallSnapshotResponse{Term: q.Term, Success: true}, nil)
 					continue
 				}
 				rpc.Reader = &arriving{Reader: rpc.Reader, held: func() bool { return t.holds(q) }}
@@ -147,6 +148,27 @@ func (t *transport) relay() {
 			return
 		}
 	}
+}
+
+// refuseStrange answers what would end the process if Raft took it, and says whether
+// it has.
+func (t *transport) refuseStrange(rpc raft.RPC) bool {
+	switch q := rpc.Command.(type) {
+	case *raft.AppendEntriesRequest:
+		if !slices.ContainsFunc(q.Entries, func(l *raft.Log) bool { return l == nil || !familiar(l) }) {
+			return false
+		}
+		rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}, errStrangeEntry)
+	case *raft.InstallSnapshotRequest:
+		if q.SnapshotVersion < raft.SnapshotVersionMax || configures(q.Configuration) {
+			return false
+		}
+		t.answerSnapshot(rpc, raft.InstallSnapshotResponse{}, errStrangeEntry)
+	default:
+		return false
+	}
+	t.layer.log.Warn("refusing what a leader sends", "error", errStrangeEntry)
+	return true
 }
 
 // Consumer implements raft.Transport.

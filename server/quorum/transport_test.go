@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,41 @@ func TestVoteOverStaleConnection(t *testing.T) {
 	if err := ask(); err != nil {
 		t.Errorf("a vote over a stale connection: %v", err)
 	}
+}
+
+// TestStrangeRefused: what Raft would end the process for does not come to it by the
+// stock transport either, and the leader hears of it.
+func TestStrangeRefused(t *testing.T) {
+	a, b := transports(t)
+	refused := func(what string, send func() error) {
+		t.Helper()
+		answered := make(chan error, 1)
+		go func() { answered <- send() }()
+		select {
+		case rpc := <-b.trans.Consumer():
+			t.Errorf("%s came to Raft", what)
+			rpc.Respond(nil, io.EOF)
+			<-answered
+		case err := <-answered:
+			if err == nil || err.Error() != errStrangeEntry.Error() {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+	for name, l := range strangeLogs() {
+		refused(name, func() error {
+			req := raft.AppendEntriesRequest{RPCHeader: header(a), Term: 1, Entries: []*raft.Log{l}}
+			return a.trans.AppendEntries("2", "2", &req, &raft.AppendEntriesResponse{})
+		})
+	}
+	refused("no entry", func() error {
+		req := raft.AppendEntriesRequest{RPCHeader: header(a), Term: 1, Entries: []*raft.Log{nil}}
+		return a.trans.NetworkTransport.AppendEntries("2", "2", &req, &raft.AppendEntriesResponse{})
+	})
+	refused("a snapshot with a torn configuration", func() error {
+		req := raft.InstallSnapshotRequest{RPCHeader: header(a), SnapshotVersion: raft.SnapshotVersionMax, Size: 3, Configuration: []byte{0x81}}
+		return a.trans.InstallSnapshot("2", "2", &req, &raft.InstallSnapshotResponse{}, strings.NewReader("abc"))
+	})
 }
 
 // TestBroken: a connection that ends while an answer is read has ended, too.
