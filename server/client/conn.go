@@ -379,12 +379,22 @@ func (c *conn) armRead() {
 			c.drowsy = true
 			return
 		}
-		left = min(left, max(patience-quiet, patience/2))
+		left = min(left, untilDrowsy(quiet, patience))
 	}
 	c.nc.SetReadDeadline(time.Now().Add(left))
 	if c.isDead() {
 		c.nc.SetDeadline(longAgo)
 	}
+}
+
+// untilDrowsy is how long one that has been quiet for so long is waited for before
+// it is looked at again. One that is beyond its patience has sent a part of a frame,
+// and is looked at ever more seldom.
+func untilDrowsy(quiet, patience time.Duration) time.Duration {
+	if quiet >= patience {
+		return quiet
+	}
+	return max(patience-quiet, patience/2)
 }
 
 // stayAwake has a connection wait for bytes by itself, for a while.

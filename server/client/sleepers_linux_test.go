@@ -171,3 +171,19 @@ func TestDoze(t *testing.T) {
 		asleep(t, f, 0)
 	}
 }
+
+// A part of a frame, whose rest does not come, costs a look now and then, and less of
+// them as time goes by.
+func TestUntilDrowsy(t *testing.T) {
+	const patience = quietTime / newcomers
+	looks := 0
+	for quiet := time.Duration(0); quiet < 30*time.Second; looks++ {
+		quiet += untilDrowsy(quiet, patience)
+	}
+	if looks < 3 || looks > 15 {
+		t.Errorf("%d looks in half a minute", looks)
+	}
+	if got := untilDrowsy(patience-1, patience); got != patience/2 {
+		t.Errorf("just before: %v", got)
+	}
+}
