@@ -136,13 +136,15 @@ func (sh *shell) setOutput(stdout, stderr io.Writer) {
 	sh.err = flusher{sh.out, stderr}
 }
 
-// connect opens a session and, with -waitforconnection, waits for it.
+// connect opens a session in the place of the one there is and, with
+// -waitforconnection, waits for it. A list that names no servers leaves that one open.
 func (sh *shell) connect(host string) error {
-	if sh.zk != nil {
-		sh.zk.Close()
-		sh.zk = nil
+	if _, _, err := client.ParseServers(host); err != nil {
+		return failed("-server %s: %v", host, err)
 	}
-	sh.host = host
+	if sh.zk != nil {
+		sh.zk.Close() // first, so that its last event is told before the new one's first
+	}
 	zk, err := client.New(client.Config{
 		Servers:        host,
 		Timeout:        sh.inv.timeout,
@@ -154,7 +156,7 @@ func (sh *shell) connect(host string) error {
 	if err != nil {
 		return failed("-server %s: %v", host, err)
 	}
-	sh.zk = zk
+	sh.zk, sh.host = zk, host
 	if sh.inv.wait {
 		ctx, cancel := context.WithTimeout(context.Background(), sh.inv.timeout)
 		defer cancel()

@@ -126,12 +126,12 @@ func (e *editor) readLine(prompt func(client.State) string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer term.Restore(fd, before) // after a panic, too
 	e.setPrompt(prompt)
+	defer e.setPrompt(nil)
 	line, err := e.terminal.ReadLine()
-	e.setPrompt(nil)
-	term.Restore(fd, before)
 	if err != nil {
-		io.WriteString(e.sh.Stdout, "\n")
+		io.WriteString(e.sh.Stdout, "\r\n")
 	}
 	return line, err
 }
