@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"zooraft/cmd/client"
 	"zooraft/protocol"
 )
 
@@ -76,9 +77,9 @@ func znodes(op protocol.OpCode) ([]byte, protocol.ErrCode, bool) {
 	case protocol.OpGetData:
 		return append(protocol.AppendBuffer(nil, []byte("root")), stat...), protocol.ErrOK, true
 	case protocol.OpGetACL:
-		acl := protocol.AppendInt32(protocol.AppendInt32(nil, 1), protocol.PermAll)
-		acl = protocol.AppendString(protocol.AppendString(acl, "world"), "anyone")
-		return append(acl, stat...), protocol.ErrOK, true
+		return append(protocol.AppendACLs(nil, client.OpenACL), stat...), protocol.ErrOK, true
+	case protocol.OpExists:
+		return stat, protocol.ErrOK, true
 	}
 	return nil, protocol.ErrUnimplemented, true
 }

@@ -57,7 +57,9 @@ func (sh *shell) cmdWatch(ctx context.Context, p *parsed) error {
 		for _, e := range s.take() {
 			sh.change(ctx, e)
 		}
-		sh.out.Flush()
+		if err := sh.out.Flush(); err != nil {
+			return err
+		}
 		if !sh.zk.State().Alive() {
 			return &client.Error{Code: protocol.ErrSessionExpired, Path: root}
 		}

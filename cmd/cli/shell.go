@@ -37,6 +37,7 @@ type shell struct {
 	IO
 	inv        invocation
 	configured configured
+	bare       bool // standard output is for results alone
 
 	events  *lockedWriter // standard output, for the client's goroutine
 	out     *bufio.Writer // standard output, for commands; flushed before anything else is written
@@ -91,9 +92,10 @@ func Run(args []string, std IO) int {
 		return exitOK
 	}
 	sh := &shell{IO: std, inv: inv, history: map[int]string{}, printWatches: true}
+	sh.bare = inv.json || exportsToOutput(inv.words)
 	sh.setOutput(std.Stdout, std.Stderr)
 	sh.colour = colourful(std.Stdout)
-	defer sh.out.Flush()
+	defer sh.flush()
 	for _, p := range sh.Properties {
 		key, value, _ := strings.Cut(p.Text, "=")
 		if err := sh.configured.take(p.Where, key, value); err != nil {
@@ -113,9 +115,9 @@ func Run(args []string, std IO) int {
 			defer sh.typed.close()
 		}
 	}
-	if !inv.json {
+	if !sh.bare {
 		fmt.Fprintln(sh.out, "Connecting to "+inv.server)
-		sh.out.Flush()
+		sh.flush()
 	}
 	if err := sh.connect(inv.server); err != nil {
 		sh.complain(err)
@@ -130,10 +132,30 @@ func Run(args []string, std IO) int {
 	return sh.code
 }
 
+// exportsToOutput reports whether a command is an export to standard output: what
+// goes there is to be imported again.
+func exportsToOutput(words []string) bool {
+	if len(words) == 0 || words[0] != "export" {
+		return false
+	}
+	p, err := commands["export"].opts.parse(words)
+	return err == nil && !p.has("d") && (len(p.args) < 3 || p.args[2] == "-")
+}
+
 func (sh *shell) setOutput(stdout, stderr io.Writer) {
 	sh.events = &lockedWriter{w: stdout}
 	sh.out = bufio.NewWriterSize(sh.events, 32<<10)
 	sh.err = flusher{sh.out, stderr}
+}
+
+// flush writes what commands have printed. What could not be written is lost, and
+// later output is tried again.
+func (sh *shell) flush() error {
+	err := sh.out.Flush()
+	if err != nil {
+		sh.out.Reset(sh.events)
+	}
+	return err
 }
 
 // connect opens a session in the place of the one there is and, with
@@ -184,7 +206,7 @@ func (sh *shell) event(e client.Event) {
 	switch {
 	case sh.follow != nil:
 		sh.follow(e)
-	case sh.printWatches && !sh.inv.json:
+	case sh.printWatches && !sh.bare:
 		text := e.String()
 		if sh.colour {
 			text = yellow(text)
@@ -205,12 +227,12 @@ func (sh *shell) interact() {
 	fmt.Fprintln(sh.out, "Welcome to ZooKeeper!")
 	if sh.typed == nil {
 		fmt.Fprintln(sh.out, "JLine support is disabled")
-		sh.out.Flush()
+		sh.flush()
 		sh.readLines()
 		return
 	}
 	fmt.Fprintln(sh.out, "JLine support is enabled")
-	sh.out.Flush()
+	sh.flush()
 	// So that the first prompt tells more than CONNECTING, mostly.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	sh.zk.Await(ctx, true)
@@ -271,13 +293,15 @@ func (sh *shell) process(words []string) {
 		fmt.Fprintln(sh.out) // behind the ^C that the terminal has written
 	}
 	stop()
+	if unwritten := sh.flush(); err == nil && unwritten != nil {
+		err = fmt.Errorf("the output is not all written: %w", unwritten)
+	}
 	if !sh.quit {
 		sh.code = errorCode(err)
 	}
 	if err != nil {
 		sh.complain(err)
 	}
-	sh.out.Flush()
 }
 
 func (sh *shell) complain(err error) {

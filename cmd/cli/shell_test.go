@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -12,5 +14,53 @@ func TestConnectToABadAddress(t *testing.T) {
 	}
 	if want := "-server a:b: server \"a:b\": \"b\" is no port\n"; complaints != want {
 		t.Errorf("said %q, want %q", complaints, want)
+	}
+}
+
+// full is a standard output that takes so many bytes.
+type full struct{ room int }
+
+func (f *full) Write(b []byte) (int, error) {
+	if f.room -= len(b); f.room < 0 {
+		return 0, errors.New("no space left")
+	}
+	return len(b), nil
+}
+
+func TestOutputThatIsNotWritten(t *testing.T) {
+	server := serve(t, znodes)
+	for _, line := range []string{"-json export /", "export /", "-json get /", "get /"} {
+		var complaints bytes.Buffer
+		words := append([]string{"-server", server}, strings.Fields(line)...)
+		code := Run(words, IO{Stdout: &full{}, Stderr: &complaints})
+		if code != exitFailed || !strings.Contains(complaints.String(), "the output is not all written: no space left") {
+			t.Errorf("%s: exit code %d, said %q", line, code, &complaints)
+		}
+	}
+	// What prints nothing has lost nothing, nor has the command behind one that has.
+	for _, lines := range []string{"printwatches off\n", "get /\nprintwatches off\n"} {
+		var complaints bytes.Buffer
+		code := Run([]string{"-server", server, "-json"}, IO{Stdin: strings.NewReader(lines), Stdout: &full{}, Stderr: &complaints})
+		if code != exitOK {
+			t.Errorf("%q: exit code %d, said %q", lines, code, &complaints)
+		}
+	}
+}
+
+func TestExportToOutputIsBare(t *testing.T) {
+	server := serve(t, znodes)
+	for _, line := range []string{"export /", "export / -"} {
+		var out, complaints bytes.Buffer
+		words := append([]string{"-server", server}, strings.Fields(line)...)
+		code := Run(words, IO{Stdout: &out, Stderr: &complaints})
+		back, err := readImport("-", bytes.NewReader(out.Bytes()))
+		if code != exitOK || err != nil || len(back) != 1 || string(back[0].data) != "root" {
+			t.Errorf("%s: exit code %d, %q does not come back: %v, %v", line, code, &out, back, err)
+		}
+	}
+	for _, line := range []string{"", "export -d / dir", "export / file", "export -x", "get export"} {
+		if exportsToOutput(strings.Fields(line)) {
+			t.Errorf("%q is taken for an export to standard output", line)
+		}
 	}
 }
