@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -200,7 +201,8 @@ func (c *Client) gone(path string) error {
 	return &Error{protocol.ErrSessionExpired, path}
 }
 
-// do makes a request and waits for its reply. path is for errors.
+// do makes a request and waits for its reply; if ctx ends first, a request that has
+// not been sent will not be. path is for errors.
 func (c *Client) do(ctx context.Context, op protocol.OpCode, body []byte, path string, heard func(protocol.ErrCode)) ([]byte, error) {
 	p := c.start(op, body, heard)
 	return c.finish(ctx, p, path)
@@ -238,7 +240,18 @@ func (c *Client) finish(ctx context.Context, p *call, path string) ([]byte, erro
 		}
 		return r.body, nil
 	case <-ctx.Done():
+		c.withdraw(p)
 		return nil, context.Cause(ctx)
+	}
+}
+
+// withdraw takes back a request that is still waiting for a connection: nobody wants
+// it any more. One that has been sent may be carried out all the same.
+func (c *Client) withdraw(p *call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.waiting, p); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
 	}
 }
 

@@ -144,6 +144,31 @@ func TestServersThatAreDown(t *testing.T) {
 	wantResult(t, done, nil)
 }
 
+// What was given up before there was a connection is not done once there is one.
+func TestGivenUpRequestsAreNotSent(t *testing.T) {
+	s := newServer(t)
+	up := make(chan struct{})
+	c, _ := open(t, Config{Servers: "a:1", RequestTimeout: 20 * time.Millisecond, Dial: func(ctx context.Context, _ string) (net.Conn, error) {
+		select {
+		case <-up:
+			return new(net.Dialer).DialContext(ctx, "tcp", s.addr())
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}})
+	wantResult(t, later(func() error { return c.Delete(t.Context(), "/late", -1) }), protocol.ErrRequestTimeout)
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	wantResult(t, later(func() error { return c.Delete(ctx, "/interrupted", -1) }), context.Canceled)
+	close(up)
+	p := s.accept(30_000)
+	if err := c.Await(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	later(func() error { return c.Sync(t.Context(), "/") })
+	p.expect(protocol.OpSync)
+}
+
 func TestSessionsEnd(t *testing.T) {
 	ctx := t.Context()
 	t.Run("identity refused", func(t *testing.T) {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"zooraft/protocol"
@@ -334,8 +335,9 @@ func (c *Client) RemoveWatches(ctx context.Context, path string, watcherType int
 			c.cfg.OnEvent(Event{State: "SyncConnected", Type: name, Path: path, Zxid: -1})
 		}
 	})
-	if local {
-		return nil
+	var refused *Error
+	if local && errors.As(err, &refused) && refused.Code != protocol.ErrRequestTimeout {
+		return nil // they are gone here
 	}
 	return err
 }
