@@ -52,6 +52,8 @@ type shell struct {
 	quit    bool
 	said    []identity // by addauth, in this session and others before it
 
+	interrupted bool // a command was, by Ctrl-C
+
 	printWatches bool // guarded by events
 	follow       func(client.Event)
 }
@@ -246,12 +248,18 @@ func (sh *shell) interact() {
 	}
 }
 
+// readLines runs lines that are typed without a prompt, or a script.
 func (sh *shell) readLines() {
 	in := bufio.NewReader(sh.Stdin)
 	for !sh.quit {
 		line, err := in.ReadString('\n')
 		if line = strings.TrimRight(line, "\r\n"); line != "" || err == nil {
 			sh.line(line)
+		}
+		if sh.interrupted && !isTerminal(sh.Stdin) {
+			// Of a script Ctrl-C ends all; zkCli dies of it.
+			sh.code = errInterrupted.code
+			return
 		}
 		if err != nil {
 			return
@@ -289,8 +297,11 @@ func (sh *shell) line(line string) {
 func (sh *shell) process(words []string) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := sh.dispatch(ctx, words)
-	if ctx.Err() != nil && sh.typed != nil {
-		fmt.Fprintln(sh.out) // behind the ^C that the terminal has written
+	if ctx.Err() != nil {
+		sh.interrupted = true
+		if sh.typed != nil {
+			fmt.Fprintln(sh.out) // behind the ^C that the terminal has written
+		}
 	}
 	stop()
 	if unwritten := sh.flush(); err == nil && unwritten != nil {

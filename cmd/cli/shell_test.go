@@ -3,8 +3,11 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strings"
 	"testing"
+
+	"zooraft/protocol"
 )
 
 func TestConnectToABadAddress(t *testing.T) {
@@ -62,5 +65,21 @@ func TestExportToOutputIsBare(t *testing.T) {
 		if exportsToOutput(strings.Fields(line)) {
 			t.Errorf("%q is taken for an export to standard output", line)
 		}
+	}
+}
+
+func TestCtrlCEndsAScript(t *testing.T) {
+	server := serve(t, func(op protocol.OpCode) ([]byte, protocol.ErrCode, bool) {
+		if op == protocol.OpDelete {
+			if self, err := os.FindProcess(os.Getpid()); err != nil || self.Signal(os.Interrupt) != nil {
+				return nil, protocol.ErrSystemError, true
+			}
+			return nil, 0, false
+		}
+		return znodes(op)
+	})
+	out, complaints, code := script(server, "delete /a\nget /\n")
+	if strings.Contains(out, "root") || complaints != "interrupted\n" || code != errInterrupted.code {
+		t.Errorf("got %q, said %q, exit code %d", out, complaints, code)
 	}
 }
