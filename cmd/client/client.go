@@ -30,6 +30,9 @@ type Config struct {
 	OnEvent func(Event)
 	// Dial opens a connection. Default TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Lookup returns the addresses of a host, all of which are tried, and anew in each
+	// round. Default net.DefaultResolver.LookupHost; with a Dial, that is given names.
+	Lookup func(ctx context.Context, host string) ([]string, error)
 }
 
 const (
@@ -46,7 +49,7 @@ const (
 // Client is one session. Its methods may be called by any goroutine.
 type Client struct {
 	cfg    Config
-	addrs  []string
+	addrs  []string // the servers, host:port
 	chroot string
 
 	ctx    context.Context // ends with Close
@@ -65,7 +68,7 @@ type Client struct {
 	passwd  []byte
 	zxid    int64  // the latest seen
 	global  bool   // the session is the ensemble's: a server with a quorum has granted it
-	better  string // a server with a quorum, found while connected to one without; asked next
+	better  target // a server with a quorum, found while connected to one without; asked next
 	xid     int32
 	waiting []*call // to be sent once connected
 	pending []*call // sent, in order
@@ -106,6 +109,9 @@ func New(cfg Config) (*Client, error) {
 		cfg.OnEvent = func(Event) {}
 	}
 	if cfg.Dial == nil {
+		if cfg.Lookup == nil {
+			cfg.Lookup = net.DefaultResolver.LookupHost
+		}
 		cfg.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
@@ -147,8 +153,8 @@ func (c *Client) State() State {
 	return c.state
 }
 
-// Server returns the address of the server that the session is connected to, or
-// "".
+// Server returns the server that the session is connected to, as the list names it,
+// or "".
 func (c *Client) Server() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,14 +19,27 @@ import (
 func (c *Client) run() {
 	defer close(c.over)
 	end := Closed
-	next, pause := 0, minPause
-	for tried := 0; c.ctx.Err() == nil; {
-		addr := c.takeBetter()
-		if addr == "" {
-			addr = c.addrs[next%len(c.addrs)]
+	pause := minPause
+	next := 0         // which of the list
+	tried := 0        // how many of the list, in this round
+	var left []target // addresses of the last of them
+	lost := ""        // the address that the session was on
+	var why error     // no server of this round could be reached
+	for c.ctx.Err() == nil {
+		var was bool
+		var err error
+		t := c.takeBetter()
+		if t.addr == "" && len(left) == 0 {
+			left, err = c.targets(c.ctx, c.addrs[next%len(c.addrs)], lost)
 			next++
+			tried++
 		}
-		was, err := c.session(addr)
+		if t.addr == "" && len(left) > 0 {
+			t, left = left[0], left[1:]
+		}
+		if t.addr != "" {
+			was, err = c.session(t)
+		}
 		if errors.Is(err, errAuth) {
 			end = AuthFailed
 			break
@@ -37,6 +50,7 @@ func (c *Client) run() {
 		}
 		if was {
 			tried, pause = 0, minPause
+			left, lost, why = nil, t.addr, nil // a name may have others by now
 			c.failAll(protocol.ErrConnectionLoss)
 			c.allHeard()
 		}
@@ -50,9 +64,10 @@ func (c *Client) run() {
 			c.cfg.OnEvent(sessionEvent("Disconnected"))
 			continue
 		}
-		if tried++; tried >= len(c.addrs) {
-			tried = 0
-			c.roundFailed(err)
+		why = telling(why, err)
+		if len(left) == 0 && tried >= len(c.addrs) {
+			c.roundFailed(why)
+			tried, why = 0, nil
 			select {
 			case <-c.ctx.Done():
 			case <-time.After(pause):
@@ -108,11 +123,10 @@ func (p *call) end(r reply) {
 
 // session connects to one server and reads until the connection ends. was is
 // whether it had been established.
-func (c *Client) session(addr string) (was bool, err error) {
-	limit := max(c.cfg.Timeout/time.Duration(len(c.addrs)), time.Second)
-	ctx, cancel := context.WithTimeout(c.ctx, limit)
+func (c *Client) session(t target) (was bool, err error) {
+	ctx, cancel := context.WithTimeout(c.ctx, t.limit)
 	defer cancel()
-	nc, err := c.cfg.Dial(ctx, addr)
+	nc, err := c.cfg.Dial(ctx, t.addr)
 	if err != nil {
 		return false, err
 	}
@@ -121,15 +135,15 @@ func (c *Client) session(addr string) (was bool, err error) {
 	stop := context.AfterFunc(c.ctx, func() { nc.Close() })
 	defer stop()
 
-	nc.SetDeadline(time.Now().Add(limit))
+	nc.SetDeadline(time.Now().Add(t.limit))
 	in := bufio.NewReader(nc)
 	resp, err := c.handshake(nc, in)
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", addr, err)
+		return false, fmt.Errorf("%s: %w", t.addr, err)
 	}
 	nc.SetDeadline(time.Time{})
 
-	c.attach(nc, addr, resp)
+	c.attach(nc, t.name, resp)
 	defer c.detach()
 	granted := time.Duration(resp.Timeout) * time.Millisecond
 	pings := make(chan struct{})
@@ -145,7 +159,7 @@ func (c *Client) session(addr string) (was bool, err error) {
 		searched := make(chan struct{})
 		go func() {
 			defer close(searched)
-			if c.search(ctx, addr) {
+			if c.search(ctx, t.addr) {
 				nc.Close() // and on to the one that was found
 			}
 		}()
@@ -194,13 +208,13 @@ func (c *Client) handshake(nc net.Conn, in *bufio.Reader) (resp protocol.Connect
 // attach makes the session connected: identities first, then the watches it had,
 // then what has been waiting. The event is told before anything is answered, for
 // answers are this goroutine's to read, and before Await returns.
-func (c *Client) attach(nc net.Conn, addr string, resp protocol.ConnectResponse) {
+func (c *Client) attach(nc net.Conn, server string, resp protocol.ConnectResponse) {
 	state, name := Connected, "SyncConnected"
 	if resp.ReadOnly {
 		state, name = ConnectedReadOnly, "ConnectedReadOnly"
 	}
 	c.mu.Lock()
-	c.nc, c.server = nc, addr
+	c.nc, c.server = nc, server
 	c.timeout = time.Duration(resp.Timeout) * time.Millisecond
 	c.id, c.passwd = resp.SessionID, slices.Clone(resp.Passwd)
 	c.global = c.global || !resp.ReadOnly

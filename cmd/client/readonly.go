@@ -22,13 +22,16 @@ func (c *Client) search(ctx context.Context, current string) bool {
 			return false
 		case <-time.After(pause):
 		}
-		for _, addr := range c.addrs {
-			// The current one ends the connection by itself once it has a quorum.
-			if addr != current && c.writable(ctx, addr) {
-				c.mu.Lock()
-				c.better = addr
-				c.mu.Unlock()
-				return true
+		for _, name := range c.addrs {
+			found, _ := c.targets(ctx, name, current)
+			for _, t := range found {
+				// The current one ends the connection by itself once it has a quorum.
+				if t.addr != current && c.writable(ctx, t.addr) {
+					c.mu.Lock()
+					c.better = t
+					c.mu.Unlock()
+					return true
+				}
 			}
 		}
 	}
@@ -52,10 +55,10 @@ func (c *Client) writable(ctx context.Context, addr string) bool {
 }
 
 // takeBetter returns, once, the server that a search has found.
-func (c *Client) takeBetter() string {
+func (c *Client) takeBetter() target {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	addr := c.better
-	c.better = ""
-	return addr
+	t := c.better
+	c.better = target{}
+	return t
 }
