@@ -111,6 +111,24 @@ func TestReadClientConfig(t *testing.T) {
 	}
 }
 
+func TestMembersFile(t *testing.T) {
+	tests := []struct{ text, want, err string }{
+		{"clientPort=1\nserver.1=a:2:3;4\n server.2 : b:2:3;4 \n", "server.1=a:2:3;4,server.2=b:2:3;4", ""},
+		{"server.1=a:2:3\ngroup.1=1:2\nweight.1=0\nversion=100", "server.1=a:2:3,group.1=1:2,weight.1=0", ""},
+		{"group.1=1\n", "", "no line server.N"},
+	}
+	for _, tt := range tests {
+		path := filepath.Join(t.TempDir(), "zoo.cfg.dynamic")
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := membersFile(path)
+		if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%q: got %q, %v; want %q, %q", tt.text, got, err, tt.want, tt.err)
+		}
+	}
+}
+
 func TestQuotaText(t *testing.T) {
 	for _, text := range []string{"count=3,bytes=4", "count=-1,bytes=2=;byteHardLimit=5;countHardLimit=-1"} {
 		if got := parseQuota([]byte(text)).String(); got != text {

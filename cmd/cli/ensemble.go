@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -12,6 +10,7 @@ import (
 	"strings"
 
 	"zooraft/protocol"
+	"zooraft/zabcompat"
 )
 
 var ensembleCommands = map[string]*command{
@@ -197,7 +196,9 @@ func (sh *shell) cmdReconfig(ctx context.Context, p *parsed) error {
 	return nil
 }
 
-// membersFile reads the server lines of a dynamic configuration file.
+// membersFile reads what a dynamic configuration file says of the members, their
+// groups and weights among it. A server without such quorums is to refuse these: left
+// out, they would make plain majorities.
 func membersFile(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	if os.IsNotExist(err) {
@@ -207,12 +208,21 @@ func membersFile(path string) (string, error) {
 		return "", err
 	}
 	var members []string
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		if line := strings.TrimSpace(lines.Text()); strings.HasPrefix(line, "server.") {
-			members = append(members, line)
+	servers := 0
+	for _, p := range zabcompat.ParseProperties(data) {
+		if p.Err != nil {
+			return "", fmt.Errorf(": line %d: %w", p.Line, p.Err)
 		}
+		switch kind, _, _ := strings.Cut(p.Key, "."); kind {
+		case "server":
+			servers++
+		case "group", "weight":
+		default:
+			continue
+		}
+		members = append(members, p.Key+"="+strings.TrimSpace(p.Value))
 	}
-	if len(members) == 0 {
+	if servers == 0 {
 		return "", fmt.Errorf(": no line server.N=... in it")
 	}
 	return strings.Join(members, ","), nil
