@@ -13,7 +13,7 @@ import (
 )
 
 // answers is what a server says to a request: its result, or nothing with !ok.
-type answers func(op protocol.OpCode) (body []byte, code protocol.ErrCode, ok bool)
+type answers func(op protocol.OpCode, request protocol.Decoder) (reply []byte, code protocol.ErrCode, ok bool)
 
 // serve grants sessions on a port of its own, which it returns, and answers their
 // requests.
@@ -60,7 +60,7 @@ func serveOne(nc net.Conn, answer answers) {
 		h.Decode(&d)
 		body, code, ok := []byte(nil), protocol.ErrOK, true
 		if h.Op != protocol.OpCloseSession && h.Op != protocol.OpPing {
-			body, code, ok = answer(h.Op)
+			body, code, ok = answer(h.Op, d)
 		}
 		if ok {
 			write(append((&protocol.ReplyHeader{Xid: h.Xid, Zxid: 1, Err: code}).Append(nil), body...))
@@ -69,7 +69,7 @@ func serveOne(nc net.Conn, answer answers) {
 }
 
 // znodes answers as a tree of a root without children would.
-func znodes(op protocol.OpCode) ([]byte, protocol.ErrCode, bool) {
+func znodes(op protocol.OpCode, _ protocol.Decoder) ([]byte, protocol.ErrCode, bool) {
 	stat := new(protocol.Stat).Append(nil)
 	switch op {
 	case protocol.OpGetChildren2:

@@ -66,11 +66,12 @@ func (h *history) close() {
 	}
 }
 
-// Add keeps a line; the same again, and one with credentials, it does not.
+// Add keeps a line; the same again, one with credentials, and one that may not be
+// whole, it does not.
 func (h *history) Add(line string) {
 	line = strings.TrimSpace(line)
 	secret := strings.HasPrefix(line, "addauth ")
-	if h.mute || line == "" || secret || len(h.lines) > 0 && h.lines[len(h.lines)-1] == line {
+	if h.mute || line == "" || len(line) >= maxLineBytes || secret || len(h.lines) > 0 && h.lines[len(h.lines)-1] == line {
 		return
 	}
 	h.lines = append(h.lines, line)

@@ -241,6 +241,11 @@ func (sh *shell) interact() {
 	cancel()
 	for !sh.quit {
 		line, err := sh.typed.readLine(sh.promptIn)
+		if err == errLongLine {
+			sh.code = errorCode(err)
+			sh.complain(err)
+			continue
+		}
 		if err != nil {
 			return
 		}

@@ -69,14 +69,14 @@ func TestExportToOutputIsBare(t *testing.T) {
 }
 
 func TestCtrlCEndsAScript(t *testing.T) {
-	server := serve(t, func(op protocol.OpCode) ([]byte, protocol.ErrCode, bool) {
+	server := serve(t, func(op protocol.OpCode, request protocol.Decoder) ([]byte, protocol.ErrCode, bool) {
 		if op == protocol.OpDelete {
 			if self, err := os.FindProcess(os.Getpid()); err != nil || self.Signal(os.Interrupt) != nil {
 				return nil, protocol.ErrSystemError, true
 			}
 			return nil, 0, false
 		}
-		return znodes(op)
+		return znodes(op, request)
 	})
 	out, complaints, code := script(server, "delete /a\nget /\n")
 	if strings.Contains(out, "root") || complaints != "interrupted\n" || code != errInterrupted.code {

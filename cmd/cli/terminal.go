@@ -44,6 +44,16 @@ const (
 	clearLine = "\x05\x15\r" // to the end, delete to the start, return
 )
 
+// Of a longer line the rest is lost without a word: at a prompt term.Terminal drops
+// the keys beyond so many characters, and what is typed ahead of one the system, at
+// the latest behind so many bytes.
+const (
+	maxLineCharacters = 4096
+	maxLineBytes      = 4095
+)
+
+var errLongLine = failed("the line is longer than a prompt takes (%d characters) and nothing of it is run; a pipe takes more, and so does edit", maxLineCharacters)
+
 // editor reads lines from a person. Between two lines the terminal is as the
 // commands' own input and Ctrl-C need it.
 type editor struct {
@@ -51,6 +61,7 @@ type editor struct {
 	in       *os.File
 	terminal *term.Terminal
 	history  *history
+	cut      bool // keys of the line being read have been dropped
 
 	// prompt makes that of the line being read, nil while none is; guarded by
 	// sh.events.
@@ -116,7 +127,8 @@ func (e *editor) setPrompt(prompt func(client.State) string) {
 	}
 }
 
-// readLine returns the next line, io.EOF at Ctrl-D. Ctrl-C gives an empty one.
+// readLine returns the next line, io.EOF at Ctrl-D, errLongLine in the place of one
+// that may not be whole. Ctrl-C gives an empty one.
 func (e *editor) readLine(prompt func(client.State) string) (string, error) {
 	fd := int(e.in.Fd())
 	if w, h, err := term.GetSize(fd); err == nil && w > 0 && h > 0 {
@@ -129,9 +141,12 @@ func (e *editor) readLine(prompt func(client.State) string) (string, error) {
 	defer term.Restore(fd, before) // after a panic, too
 	e.setPrompt(prompt)
 	defer e.setPrompt(nil)
+	e.cut = false
 	line, err := e.terminal.ReadLine()
 	if err != nil {
 		io.WriteString(e.sh.Stdout, "\r\n")
+	} else if e.cut || len(line) >= maxLineBytes {
+		return "", errLongLine
 	}
 	return line, err
 }
@@ -170,8 +185,14 @@ func (k *keys) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// key is told of the keys that the terminal has no use for.
+// key is told of the keys that are no command of the terminal's, before they become
+// part of the line or are dropped.
 func (e *editor) key(line string, pos int, key rune) (string, int, bool) {
+	if line == "" {
+		e.cut = false
+	} else if key >= ' ' && utf8.RuneCountInString(line) >= maxLineCharacters {
+		e.cut = true
+	}
 	switch key {
 	case keyCtrlR:
 		if line != e.found || line == "" {
