@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -76,59 +74,6 @@ func parseInvocation(args []string, complain io.Writer) (inv invocation, err err
 		}
 	}
 	return inv, nil
-}
-
-// configured is what properties say that this client knows: those of a
-// -client-configuration file and those of the environment.
-type configured struct {
-	requestTimeout time.Duration
-	maxReplyBytes  int
-}
-
-// readClientConfig reads a properties file.
-func (c *configured) readClientConfig(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' || line[0] == '!' {
-			continue
-		}
-		key, value, _ := strings.Cut(line, "=")
-		if err := c.take(path, strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
-			return err
-		}
-	}
-	return lines.Err()
-}
-
-// take takes a property. What would change who is talked to, or how secretly, and is
-// not there yet, is refused; the rest is of no concern here.
-func (c *configured) take(where, key, value string) error {
-	switch {
-	case key == "zookeeper.client.secure" && strings.EqualFold(value, "true"),
-		key == "zookeeper.clientCnxnSocket" && strings.HasSuffix(value, "Netty"):
-		return fmt.Errorf("%s: %s=%s: this client has no TLS yet; use the servers' plain clientPort", where, key, value)
-	case key == "zookeeper.sasl.clientconfig", key == "java.security.auth.login.config":
-		return fmt.Errorf("%s: %s: this client has no SASL yet; identify yourself with addauth digest", where, key)
-	case key == "zookeeper.request.timeout":
-		ms, err := strconv.Atoi(value)
-		if err != nil {
-			return fmt.Errorf("%s: %s=%s is no number of milliseconds", where, key, value)
-		}
-		c.requestTimeout = time.Duration(ms) * time.Millisecond
-	case key == "jute.maxbuffer":
-		n, err := strconv.ParseInt(value, 0, 32)
-		if err != nil {
-			return fmt.Errorf("%s: %s=%s is no number of bytes", where, key, value)
-		}
-		c.maxReplyBytes = int(n)
-	}
-	return nil
 }
 
 // wordPattern is ZooKeeperMain's: it decides what an unclosed quotation mark

@@ -98,18 +98,9 @@ func Run(args []string, std IO) int {
 	sh.setOutput(std.Stdout, std.Stderr)
 	sh.colour = colourful(std.Stdout)
 	defer sh.flush()
-	for _, p := range sh.Properties {
-		key, value, _ := strings.Cut(p.Text, "=")
-		if err := sh.configured.take(p.Where, key, value); err != nil {
-			fmt.Fprintln(sh.err, err)
-			return exitInvalid
-		}
-	}
-	if inv.clientConfig != "" {
-		if err := sh.configured.readClientConfig(inv.clientConfig); err != nil {
-			fmt.Fprintln(sh.err, err)
-			return exitInvalid
-		}
+	if err := sh.configured.read(sh.Properties, inv.clientConfig); err != nil {
+		fmt.Fprintln(sh.err, err)
+		return exitInvalid
 	}
 	if len(inv.words) == 0 {
 		sh.typed = newEditor(sh)
