@@ -43,22 +43,22 @@ func startServer(t *testing.T) string {
 	return s.ClientAddr().String()
 }
 
-// said is what a run of lines wrote, and its exit code.
-type said struct {
+// ran is what a run of lines wrote, and its exit code.
+type ran struct {
 	out, err string
 	code     int
 }
 
 // cli runs lines in one session; -json keeps the event of being connected away.
-func cli(t *testing.T, address, lines string) said {
+func cli(t *testing.T, address, lines string) ran {
 	t.Helper()
 	var out, err bytes.Buffer
 	code := Run([]string{"-server", address, "-json"}, IO{Stdin: strings.NewReader(lines), Stdout: &out, Stderr: &err})
-	return said{out.String(), err.String(), code}
+	return ran{out.String(), err.String(), code}
 }
 
 // well runs lines of which none may fail.
-func well(t *testing.T, address, lines string) said {
+func well(t *testing.T, address, lines string) ran {
 	t.Helper()
 	s := cli(t, address, lines)
 	if s.code != exitOK || strings.Contains(s.err, `"error"`) {
@@ -68,7 +68,7 @@ func well(t *testing.T, address, lines string) said {
 }
 
 // refused runs lines of which the last has to fail with these texts.
-func refused(t *testing.T, address, lines string, texts ...string) said {
+func refused(t *testing.T, address, lines string, texts ...string) ran {
 	t.Helper()
 	s := cli(t, address, lines)
 	if s.code != exitFailed {
