@@ -67,6 +67,22 @@ func TestNothingForgesALine(t *testing.T) {
 	}
 }
 
+// A super user that no digest made one is called by its id.
+func TestSuperByName(t *testing.T) {
+	ip := protocol.ID{Scheme: "ip", ID: "10.0.0.1"}
+	for _, tt := range []struct {
+		super protocol.ID
+		want  string
+	}{
+		{protocol.ID{Scheme: "super"}, "10.0.0.1"},
+		{protocol.ID{Scheme: "super", ID: "console"}, "10.0.0.1,console"},
+	} {
+		if got := users([]protocol.ID{ip, tt.super}); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.super, got, tt.want)
+		}
+	}
+}
+
 // What the admin server is asked for has a caller, and no session.
 func TestCommandsAreNoted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")

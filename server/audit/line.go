@@ -107,12 +107,15 @@ func appendPlain(b []byte, text string) []byte {
 
 // users is what ZooKeeper calls a session's identities: without their schemes, a
 // digest without its hash; the super user by the digest that made it one
-// (org.apache.zookeeper.server.util.AuthUtil).
+// (org.apache.zookeeper.server.util.AuthUtil), or by the id that says what else did.
 func users(ids []protocol.ID) string {
 	var names []string
 	for _, id := range ids {
 		switch id.Scheme {
 		case "super":
+			if id.ID != "" {
+				names = append(names, id.ID)
+			}
 		case "digest":
 			name, _, _ := strings.Cut(id.ID, ":")
 			names = append(names, name)
