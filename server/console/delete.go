@@ -68,6 +68,7 @@ func (c *Console) deleteBelow(w http.ResponseWriter, r *http.Request, s *session
 		deleted += n
 		switch {
 		case err != nil || o.code != protocol.ErrOK && o.code != protocol.ErrNoNode && o.code != protocol.ErrNotEmpty:
+			c.noteUnknown(r, s, "delete below", path, err)
 			c.refused(w, o, err, path)
 			return deleted, false
 		case o.code == protocol.ErrOK:

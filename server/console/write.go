@@ -215,13 +215,13 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request, s *session) {
 		fail(w, http.StatusBadRequest, "BadArguments", err.Error())
 		return
 	}
-	c.write(w, r, s, "create", op, body, written{})
+	c.write(w, r, s, "create", op, body, written{Path: q.Path})
 }
 
 // write has a request committed and answers what became of it. A request larger
 // than a client's may be is refused: what it makes could not be read by one. What
-// has taken effect stands in the log with who did it. what says what is known before:
-// the path, unless the znode is yet to get one, and how much a deletion takes.
+// has taken effect, or may yet, stands in the log with who did it. what says what is known before:
+// the path that was asked for, and how much a deletion takes.
 func (c *Console) write(w http.ResponseWriter, r *http.Request, s *session, act string, op protocol.OpCode, body []byte, what written) {
 	if len(body) > c.cfg.MaxBuffer {
 		fail(w, http.StatusRequestEntityTooLarge, "TooLarge", fmt.Sprintf("the request has %d bytes, and jute.maxbuffer is %d", len(body), c.cfg.MaxBuffer))
@@ -229,16 +229,25 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, s *session, act 
 	}
 	o, err := c.propose(r, s, op, body)
 	if err != nil || o.code != protocol.ErrOK {
+		c.noteUnknown(r, s, act, what.Path, err)
 		c.refused(w, o, err, what.Path)
 		return
 	}
-	what.Path, what.Zxid = cmp.Or(what.Path, o.path), Hex(o.zxid)
+	what.Path, what.Zxid = cmp.Or(o.path, what.Path), Hex(o.zxid)
 	if op != protocol.OpDelete {
 		st := statOf(&o.stat)
 		what.Stat = &st
 	}
 	c.log.Info("console: write", "act", act, "path", protocol.OnOneLine(what.Path), "user", s.user, "client", r.RemoteAddr, "zxid", zabcompat.Zxid(what.Zxid))
 	answer(w, what)
+}
+
+// noteUnknown logs a write whose outcome was not awaited, if err says that: it may yet
+// take effect.
+func (c *Console) noteUnknown(r *http.Request, s *session, act, path string, err error) {
+	if errors.Is(err, errUnknownOutcome) {
+		c.log.Warn("console: write, outcome unknown", "act", act, "path", protocol.OnOneLine(path), "user", s.user, "client", r.RemoteAddr)
+	}
 }
 
 // setting asks for new data. Version is that of the data it is to replace; -1

@@ -1,14 +1,18 @@
 package console
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"zooraft/fsm/acl"
 	"zooraft/protocol"
@@ -115,6 +119,10 @@ func TestReadOnlyConsole(t *testing.T) {
 // refused.
 func TestWritesWithoutQuorum(t *testing.T) {
 	f := newFixture(t, nil).signIn()
+	var logged bytes.Buffer
+	f.c.log = hclog.New(&hclog.LoggerOptions{Output: &logged, Mutex: new(sync.Mutex)})
+	f.b.makeNode("/a", nil)
+	f.b.makeNode("/a/b", nil)
 	f.b.mu.Lock()
 	f.b.refuse = errors.New("no quorum")
 	f.b.mu.Unlock()
@@ -129,9 +137,16 @@ func TestWritesWithoutQuorum(t *testing.T) {
 		no     failure
 	}
 	results := make(chan result, maxWrites)
-	for range maxWrites {
+	asked := [][2]string{
+		{"create", `{"path":"/new","sequential":true}`},
+		{"delete", `{"path":"/a","version":0,"recursive":true}`},
+	}
+	for len(asked) < maxWrites {
+		asked = append(asked, [2]string{"set", `{"path":"/","data":"","version":-1}`})
+	}
+	for _, a := range asked {
 		go func() {
-			status, no, _ := f.post("set", json.RawMessage(`{"path":"/","data":"","version":-1}`))
+			status, no, _ := f.post(a[0], json.RawMessage(a[1]))
 			results <- result{status, no}
 		}()
 	}
@@ -143,6 +158,11 @@ func TestWritesWithoutQuorum(t *testing.T) {
 	for range maxWrites {
 		if r := <-results; r.status != 504 || r.no.Error != "UnknownOutcome" {
 			t.Errorf("%d %+v", r.status, r.no)
+		}
+	}
+	for about, want := range map[string]int{`act=create path=/new user=super`: 1, `act="delete below" path=/a user=super`: 1, `act=set path=/ user=super`: maxWrites - 2} {
+		if got := strings.Count(logged.String(), "outcome unknown: "+about); got != want {
+			t.Errorf("the log says %d times, not %d, of what may yet take effect: %s\n%s", got, want, about, &logged)
 		}
 	}
 }
