@@ -219,8 +219,8 @@ type Config struct {
 	// AdminUITokenFile is the path of a file with a token to sign in with, besides
 	// the super user's password; empty (default) for none (key admin.uiTokenFile).
 	AdminUITokenFile string
-	// AdminUIHosts are names, besides those in the configuration, that browsers may
-	// call this server by, "*" for any (key admin.uiHosts).
+	// AdminUIHosts are names, besides addresses and those in the configuration, that
+	// this server may be called by, "*" for any (key admin.uiHosts).
 	AdminUIHosts []string
 	// MetricsEnabled exports metrics for Prometheus (key metricsProvider.className
 	// names ZooKeeper's provider for it; default false).

@@ -282,7 +282,7 @@ var rows = []Key{
 	{"admin.ui", File, Own, "to whom the web console is shown: off, loopback or on"},
 	{"admin.uiWrite", File, Own, "the web console may change znodes"},
 	{"admin.uiTokenFile", File, Own, "a file with a token to sign in to the web console with"},
-	{"admin.uiHosts", File, Own, "names that browsers may call this server by, besides those it knows"},
+	{"admin.uiHosts", File, Own, "names that this server may be called by, besides addresses and those it knows: for the web console, snapshot, restore, PUT /log-level and pprof, and on loopback for everything; others get 421"},
 	{"slowRequest.thresholdMs", File, Own, "a request that takes longer is logged, with where the time went; 0: none is"},
 	{"admin.forceHttps", Property, Refused, noTLS},
 	{"admin.needClientAuth", Property, Refused, noTLS},

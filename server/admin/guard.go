@@ -143,12 +143,20 @@ func (b *body) Read(p []byte) (int, error) {
 // ownName refuses requests that call a page by a name that is not this server's.
 func ownName(next http.Handler, hosts Hosts) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !hosts.Knows(r.Host) {
-			http.Error(w, "this server is not known by this name: use localhost or its address", http.StatusMisdirectedRequest)
-			return
+		if called(w, r, hosts) {
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
+}
+
+// called says whether a request calls this server by a name of its own, and else
+// answers it.
+func called(w http.ResponseWriter, r *http.Request, hosts Hosts) bool {
+	ok := hosts.Knows(r.Host)
+	if !ok {
+		http.Error(w, "this server is not known by this name: use localhost or its address, or name it in admin.uiHosts", http.StatusMisdirectedRequest)
+	}
+	return ok
 }
 
 // noTrace refuses TRACE, which would send a caller's credentials back, and keeps

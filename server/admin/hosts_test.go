@@ -46,12 +46,16 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// A site whose name has been made to mean this host is refused, where the admin
-// server is for this host alone.
+// A site whose name has been made to mean this host is refused: everything where the
+// admin server is for this host alone, and else what changes something or gives much
+// away.
 func TestNamesOfThisHost(t *testing.T) {
-	ask := func(listen, host string) int {
-		cfg := HTTPConfig{Addr: listen, Hosts: NewHosts([]string{"zk.example"}), CommandURL: "/commands"}
-		r := httptest.NewRequest("GET", "/commands/ruok", nil)
+	ask := func(listen, host, method, url string) int {
+		cfg := HTTPConfig{
+			Addr: listen, Hosts: NewHosts([]string{"zk.example"}), CommandURL: "/commands", Profiling: true,
+			Backups: struct{ Backups }{},
+		}
+		r := httptest.NewRequest(method, url, nil)
 		r.Host = host
 		w := httptest.NewRecorder()
 		NewHTTP(cfg, sample(StateStandalone), hclog.NewNullLogger()).srv.Handler.ServeHTTP(w, r)
@@ -62,12 +66,31 @@ func TestNamesOfThisHost(t *testing.T) {
 	}
 	for _, listen := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080"} {
 		for host, want := range map[string]int{"localhost:8080": 200, "zk.example": 200, "evil.example": http.StatusMisdirectedRequest} {
-			if code := ask(listen, host); code != want {
+			if code := ask(listen, host, "GET", "/commands/ruok"); code != want {
 				t.Errorf("%q on %s: %d, want %d", host, listen, code, want)
 			}
 		}
 	}
-	if code := ask("0.0.0.0:8080", "evil.example"); code != 200 {
-		t.Errorf("any name where the network may ask: %d", code)
+	for _, tt := range []struct {
+		method, url string
+		own, other  int // status by a name of this server, and by another
+	}{
+		{"GET", "/commands/ruok", 200, 200},
+		{"GET", "/livez", 200, 200},
+		{"GET", "/log-level", 200, 200},
+		{"PUT", "/log-level?level=info", 200, 421},
+		{"GET", "/commands/snapshot", 401, 421}, // it has no credentials
+		{"GET", "/commands/snap", 401, 421},
+		{"POST", "/commands/restore", 401, 421},
+		{"POST", "/commands/rest", 401, 421},
+		{"GET", "/debug/pprof/", 200, 421},
+		{"GET", "/debug/pprof/cmdline", 200, 421},
+		{"GET", "/debug/pprof/heap", 200, 421},
+	} {
+		for host, want := range map[string]int{"10.0.0.7:8080": tt.own, "[2001:db8::1]:8080": tt.own, "zk.example": tt.own, "evil.example": tt.other} {
+			if code := ask("0.0.0.0:8080", host, tt.method, tt.url); code != want {
+				t.Errorf("%s %s of %q where the network may ask: %d, want %d", tt.method, tt.url, host, code, want)
+			}
+		}
 	}
 }

@@ -20,7 +20,8 @@ import (
 type HTTPConfig struct {
 	// Addr is host:port to listen on (serverAddress, serverPort).
 	Addr string
-	// Hosts are what the server may be called by if it listens for this host alone.
+	// Hosts are what the server may be called by: for everything if it listens for this
+	// host alone, and else for what changes something or gives much away.
 	Hosts Hosts
 	// CommandURL is the path below which the commands stand (commandURL).
 	CommandURL string
@@ -97,12 +98,13 @@ type commander struct {
 	base    string // path of the commands, without a slash at its end
 	src     Source
 	log     hclog.Logger
+	hosts   Hosts
 	backups *backups // nil without
 }
 
 // NewHTTP makes the admin server.
 func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
-	h := &commander{base: strings.TrimSuffix(cfg.CommandURL, "/"), src: src, log: log}
+	h := &commander{base: strings.TrimSuffix(cfg.CommandURL, "/"), src: src, log: log, hosts: cfg.Hosts}
 	if cfg.Backups != nil {
 		h.backups = &backups{cfg: cfg.Backup, src: src, do: cfg.Backups, log: log}
 	}
@@ -117,13 +119,16 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.HandleFunc("GET /safe-to-stop", h.safeToStop)
 	mux.HandleFunc("GET /log-level", h.logLevel)
-	mux.HandleFunc("PUT /log-level", h.setLogLevel)
+	// Probes and reads may come by any name, such as a balancer's; what changes something
+	// or gives memory away must not be asked for by another site's page.
+	named := func(pattern string, handle http.HandlerFunc) { mux.Handle(pattern, ownName(handle, cfg.Hosts)) }
+	named("PUT /log-level", h.setLogLevel)
 	if cfg.Profiling {
-		mux.HandleFunc("/debug/pprof/", pprof.Index)
-		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+		named("/debug/pprof/", pprof.Index)
+		named("/debug/pprof/cmdline", pprof.Cmdline)
+		named("/debug/pprof/profile", pprof.Profile)
+		named("/debug/pprof/symbol", pprof.Symbol)
+		named("/debug/pprof/trace", pprof.Trace)
 	}
 	if cfg.UI != nil {
 		mux.Handle(UIPath, cfg.UI)
@@ -199,10 +204,14 @@ func (h *commander) command(w http.ResponseWriter, r *http.Request) {
 	if h.backups != nil {
 		switch name {
 		case "snapshot", "snap":
-			h.backups.command(w, r, name, "snapshot", http.MethodGet)
+			if called(w, r, h.hosts) {
+				h.backups.command(w, r, name, "snapshot", http.MethodGet)
+			}
 			return
 		case "restore", "rest":
-			h.backups.command(w, r, name, "restore", http.MethodPost)
+			if called(w, r, h.hosts) {
+				h.backups.command(w, r, name, "restore", http.MethodPost)
+			}
 			return
 		}
 	}
