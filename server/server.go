@@ -64,6 +64,7 @@ type Server struct {
 	scrapes *admin.Page      // nil without
 	console *console.Console // nil without
 	excess  excessLog
+	digests digests
 	slow    *slowLog
 	audit   *audit.Log     // nil without
 	locals  *localLiveness // nil where no session is kept by this server alone

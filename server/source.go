@@ -241,9 +241,4 @@ func maskedText(text string) string {
 
 func (a source) DirSizes() (data, log int64) { return a.s.node.DirSizes() }
 
-func (a source) Digest() (zxid int64, digest uint64) {
-	a.s.fsm.View(func(v fsm.View) { zxid, digest = v.LastZxid(), v.Digest() })
-	return zxid, digest
-}
-
 var _ admin.Source = source{}

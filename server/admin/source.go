@@ -33,7 +33,8 @@ type Source interface {
 	// DirSizes are the bytes of the snapshots and of the log, files walked.
 	DirSizes() (data, log int64)
 	// Digest is a hash of the tree as it is, which servers of an ensemble share at
-	// the same zxid. It reads the whole tree.
+	// the same zxid. It reads the whole tree, but not often: it may be that of a
+	// moment ago.
 	Digest() (zxid int64, digest uint64)
 	// Members lists the ensemble by id; none of a server alone.
 	Members() []Member
