@@ -213,6 +213,7 @@ func (b *backups) snapshot(w http.ResponseWriter, r *http.Request) *answer {
 	if a := b.allowed(b.cfg.Snapshot, &b.snapshots, &m.SnapshotRateLimited); a != nil {
 		return a
 	}
+	defer unhurried(r)()
 	s, err := b.do.Snapshot(r.Context())
 	if err != nil {
 		m.SnapshotErrors.Inc()
@@ -248,6 +249,7 @@ func (b *backups) restore(w http.ResponseWriter, r *http.Request) *answer {
 	if a := b.allowed(b.cfg.Restore, &b.restores, &m.RestoreRateLimited); a != nil {
 		return a
 	}
+	defer unhurried(r)()
 	if err == nil {
 		err = foreign(start)
 	}

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,8 +12,13 @@ import (
 )
 
 // maxPageConns bounds a page's connections, which are file descriptors that
-// clients could have. Those beyond wait in the kernel's queue.
+// clients could have. When there are as many and another comes, the one that has been
+// silent longest is ended: those who hold them cannot keep probes away.
 const maxPageConns = 512
+
+// bodyTimeout is how long a request's body may take to come in, but for that of a
+// restore.
+const bodyTimeout = 30 * time.Second
 
 // guarded is a listener that bounds what its peers can hold: how many connections
 // there are, and how long one may take nothing of what is sent to it, however long
@@ -22,24 +29,77 @@ type guarded struct {
 	room  chan struct{} // holds one for each connection
 	done  chan struct{} // closed with the listener
 	once  sync.Once
+
+	mu    sync.Mutex
+	conns map[*patient]struct{}
 }
 
 func guard(ln net.Listener, stall time.Duration) *guarded {
-	return &guarded{Listener: ln, stall: stall, room: make(chan struct{}, maxPageConns), done: make(chan struct{})}
+	return &guarded{
+		Listener: ln, stall: stall, room: make(chan struct{}, maxPageConns), done: make(chan struct{}),
+		conns: make(map[*patient]struct{}),
+	}
 }
 
 func (g *guarded) Accept() (net.Conn, error) {
-	select {
-	case g.room <- struct{}{}:
-	case <-g.done:
-		return nil, net.ErrClosed
-	}
 	c, err := g.Listener.Accept()
 	if err != nil {
-		<-g.room
 		return nil, err
 	}
-	return &patient{Conn: c, stall: g.stall, leave: sync.OnceFunc(func() { <-g.room })}, nil
+	if !g.enter() {
+		return nil, errors.Join(net.ErrClosed, c.Close())
+	}
+	p := &patient{Conn: c, stall: g.stall}
+	p.leave = sync.OnceFunc(func() {
+		g.mu.Lock()
+		delete(g.conns, p)
+		g.mu.Unlock()
+		<-g.room
+	})
+	p.moved()
+	g.mu.Lock()
+	g.conns[p] = struct{}{}
+	g.mu.Unlock()
+	return p, nil
+}
+
+// enter waits for room, and makes some. A connection that is ended has its place
+// until its handler has returned, which bounds those too; where one does not at once,
+// the next is ended.
+func (g *guarded) enter() bool {
+	for {
+		select {
+		case g.room <- struct{}{}:
+			return true
+		default:
+		}
+		g.endLongestSilent()
+		again := time.NewTimer(100 * time.Millisecond)
+		select {
+		case g.room <- struct{}{}:
+			again.Stop()
+			return true
+		case <-g.done:
+			again.Stop()
+			return false
+		case <-again.C:
+		}
+	}
+}
+
+func (g *guarded) endLongestSilent() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var oldest *patient
+	for c := range g.conns {
+		if !c.spared.Load() && (oldest == nil || c.last.Load() < oldest.last.Load()) {
+			oldest = c
+		}
+	}
+	if oldest != nil {
+		delete(g.conns, oldest)
+		oldest.Conn.Close()
+	}
 }
 
 func (g *guarded) Close() error {
@@ -52,6 +112,19 @@ type patient struct {
 	stall time.Duration
 	until atomic.Pointer[time.Time] // what a handler has set, nil for nothing
 	leave func()
+
+	last   atomic.Int64 // when bytes went one way or the other, in ns since 1970
+	spared atomic.Bool  // it is not ended to make room
+}
+
+func (c *patient) moved() { c.last.Store(time.Now().UnixNano()) }
+
+func (c *patient) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.moved()
+	}
+	return n, err
 }
 
 func (c *patient) Close() error {
@@ -82,6 +155,9 @@ func (c *patient) Write(b []byte) (n int, err error) {
 			return n, err
 		}
 		k, err := c.Conn.Write(piece)
+		if k > 0 {
+			c.moved()
+		}
 		if n += k; err != nil || n == len(b) {
 			return n, err
 		}
@@ -98,14 +174,36 @@ func (c *patient) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// paced ends requests whose body stops coming for a limit of time. The answer of a
+// connKey is what a request's connection stands under in its context.
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// unhurried lets a request that is carried out for somebody take as long as it needs,
+// until end is called: its body does, and its connection is not ended to make room.
+func unhurried(r *http.Request) (end func()) {
+	if b, ok := r.Body.(*body); ok {
+		b.end = time.Time{}
+	}
+	c, ok := r.Context().Value(connKey{}).(*patient)
+	if !ok {
+		return func() {}
+	}
+	c.spared.Store(true)
+	return func() { c.spared.Store(false) }
+}
+
+// paced ends requests whose body stops coming for a limit of time, or is not there
+// within that of whole. The answer of a
 // handler that has not read the body to its end goes out at once and ends the
 // connection; net/http would first wait for some of the rest.
-func paced(next http.Handler, limit time.Duration) http.Handler {
+func paced(next http.Handler, limit, whole time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
 			w.Header().Set("Connection", "close")
-			b := &body{r.Body, w, http.NewResponseController(w), limit}
+			b := &body{r.Body, w, http.NewResponseController(w), limit, time.Now().Add(whole)}
 			b.extend()
 			// net/http has to find its own body in the request: of that alone it knows that
 			// some was left, and gives the client time to read the answer. If the connection
@@ -123,10 +221,17 @@ type body struct {
 	w     http.ResponseWriter
 	rc    *http.ResponseController
 	limit time.Duration
+	end   time.Time // zero for none
 }
 
 // extend fails for recorders in tests alone, which have no deadlines.
-func (b *body) extend() { _ = b.rc.SetReadDeadline(time.Now().Add(b.limit)) }
+func (b *body) extend() {
+	at := time.Now().Add(b.limit)
+	if !b.end.IsZero() && b.end.Before(at) {
+		at = b.end
+	}
+	_ = b.rc.SetReadDeadline(at)
+}
 
 func (b *body) Read(p []byte) (int, error) {
 	b.extend()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -170,26 +171,101 @@ func (s slowly) Read(p []byte) (int, error) {
 	return s.r.Read(p)
 }
 
-// However many come, the server's descriptors are not all used up, and those who
-// wait are answered when there is room again.
+// However many come, the server's descriptors are not all used up, and who comes last
+// is answered: those who hold connections, and are silent, make room.
 func TestPageConnections(t *testing.T) {
-	p := listening(t, sample(StateStandalone), time.Minute)
+	for name, held := range map[string]string{
+		"idle":    "",
+		"kept":    "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"bodies":  "POST /commands/ruok HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\na",
+		"headers": "GET /livez HTTP/1.1\r\nHost: local",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := listening(t, sample(StateStandalone), time.Minute)
+			for range maxPageConns + 10 {
+				io.WriteString(dialPage(t, p), held)
+			}
+			for range 3 {
+				late := dialPage(t, p)
+				io.WriteString(late, "GET /livez HTTP/1.0\r\n\r\n")
+				if b, err := io.ReadAll(late); err != nil || !strings.Contains(string(b), "200 OK") {
+					t.Errorf("who comes last: %q, %v", b, err)
+				}
+			}
+			// Full, it can be closed.
+			p.Close()
+		})
+	}
+}
+
+// What is carried out for somebody is not ended to make room; and if nothing else is
+// there, others wait.
+func TestPageSparesWork(t *testing.T) {
+	working, done := make(chan struct{}, maxPageConns), make(chan struct{})
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/work" {
+			defer unhurried(r)()
+			working <- struct{}{}
+			<-done
+		}
+		fmt.Fprint(w, "done")
+	})
+	p := newPage("127.0.0.1:0", "%s %s", h, time.Minute, hclog.NewNullLogger())
+	if err := p.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
 	var all []net.Conn
 	for range maxPageConns {
-		all = append(all, dialPage(t, p))
+		c := dialPage(t, p)
+		io.WriteString(c, "GET /work HTTP/1.0\r\n\r\n")
+		all = append(all, c)
+		<-working
 	}
 	late := dialPage(t, p)
-	io.WriteString(late, "GET /commands/ruok HTTP/1.0\r\n\r\n")
-	late.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	io.WriteString(late, "GET /late HTTP/1.0\r\n\r\n")
+	late.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	if _, err := late.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("one connection too many: %v", err)
 	}
-	all[0].Close()
+	close(done)
 	late.SetReadDeadline(time.Now().Add(time.Minute))
-	if b, err := io.ReadAll(late); err != nil || !strings.Contains(string(b), "200 OK") {
-		t.Errorf("when there is room: %q, %v", b, err)
+	for _, c := range append(all, late) {
+		if b, err := io.ReadAll(c); err != nil || !strings.Contains(string(b), "200 OK") {
+			t.Fatalf("%q, %v", b, err)
+		}
 	}
-	// Full, it can be closed.
-	all[0] = dialPage(t, p)
-	p.Close()
+}
+
+// A body that comes bit by bit ends with its time, but for those of the unhurried.
+func TestSlowBody(t *testing.T) {
+	type read struct {
+		n   int
+		err error
+	}
+	reads := make(chan read, 1)
+	const whole = 200 * time.Millisecond
+	srv := httptest.NewServer(paced(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large" {
+			defer unhurried(r)()
+		}
+		b, err := io.ReadAll(r.Body)
+		reads <- read{len(b), err}
+	}), time.Minute, whole))
+	defer srv.Close()
+	for path, ends := range map[string]bool{"/": true, "/large": false} {
+		c, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n\r\n", path)
+		for range 60 {
+			io.WriteString(c, "x")
+			time.Sleep(whole / 20)
+		}
+		if got := <-reads; (got.err != nil) != ends || (got.n == 60) == ends {
+			t.Errorf("%s: %d bytes, %v", path, got.n, got.err)
+		}
+	}
 }

@@ -53,7 +53,8 @@ type Page struct {
 
 func newPage(addr, started string, handler http.Handler, idle time.Duration, log hclog.Logger) *Page {
 	return &Page{addr: addr, started: started, log: log, srv: http.Server{
-		Handler:           noTrace(paced(handler, stall(idle))),
+		Handler:           noTrace(paced(handler, stall(idle), bodyTimeout)),
+		ConnContext:       withConn,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       idle,
 		ErrorLog:          log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
