@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"zooraft/server/admin"
+	"zooraft/server/console"
 )
 
 // startAdmin opens the admin server's port and the exporter's. Where ZooKeeper's
@@ -14,7 +15,8 @@ import (
 // run on one host with the default.
 func (s *Server) startAdmin() error {
 	if s.cfg.AdminEnabled {
-		s.startConsole()
+		guesses := console.NewGuesses() // of the super user's password, here or there
+		s.startConsole(guesses)
 		h := admin.NewHTTP(admin.HTTPConfig{
 			Addr:        net.JoinHostPort(s.cfg.AdminAddress, strconv.Itoa(s.cfg.AdminPort)),
 			Hosts:       admin.NewHosts(s.cfg.ownNames()),
@@ -29,6 +31,7 @@ func (s *Server) startAdmin() error {
 				Interval:   s.cfg.AdminRateInterval,
 			},
 			Backups: source{s},
+			Guesses: guesses,
 		}, source{s}, s.log.Named("admin"))
 		switch err := h.Listen(); {
 		case err == nil:

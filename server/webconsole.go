@@ -16,7 +16,7 @@ import (
 )
 
 // startConsole makes the web console, unless it is off.
-func (s *Server) startConsole() {
+func (s *Server) startConsole(guesses *console.Guesses) {
 	c := &s.cfg
 	if c.AdminUI == UIOff {
 		return
@@ -37,6 +37,7 @@ func (s *Server) startConsole() {
 		Write:        c.AdminUIWrite,
 		SuperDigest:  super,
 		Digest:       c.digest(),
+		Guesses:      guesses,
 		TokenFile:    c.AdminUITokenFile,
 		Options:      c.requestOptions(),
 		MaxBuffer:    c.JuteMaxBuffer,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"zooraft/protocol"
 	"zooraft/zabcompat/metrics"
 )
 
@@ -40,6 +41,15 @@ type Backups interface {
 	// that is done, or will not be; ctx ends it as long as nothing has changed. length
 	// is that of body, -1 if it is not known. The error wraps one of those below, or the reader's.
 	Restore(ctx context.Context, body io.Reader, length int64) (Restored, error)
+}
+
+// Guesses bounds how often somebody may try to be known who is not. Its methods may be
+// called by many goroutines at once.
+type Guesses interface {
+	// Take counts a try, or returns how long there is to wait for the next.
+	Take(from netip.Addr) (wait time.Duration)
+	// Back takes one back that was right.
+	Back(from netip.Addr)
 }
 
 // Outcomes of a restore. Nothing has changed but where ErrUnknown says so.
@@ -92,9 +102,11 @@ type backups struct {
 	cfg       BackupConfig
 	src       Source
 	do        Backups
+	guesses   Guesses
 	log       hclog.Logger
 	snapshots limiter
 	restores  limiter
+	refusals  limiter // of the log
 }
 
 // limiter lets one call through in an interval.
@@ -148,7 +160,7 @@ func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, m
 	default:
 		var c Caller
 		var known bool
-		if c, known, a = b.authorize(r); a == nil && name == "snapshot" {
+		if c, known, a = b.authorize(w, r); a == nil && name == "snapshot" {
 			a = b.snapshot(w, r)
 		} else if a == nil {
 			a = b.restore(w, r)
@@ -168,8 +180,9 @@ func (b *backups) command(w http.ResponseWriter, r *http.Request, asked, name, m
 }
 
 // authorize asks for "Authorization: SCHEME [CREDENTIAL]", in plain text as ZooKeeper
-// does (Commands.authenticate, authorize).
-func (b *backups) authorize(r *http.Request) (c Caller, known bool, a *answer) {
+// does (Commands.authenticate, authorize). What is sent as a credential may be a guess
+// of the super user's, and counts as one unless it lets its caller through.
+func (b *backups) authorize(w http.ResponseWriter, r *http.Request) (c Caller, known bool, a *answer) {
 	header := strings.TrimSpace(r.Header.Get("Authorization"))
 	if header == "" {
 		return c, false, refused(http.StatusUnauthorized, "Auth info is missing for the command")
@@ -180,14 +193,36 @@ func (b *backups) authorize(r *http.Request) (c Caller, known bool, a *answer) {
 		return c, false, refused(http.StatusInternalServerError, "Error occurred during auth")
 	}
 	c = Caller{Scheme: scheme, Credential: strings.TrimSpace(credential), From: from.Addr()}
+	guess := c.Credential != ""
+	peer := c.From.Unmap().WithZone("")
+	if guess {
+		if wait := b.guesses.Take(peer); wait > 0 {
+			seconds := int(wait/time.Second) + 1
+			w.Header().Set("Retry-After", strconv.Itoa(seconds))
+			b.logRefusal(r, http.StatusTooManyRequests)
+			return c, false, refused(http.StatusTooManyRequests, fmt.Sprintf("too many wrong credentials; try again in %d s", seconds))
+		}
+	}
 	known, allowed := b.do.Authorize(c)
 	switch {
 	case !known:
 		a = refused(http.StatusUnauthorized, "Not authenticated")
 	case !allowed:
 		a = refused(http.StatusForbidden, "Not authorized")
+	case guess:
+		b.guesses.Back(peer)
+	}
+	if a != nil {
+		b.logRefusal(r, a.status)
 	}
 	return c, known, a
+}
+
+// logRefusal logs that somebody was not let through, one in a second at most.
+func (b *backups) logRefusal(r *http.Request, status int) {
+	if b.refusals.allow(time.Second) {
+		b.log.Warn("a caller of the admin server was refused", "client", r.RemoteAddr, "path", protocol.OnOneLine(r.URL.Path), "status", status)
+	}
 }
 
 // allowed is what keeps a command from being carried out by anybody now.

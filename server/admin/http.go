@@ -32,9 +32,10 @@ type HTTPConfig struct {
 	// UI serves the web console, below UIPath; nil for none (admin.ui).
 	UI http.Handler
 	// Backup says how snapshot and restore behave, and Backups carries them out; without
-	// it they are not there.
+	// it they are not there. Guesses bounds how often its callers may be wrong.
 	Backup  BackupConfig
 	Backups Backups
+	Guesses Guesses
 }
 
 // UIPath is the path that the web console stands below.
@@ -107,7 +108,7 @@ type commander struct {
 func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 	h := &commander{base: strings.TrimSuffix(cfg.CommandURL, "/"), src: src, log: log, hosts: cfg.Hosts}
 	if cfg.Backups != nil {
-		h.backups = &backups{cfg: cfg.Backup, src: src, do: cfg.Backups, log: log}
+		h.backups = &backups{cfg: cfg.Backup, src: src, do: cfg.Backups, guesses: cfg.Guesses, log: log}
 	}
 	base := h.base
 	mux := http.NewServeMux()

@@ -33,6 +33,8 @@ type Config struct {
 	// (DigestAuthenticationProvider.superDigest). Digest makes such ids.
 	SuperDigest string
 	Digest      acl.Digest
+	// Guesses are how often one may be wrong at a sign-in; nil for its own.
+	Guesses *Guesses
 	// TokenFile is the path of a file with the token to sign in with, "" for none
 	// (admin.uiTokenFile). It is read at each sign-in.
 	TokenFile string
@@ -53,7 +55,7 @@ type Console struct {
 	origins  *http.CrossOriginProtection
 	assets   map[string]asset
 	sessions sessions
-	guesses  guesses
+	guesses  *Guesses
 	lists    lists
 	streams  streams
 	history  history
@@ -83,7 +85,9 @@ func New(cfg Config, state State, src Source, log hclog.Logger) *Console {
 	c.life, c.end = context.WithCancel(context.Background())
 	c.stop = c.life.Done()
 	c.sessions.init(time.Now)
-	c.guesses.init(time.Now)
+	if c.guesses = cfg.Guesses; c.guesses == nil {
+		c.guesses = NewGuesses()
+	}
 	c.lists.init(state, time.Now)
 	c.streams.init()
 	c.routes()

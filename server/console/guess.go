@@ -19,9 +19,10 @@ const (
 	maxPeers   = 1000 // networks remembered
 )
 
-// guesses remembers who was wrong lately. One that was not has nothing to wait
-// for, unless many others are guessing.
-type guesses struct {
+// Guesses remembers who was wrong lately, wherever a password can be tried. One that
+// was not has nothing to wait for, unless many others are guessing. It may be used by
+// many goroutines at once.
+type Guesses struct {
 	now   func() time.Time
 	mu    sync.Mutex
 	peers map[netip.Prefix]debt
@@ -31,7 +32,12 @@ type guesses struct {
 // debt is when all the guesses made so far will have been paid off.
 type debt struct{ until time.Time }
 
-func (g *guesses) init(now func() time.Time) { g.now, g.peers = now, make(map[netip.Prefix]debt) }
+// NewGuesses makes one that remembers nobody.
+func NewGuesses() *Guesses { return newGuesses(time.Now) }
+
+func newGuesses(now func() time.Time) *Guesses {
+	return &Guesses{now: now, peers: make(map[netip.Prefix]debt)}
+}
 
 // network is what counts as one peer: an address, or the part of one that its
 // holder does not choose.
@@ -44,10 +50,10 @@ func network(addr netip.Addr) netip.Prefix {
 	return p
 }
 
-// take counts a guess as a wrong one, for as long as it is not known to be right.
+// Take counts a guess as a wrong one, for as long as it is not known to be right.
 // If the peer, or all together, have guessed too often, it counts nothing and
 // returns how long there is to wait.
-func (g *guesses) take(from netip.Addr) (wait time.Duration) {
+func (g *Guesses) Take(from netip.Addr) (wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now, p := g.now(), network(from)
@@ -73,12 +79,24 @@ func (g *guesses) take(from netip.Addr) (wait time.Duration) {
 	return 0
 }
 
-// right takes back what take has counted, and whatever the peer was wrong in
+// Right takes back what Take has counted, and whatever the peer was wrong in
 // before.
-func (g *guesses) right(from netip.Addr) {
+func (g *Guesses) Right(from netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.peers, network(from))
+	g.all.until = g.all.until.Add(-allEvery)
+}
+
+// Back takes back what Take has counted, and no more: what was let through need not
+// have been a right guess.
+func (g *Guesses) Back(from netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := network(from)
+	if d, ok := g.peers[p]; ok {
+		g.peers[p] = debt{d.until.Add(-guessEvery)}
+	}
 	g.all.until = g.all.until.Add(-allEvery)
 }
 

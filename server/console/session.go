@@ -184,7 +184,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	from := peer(r)
-	if wait := c.guesses.take(from); wait > 0 {
+	if wait := c.guesses.Take(from); wait > 0 {
 		tooMany(w, wait)
 		return
 	}
@@ -194,7 +194,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusUnauthorized, "WrongCredentials", "these credentials are not right")
 		return
 	}
-	c.guesses.right(from)
+	c.guesses.Right(from)
 	if old := c.cookie(r); old != "" {
 		c.sessions.remove(old) // an id from before is nobody's to keep
 	}

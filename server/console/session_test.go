@@ -206,47 +206,58 @@ func TestTokenChanges(t *testing.T) {
 
 func TestGuesses(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	var g guesses
-	g.init(func() time.Time { return now })
+	g := newGuesses(func() time.Time { return now })
 	a, b := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
 	for i := range guessBurst {
-		if w := g.take(a); w != 0 {
+		if w := g.Take(a); w != 0 {
 			t.Fatalf("guess %d: wait %v", i, w)
 		}
 	}
-	if w := g.take(a); w <= 0 || w > guessEvery {
+	if w := g.Take(a); w <= 0 || w > guessEvery {
 		t.Errorf("one more: wait %v, want up to %v", w, guessEvery)
 	}
-	if w := g.take(b); w != 0 {
+	if w := g.Take(b); w != 0 {
 		t.Errorf("another peer: wait %v", w)
 	}
 	now = now.Add(guessEvery)
-	if w := g.take(a); w != 0 {
+	if w := g.Take(a); w != 0 {
 		t.Errorf("after the wait: %v", w)
 	}
-	if w := g.take(a); w <= 0 {
+	if w := g.Take(a); w <= 0 {
 		t.Error("and at once again")
 	}
 	now = now.Add(guessEvery)
-	if g.take(a) != 0 {
+	if g.Take(a) != 0 {
 		t.Fatal("cannot guess")
 	}
-	g.right(a)
-	if w := g.take(a); w != 0 {
+	g.Right(a)
+	if w := g.Take(a); w != 0 {
 		t.Errorf("after one that was right: wait %v", w)
+	}
+	// What is taken back is one, and not those before.
+	c := netip.MustParseAddr("10.0.0.3")
+	for range guessBurst {
+		g.Take(c)
+	}
+	g.Back(c)
+	if w := g.Take(c); w != 0 {
+		t.Errorf("after one that was taken back: wait %v", w)
+	}
+	if w := g.Take(c); w <= 0 {
+		t.Error("all were taken back")
 	}
 	// Neighbours of one network are one, and all together have a limit.
 	for i := range guessBurst {
 		ip := netip.MustParseAddr("2001:db8::").As16()
 		ip[15] = byte(i)
-		g.take(netip.AddrFrom16(ip))
+		g.Take(netip.AddrFrom16(ip))
 	}
-	if w := g.take(netip.MustParseAddr("2001:db8::ff")); w <= 0 {
+	if w := g.Take(netip.MustParseAddr("2001:db8::ff")); w <= 0 {
 		t.Error("addresses of one network guess without end")
 	}
 	blocked := false
 	for i := range 2 * allBurst {
-		if g.take(netip.AddrFrom4([4]byte{11, 0, byte(i >> 8), byte(i)})) > 0 {
+		if g.Take(netip.AddrFrom4([4]byte{11, 0, byte(i >> 8), byte(i)})) > 0 {
 			blocked = true
 			break
 		}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -258,7 +257,7 @@ func FuzzBodies(f *testing.F) {
 	c := New(cfg, b, b, nopLog())
 	s := c.sessions.add("super", []protocol.ID{{Scheme: "super"}}, "")
 	f.Fuzz(func(t *testing.T, body string) {
-		c.guesses.init(time.Now)
+		c.guesses = NewGuesses()
 		for _, call := range []string{"create", "set", "acl", "delete", "session"} {
 			r := httptest.NewRequest("POST", Base+"api/"+call, strings.NewReader(body))
 			r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
