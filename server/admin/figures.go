@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"zooraft/zabcompat/metrics"
 )
@@ -68,15 +69,35 @@ func mntr(src Source) string {
 	return b.String()
 }
 
-// wordOnly replaces what must not stand in a key of mntr: parts of it come from
-// the names of znodes.
+// wordOnly escapes what must not stand in a key of mntr: parts of it come from the
+// names of znodes. A character becomes _0xHEX_, and so does a _ that begins what looks
+// like one: no two keys fall together.
 func wordOnly(key string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-			return r
+	var b strings.Builder
+	for i, r := range key {
+		if r == '_' && looksEscaped(key[i+1:]) || r != '_' && !wordLetter(r) {
+			fmt.Fprintf(&b, "_%#x_", r)
+		} else {
+			b.WriteRune(r)
 		}
-		return '_'
-	}, key)
+	}
+	return b.String()
+}
+
+func wordLetter(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
+// looksEscaped says whether what stands behind a _, with its own escapes, makes one
+// of it.
+func looksEscaped(rest string) bool {
+	digits, ok := strings.CutPrefix(rest, "0x")
+	end := strings.TrimLeft(digits, "0123456789abcdef")
+	if !ok || len(end) == len(digits) || end == "" {
+		return false
+	}
+	next, _ := utf8.DecodeRuneInString(end)
+	return !wordLetter(next)
 }
 
 // monitor ranges over all figures under their names in mntr without the prefix.

@@ -181,8 +181,8 @@ func TestMntr(t *testing.T) {
 			t.Errorf("%s: the figures that scrapers look for end at byte %d", tt.state, at)
 		}
 		for key, value := range map[string]string{
-			"app_1____quota_exceeded_error_per_namespace": "1",
-			"app_quota_count_limit_per_namespace":         "5", "app_quota_bytes_limit_per_namespace": "-1", "app_quota_count_usage_per_namespace": "3", "app_quota_bytes_usage_per_namespace": "40", "avg_fsynctime": "1.5", "max_fsynctime": "1", "cnt_fsynctime": "1",
+			"app_0x2d_1_0x7b__0x7d__0x3d__quota_exceeded_error_per_namespace": "1",
+			"app_quota_count_limit_per_namespace":                             "5", "app_quota_bytes_limit_per_namespace": "-1", "app_quota_count_usage_per_namespace": "3", "app_quota_bytes_usage_per_namespace": "40", "avg_fsynctime": "1.5", "max_fsynctime": "1", "cnt_fsynctime": "1",
 			"p99_2_ack_latency": "1", "looking_count": "0", "response_packet_cache_hits": "0", "p50_readlatency": "0",
 		} {
 			if seen[key] != value {
@@ -190,6 +190,34 @@ func TestMntr(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Keys of words stay as they are, and no two fall together.
+func TestWordOnly(t *testing.T) {
+	for key, want := range map[string]string{
+		"a_b": "a_b", "A9__": "A9__", "app_x1_": "app_x1_", "app_0x": "app_0x", "_0xyz_": "_0xyz_", "0x2d_": "0x2d_",
+		"a-b": "a_0x2d_b", "a.b": "a_0x2e_b", "a_0x2d_b": "a_0x5f_0x2d_b", "é": "_0xe9_",
+	} {
+		if got := wordOnly(key); got != want {
+			t.Errorf("%q: %q, want %q", key, got, want)
+		}
+	}
+	word := regexp.MustCompile(`^\w*$`)
+	from := make(map[string]string)
+	var all func(key string, left int)
+	all = func(key string, left int) {
+		got := wordOnly(key)
+		if other, ok := from[got]; ok || !word.MatchString(got) {
+			t.Fatalf("%q and %q are both %q", other, key, got)
+		}
+		from[got] = key
+		if left > 0 {
+			for _, r := range "_0x2d-" {
+				all(key+string(r), left-1)
+			}
+		}
+	}
+	all("", 7)
 }
 
 func TestConnections(t *testing.T) {
