@@ -59,10 +59,11 @@ type Server struct {
 	expirer *session.Expirer
 	touches session.Touches
 	metrics *metrics.Metrics
-	writes  metrics.Spaces   // not recorded yet; of the apply goroutine
-	admin   *admin.Page      // nil without
-	scrapes *admin.Page      // nil without
-	console *console.Console // nil without
+	writes  metrics.Spaces // not recorded yet; of the apply goroutine
+	admin   *admin.Page    // nil without
+	scrapes *admin.Page    // nil without
+	// console is nil without, and before the ports for operators are open.
+	console atomic.Pointer[console.Console]
 	excess  excessLog
 	digests digests
 	slow    *slowLog
@@ -484,8 +485,8 @@ func (o observer) Restored(v fsm.View) {
 	o.s.noteOvertaken()
 	o.s.membershipChanged()
 	o.s.clients.DropAll("the state was replaced by a snapshot")
-	if o.s.console != nil {
-		o.s.console.Restored()
+	if c := o.s.console.Load(); c != nil {
+		c.Restored()
 	}
 }
 
@@ -493,8 +494,8 @@ func (o observer) Restored(v fsm.View) {
 // what is different.
 func (o observer) Replaced(v fsm.View) {
 	o.s.log.Info("the znodes and sessions of a snapshot have been restored", "zxid", zabcompat.Zxid(v.LastZxid()), "count", v.NodeCount())
-	if o.s.console != nil {
-		o.s.console.Restored()
+	if c := o.s.console.Load(); c != nil {
+		c.Restored()
 	}
 	o.s.clients.DropAll("the state was replaced by a restore")
 }

@@ -108,10 +108,7 @@ func (a source) Watches() []admin.Watch {
 	return all
 }
 
-func (a source) WatchSummary() admin.WatchSummary {
-	t := a.s.fsm.Watches()
-	return admin.WatchSummary{Connections: t.NumWatchers(), Paths: t.NumPaths(), Watches: t.NumDataWatches()}
-}
+func (a source) WatchSummary() admin.WatchSummary { return a.s.watchSummary() }
 
 // maxQuotas bounds how many znodes of quotas are looked at for a scrape.
 const maxQuotas = 2000

@@ -34,7 +34,7 @@ func (s *Server) Status() Status {
 
 		AuthFailures: c.AuthFailures, LocalNonMTLS: c.Local, RemoteNonMTLS: c.Remote,
 		Outstanding: c.Outstanding,
-		WatchCount:  s.fsm.Watches().NumWatches(),
+		WatchCount:  s.watchCount(),
 
 		LocalSessions: c.LocalSessions,
 	}

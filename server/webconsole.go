@@ -31,7 +31,7 @@ func (s *Server) startConsole(guesses *console.Guesses) {
 	if c.NoDigestAuth {
 		super = ""
 	}
-	s.console = console.New(console.Config{
+	page := console.New(console.Config{
 		LoopbackOnly: c.AdminUI == UILoopback,
 		Knows:        admin.NewHosts(c.ownNames()).Knows,
 		Write:        c.AdminUIWrite,
@@ -42,21 +42,44 @@ func (s *Server) startConsole(guesses *console.Guesses) {
 		Options:      c.requestOptions(),
 		MaxBuffer:    c.JuteMaxBuffer,
 	}, s.fsm, &pageSource{s: s, began: time.Now()}, log)
-	s.console.Start()
+	page.Start()
+	s.console.Store(page)
 }
 
 // consoleHandler is nil without a console.
 func (s *Server) consoleHandler() http.Handler {
-	if s.console == nil {
-		return nil
+	if page := s.console.Load(); page != nil {
+		return page
 	}
-	return s.console
+	return nil
 }
 
 func (s *Server) stopConsole() {
-	if s.console != nil {
-		s.console.Close()
+	if page := s.console.Load(); page != nil {
+		page.Close()
 	}
+}
+
+// watchCount is how many watches clients have. Those of the console's pages are
+// nobody's business.
+func (s *Server) watchCount() int {
+	n := s.fsm.Watches().NumWatches()
+	if page := s.console.Load(); page != nil {
+		own, _, _ := page.Watches()
+		n -= own
+	}
+	return max(n, 0) // they come and go meanwhile
+}
+
+// watchSummary is of the clients' watches of data.
+func (s *Server) watchSummary() admin.WatchSummary {
+	t := s.fsm.Watches()
+	sum := admin.WatchSummary{Connections: t.NumWatchers(), Paths: t.NumPaths(), Watches: t.NumDataWatches()}
+	if page := s.console.Load(); page != nil {
+		watches, pages, paths := page.Watches()
+		sum.Connections, sum.Paths, sum.Watches = max(sum.Connections-pages, 0), max(sum.Paths-paths, 0), max(sum.Watches-watches, 0)
+	}
+	return sum
 }
 
 // ownNames are the names that this server is known by.

@@ -163,14 +163,34 @@ func (t *streams) watching(path string) (n int) {
 	return n
 }
 
-// watches is how many watches are the pages'.
-func (t *streams) watches() (n int) {
+// watches is how many watches are the pages', pages how many pages have any, and
+// paths how many pages watch each path.
+func (t *streams) watches() (watches, pages int, paths map[string]int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	paths = make(map[string]int)
 	for st := range t.all {
-		n += len(st.watched)
+		watches += len(st.watched)
+		if len(st.watched) > 0 {
+			pages++
+		}
+		for path := range st.watched {
+			paths[path]++
+		}
 	}
-	return n
+	return watches, pages, paths
+}
+
+// Watches is what there is in the watch table for the console's pages, and for no
+// client: watches, pages that have any, and paths that nobody else watches the data of.
+func (c *Console) Watches() (watches, pages, paths int) {
+	watches, pages, all := c.streams.watches()
+	for path, n := range all {
+		if data, _, recursive := c.state.Watches().Count(path); data == 0 && recursive <= n {
+			paths++
+		}
+	}
+	return watches, pages, paths
 }
 
 func (t *streams) leave(st *stream) {

@@ -160,6 +160,23 @@ func TestEventsAreMerged(t *testing.T) {
 	}
 }
 
+// What pages watch can be told from what clients do.
+func TestWatchesOfPages(t *testing.T) {
+	f := newFixture(t, nil).signIn()
+	table := f.b.Watches()
+	client := table.NewWatcher(&stream{})
+	defer client.Close()
+	client.AddRecursive("/a")
+	client.AddData("/b")
+	f.listen("/", "/a")
+	f.listen("/", "/b")
+	f.listen()
+	eventually(t, "they watch", func() bool { return table.NumWatches() == 2+4 })
+	if watches, pages, paths := f.c.Watches(); watches != 4 || pages != 2 || paths != 1 {
+		t.Errorf("%d watches of %d pages on %d paths that no client watches; want 4, 2, 1", watches, pages, paths)
+	}
+}
+
 // All that listens ends, and with it what it had.
 func TestStreamsEnd(t *testing.T) {
 	before := runtime.NumGoroutine()
