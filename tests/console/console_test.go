@@ -258,6 +258,12 @@ func TestWrite(t *testing.T) {
 		t.Error("it can be deleted without its name")
 	}
 	p.fill("input[name=confirm]", "new one")
+	set(t, c, "/app/new one", "not seen yet")
+	p.shows("dialog [data-test=newer]", "has changed")
+	if !eval[bool](p, `document.querySelector("dialog button[type=submit]").disabled`) {
+		t.Error("what was not seen can be deleted")
+	}
+	p.click("button", "Take it as it is now")
 	p.click("dialog button[type=submit]", "Delete all")
 	p.await("the parent", `location.search === "?path=/app"`)
 	p.await("no row", row("/app/new one")+` === undefined`)

@@ -106,16 +106,19 @@ export function DeleteDialog({ znode, close }: { znode: Znode; close: () => void
   const [failure, setFailure] = useState<Failure>();
   const [busy, setBusy] = useState(false);
   const [children, setChildren] = useState(znode.stat.numChildren);
+  const [seen, setSeen] = useState(znode.stat); // znode is kept up to date
+  // Another may have been made in its place, of the same version.
+  const newer = znode.stat.version !== seen.version || znode.stat.czxid !== seen.czxid;
   const name = nameOf(znode.path);
   const below = Math.max(children, znode.stat.numChildren) > 0;
   // What cannot be typed is confirmed by a word.
   const wanted = /^[\x20-\x7e\p{L}\p{N}]+$/u.test(name) && name.trim() === name && name.length <= 80 ? name : "delete";
   const submit = async () => {
-    if (busy || (below && typed !== wanted)) return;
+    if (busy || newer || (below && typed !== wanted)) return;
     setBusy(true);
     setFailure(undefined);
     try {
-      await call<Written>("POST", "delete", { body: { path: znode.path, version: znode.stat.version, recursive: below }, timeout: 120_000 });
+      await call<Written>("POST", "delete", { body: { path: znode.path, version: seen.version, recursive: below }, timeout: 120_000 });
       close();
       go(linkTo(parentOf(znode.path)));
     } catch (e) {
@@ -149,12 +152,20 @@ export function DeleteDialog({ znode, close }: { znode: Znode; close: () => void
           {znode.type === "ephemeral" ? "A client's session holds it, and may not expect that. " : ""}There is no way back.
         </p>
       )}
+      {newer && (
+        <p class="note warn" role="status" data-test="newer">
+          Somebody else has changed this znode since you began.{" "}
+          <button type="button" class="link" onClick={() => setSeen(znode.stat)}>
+            Take it as it is now
+          </button>
+        </p>
+      )}
       {failure && <Problem failure={failure} />}
       <div class="buttons">
         <button type="button" autofocus={!below} onClick={close}>
           Cancel
         </button>
-        <button type="submit" class="danger" disabled={busy || (below && typed !== wanted)}>
+        <button type="submit" class="danger" disabled={busy || newer || (below && typed !== wanted)}>
           {busy ? "Deleting…" : below ? "Delete all" : "Delete"}
         </button>
       </div>
