@@ -363,16 +363,7 @@ func TestCorruptSnapshot(t *testing.T) {
 	m := newMachine(t)
 	m.open(100, 1)
 	m.create("/a", 0)
-	s, err := m.f.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Release()
-	var sink memorySink
-	if err := s.Persist(&sink); err != nil {
-		t.Fatal(err)
-	}
-	whole := sink.Bytes()
+	whole := m.saved()
 	if _, err := ReadSnapshot(bytes.NewReader(whole)); err != nil {
 		t.Fatalf("a good snapshot: %v", err)
 	}
@@ -396,18 +387,7 @@ func TestCorruptSnapshot(t *testing.T) {
 func TestRestoreGoesForward(t *testing.T) {
 	m := newMachine(t)
 	m.open(100, 1)
-	take := func() (b []byte, digest uint64) {
-		s, err := m.f.Snapshot()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Release()
-		var sink memorySink
-		if err := s.Persist(&sink); err != nil {
-			t.Fatal(err)
-		}
-		return sink.Bytes(), m.f.Digest()
-	}
+	take := func() (b []byte, digest uint64) { return m.saved(), m.f.Digest() }
 	restore := func(b []byte) error { return m.f.Restore(io.NopCloser(bytes.NewReader(b))) }
 	m.create("/a", 0)
 	past, _ := take()
@@ -474,12 +454,7 @@ func FuzzEntry(f *testing.F) {
 func FuzzSnapshot(f *testing.F) {
 	m := newMachine(f)
 	m.open(100, 1)
-	s, _ := m.f.Snapshot()
-	var sink memorySink
-	if err := s.Persist(&sink); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(sink.Bytes())
+	f.Add(m.saved())
 	f.Fuzz(func(t *testing.T, data []byte) { ReadSnapshot(bytes.NewReader(data)) })
 }
 

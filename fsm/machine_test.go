@@ -165,18 +165,10 @@ func (m *machine) exists(path string) bool {
 // snapshot writes the state and reads it into a new machine.
 func (m *machine) snapshot() *machine {
 	m.t.Helper()
-	s, err := m.f.Snapshot()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	var sink memorySink
-	if err := s.Persist(&sink); err != nil {
-		m.t.Fatal(err)
-	}
-	s.Release()
+	saved := m.saved()
 	c := &machine{t: m.t, f: New(localSID, hclog.NewNullLogger()), term: m.term, now: m.now, seq: m.seq, log: m.log}
 	c.f.Observe(c)
-	if err := c.f.Restore(io.NopCloser(&sink)); err != nil {
+	if err := c.f.Restore(io.NopCloser(bytes.NewReader(saved))); err != nil {
 		m.t.Fatal(err)
 	}
 	return c
