@@ -65,8 +65,7 @@ func (s *Server) stopConsole() {
 func (s *Server) watchCount() int {
 	n := s.fsm.Watches().NumWatches()
 	if page := s.console.Load(); page != nil {
-		own, _, _ := page.Watches()
-		n -= own
+		n -= page.NumWatches()
 	}
 	return max(n, 0) // they come and go meanwhile
 }

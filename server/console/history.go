@@ -44,8 +44,7 @@ func (h *history) since(at time.Time) []timedSample {
 // sample takes one, keeps it and tells the pages.
 func (c *Console) sample(now time.Time) {
 	s := c.src.Sample()
-	own, _, _ := c.streams.watches()
-	s.Watches = max(s.Watches-own, 0) // the page's own are nobody's business
+	s.Watches = max(s.Watches-c.streams.watches(), 0) // the page's own are nobody's business
 	c.history.add(now, s)
 	st := statusOf(now, &s)
 	st.SID, st.Warnings = c.src.Identity().SID, int(c.warned.Load())

@@ -163,14 +163,22 @@ func (t *streams) watching(path string) (n int) {
 	return n
 }
 
-// watches is how many watches are the pages', pages how many pages have any, and
-// paths how many pages watch each path.
-func (t *streams) watches() (watches, pages int, paths map[string]int) {
+// watches is how many watches are the pages'.
+func (t *streams) watches() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for st := range t.all {
+		n += len(st.watched)
+	}
+	return n
+}
+
+// byPath is how many pages have watches, and how many of them watch each path.
+func (t *streams) byPath() (pages int, paths map[string]int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	paths = make(map[string]int)
 	for st := range t.all {
-		watches += len(st.watched)
 		if len(st.watched) > 0 {
 			pages++
 		}
@@ -178,14 +186,18 @@ func (t *streams) watches() (watches, pages int, paths map[string]int) {
 			paths[path]++
 		}
 	}
-	return watches, pages, paths
+	return pages, paths
 }
 
-// Watches is what there is in the watch table for the console's pages, and for no
-// client: watches, pages that have any, and paths that nobody else watches the data of.
+// NumWatches is how many watches there are for the console's pages, and for no client.
+func (c *Console) NumWatches() int { return c.streams.watches() }
+
+// Watches is what there is in the watch table for them: watches, pages that have any,
+// and paths that nobody else watches the data of. It looks at each path.
 func (c *Console) Watches() (watches, pages, paths int) {
-	watches, pages, all := c.streams.watches()
+	pages, all := c.streams.byPath()
 	for path, n := range all {
+		watches += n
 		if data, _, recursive := c.state.Watches().Count(path); data == 0 && recursive <= n {
 			paths++
 		}
