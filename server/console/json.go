@@ -9,14 +9,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A handler answers a request of somebody who is signed in.
 type handler func(w http.ResponseWriter, r *http.Request, s *session)
-
-// bodyTimeout is how long a request's body may take to come in.
-const bodyTimeout = 30 * time.Second
 
 // failure is the body of every answer that is not 2xx.
 type failure struct {
@@ -50,11 +46,8 @@ func decode(w http.ResponseWriter, r *http.Request, max int, v any) bool {
 		fail(w, http.StatusUnsupportedMediaType, "NotJSON", "send application/json")
 		return false
 	}
-	// A body that does not come must not hold a connection for ever. Where the
-	// deadline cannot be set, as in tests, there is no connection.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	// How long it may take to come in is bounded for all pages of the port (admin.Page).
 	err := decodeJSON(http.MaxBytesReader(w, r.Body, int64(max)), v)
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
