@@ -345,7 +345,7 @@ func (b *batcher) reset() {
 func (b *batcher) askIfDoubtful(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.handed == 0 || now.Sub(b.since) < doubtAfter {
+	if b.closed || b.handed == 0 || now.Sub(b.since) < doubtAfter { // closed: nobody drains any more
 		return
 	}
 	select {

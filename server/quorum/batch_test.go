@@ -135,3 +135,16 @@ func TestBatchAlone(t *testing.T) {
 	b.proposeAlone()
 	alone(true, "behind one more")
 }
+
+// TestBatchDoubtAtTheEnd: the node's loop may look for doubtful entries once more when
+// the batcher has been closed, and nobody is there to ask for them.
+func TestBatchDoubtAtTheEnd(t *testing.T) {
+	n := &Node{cfg: Config{Metrics: new(metrics.Metrics)}}
+	b := newBatcher(n)
+	n.wg.Add(1)
+	go b.run()
+	b.handed, b.futures = 1, make([]raft.ApplyFuture, 1)
+	b.close()
+	n.wg.Wait()
+	b.askIfDoubtful(time.Now().Add(time.Hour))
+}
