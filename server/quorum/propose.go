@@ -147,15 +147,13 @@ func (n *Node) forwardLocked(from fsm.Origin, seq uint64, payload []byte, alone 
 // What cannot be applied must not come into the log, for there it would stop
 // every server, at each start again: a peer of a later release may send it.
 func (n *Node) received(from int64, body []byte, alone bool) {
-	inc, k := binary.Uvarint(body)
-	if k <= 0 {
+	r := frameReader{b: body}
+	inc, seq := r.uvarint(), r.uvarint()
+	if r.bad {
+		n.log.Error("refusing a malformed request of a peer", "sid", from, "bytes", len(body))
 		return
 	}
-	seq, j := binary.Uvarint(body[k:])
-	if j <= 0 {
-		return
-	}
-	o, payload := fsm.Origin{SID: from, Incarnation: inc}, body[k+j:]
+	o, payload := fsm.Origin{SID: from, Incarnation: inc}, r.b
 	err := fsm.CheckRequest(o, payload)
 	if err == nil && len(payload) > maxRequest {
 		err = fmt.Errorf("%w: %d bytes", ErrTooLarge, len(payload))
