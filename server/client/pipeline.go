@@ -145,7 +145,7 @@ func (c *conn) ordered(it item) bool {
 
 // nextRead makes an item of a frame that is a read.
 func (c *conn) nextRead(frame []byte) (item, bool) {
-	if len(frame) < headerBytes || c.srv.intake != nil || c.srv.large.is(len(frame)) {
+	if len(frame) < headerBytes || c.srv.intake != nil || c.srv.large.is(len(frame)) || c.srv.log.IsTrace() {
 		return item{}, false // request sees to it
 	}
 	var h protocol.RequestHeader
