@@ -19,8 +19,8 @@ const (
 
 // excessLog says on the leader which writes go beyond a quota. ZooKeeper has a
 // line for each but those that say the same within 100 ms; a write in a loop must
-// not fill a disk, and apply must not wait for one. It belongs to the apply
-// goroutine.
+// not fill a disk. It belongs to the apply goroutine, which waits for these lines as
+// all who log do, and so for maxExcesses a second at most.
 type excessLog struct {
 	log     hclog.Logger
 	now     func() time.Time

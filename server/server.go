@@ -365,11 +365,13 @@ func (s *Server) expire(term uint64, ids []protocol.SessionID) {
 		}
 	})
 	s.mu.Lock()
-	for i, e := range r.Sessions {
+	for _, e := range r.Sessions {
 		s.expiring[e.Session] = now
+	}
+	s.mu.Unlock() // before a log that may be slow: apply takes it
+	for i, e := range r.Sessions {
 		s.log.Info(fmt.Sprintf("Expiring session %s, timeout of %dms exceeded", e.Session, timeouts[i]))
 	}
-	s.mu.Unlock()
 	if len(r.Sessions) > 0 {
 		s.node.Duty(r.Append(nil))
 	}
