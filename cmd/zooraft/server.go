@@ -185,6 +185,11 @@ func writeMyID(cfg server.Config) error {
 // reason to stop: the membership that counts is in the server's state.
 func record(path, dataDir string, sid int, log hclog.Logger) func(zabcompat.Membership) {
 	return func(m zabcompat.Membership) {
+		if _, ok := m.Server(int64(sid)); !ok {
+			// One that is to join, or was removed, would not start by such a file.
+			log.Info("the configuration files keep a membership with this server, which that of the ensemble is without", "version", fmt.Sprintf("%x", m.Version))
+			return
+		}
 		err := zoocfg.Record(path, sid, m)
 		if err == nil {
 			return
