@@ -65,7 +65,7 @@ func (s *Server) logMembership(before, now zabcompat.Membership) {
 	if len(before.Servers) > 0 {
 		s.log.Info("the membership has changed", "version", version, "changes", differences(before.Servers, now.Servers))
 	} else if diff := differences(s.cfg.Servers, now.Servers); len(diff) > 0 {
-		s.log.Warn("the server lines of the configuration are not those of the ensemble, which count", "version", version, "differences", diff)
+		s.log.Warn("the server lines of the configuration are not those of the ensemble"+s.whichCount(), "version", version, "differences", diff)
 	}
 	if _, ok := now.Server(int64(s.cfg.SID)); !ok {
 		s.log.Warn("this server is not a member of the ensemble", "sid", s.cfg.SID)
@@ -98,6 +98,14 @@ func (s *Server) clientPort() int {
 		return bound.Port
 	}
 	return s.cfg.ClientPort
+}
+
+// whichCount says what differing server lines mean.
+func (s *Server) whichCount() string {
+	if s.cfg.ReconfigEnabled {
+		return ", which count; reconfig changes them"
+	}
+	return ": servers are dialled by the configuration, but who is a member, and /zookeeper/config, is changed by reconfig"
 }
 
 // differences lists the server lines that are in one of two lists only, - before

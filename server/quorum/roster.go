@@ -17,7 +17,8 @@ import (
 
 // roster is who takes part in the ensemble, as this server knows it at a moment.
 // It is never changed. Who votes is Raft's to say; who is a member and where it
-// is dialled, the published membership's; zoo.cfg counts where there is neither.
+// is dialled, the published membership's; zoo.cfg counts where there is neither, and
+// for where one is dialled in the cases of believesFile.
 type roster struct {
 	published zabcompat.Membership
 	target    zabcompat.Membership // of the pending change
@@ -57,10 +58,7 @@ func (n *Node) look(lost bool) {
 		}
 	}
 	sids := r.members()
-	// Who was away while all others were replaced finds the ensemble where its
-	// zoo.cfg says that it is; and one whose own address is another now was moved, or
-	// has got the disk of another ensemble.
-	r.byFile = lost || n.moved(&r)
+	r.byFile = n.believesFile(&r, lost)
 	if len(r.published.Servers) == 0 || r.byFile {
 		for _, m := range n.cfg.Members {
 			sids[int64(m.ID)] = true
@@ -187,6 +185,15 @@ func (n *Node) place(r *roster, sid int64) (quorum, election string) {
 	}
 	id, _ := n.mesh.Caller(sid)
 	return id.QuorumAddr, id.ElectionAddr
+}
+
+// believesFile says whether servers are where zoo.cfg says. Where clients cannot change
+// the membership, operators move a server by these lines, as with ZooKeeper. Who was away
+// while all others were replaced finds the ensemble where its zoo.cfg says that it is; and
+// one whose own address is another now was moved, or has got the disk of another
+// ensemble. lost: there has been no leader for long.
+func (n *Node) believesFile(r *roster, lost bool) bool {
+	return !n.cfg.Reconfig || lost || n.moved(r)
 }
 
 // moved says whether this server is not where the membership has it.

@@ -20,7 +20,7 @@ func TestPlace(t *testing.T) {
 	for _, tt := range []struct {
 		name                    string
 		published, target, file zabcompat.Membership // of servers 1 and up; this one is 1
-		lost                    bool
+		lost, fixed             bool
 		sid                     int64
 		want                    string
 	}{
@@ -33,12 +33,14 @@ func TestPlace(t *testing.T) {
 		{name: "zoo.cfg when this server is elsewhere", published: servers("a", "b"), file: servers("z", "x"), sid: 2, want: "x"},
 		{name: "but 0.0.0.0 is everywhere", published: servers("a", "b"), file: servers("0.0.0.0", "x"), sid: 2, want: "b"},
 		{name: "who is not in zoo.cfg then", published: servers("a", "b", "c"), file: servers("z", "x"), sid: 3, want: "c"},
+		{name: "zoo.cfg when the membership is not to be changed", published: servers("a", "b"), file: servers("a", "x"), fixed: true, sid: 2, want: "x"},
+		{name: "who is not in zoo.cfg then, either", published: servers("a", "b"), file: servers("a"), fixed: true, sid: 2, want: "b"},
 		{name: "nobody has said", published: servers("a", "b"), file: servers("a", "b"), sid: 3, want: ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := &Node{cfg: Config{SID: 1, Members: tt.file.Servers}}
+			n := &Node{cfg: Config{SID: 1, Members: tt.file.Servers, Reconfig: !tt.fixed}}
 			r := &roster{published: tt.published, target: tt.target}
-			r.byFile = tt.lost || n.moved(r)
+			r.byFile = n.believesFile(r, tt.lost)
 			quorum, election := n.place(r, tt.sid)
 			want, wantElection := "", ""
 			if tt.want != "" {
