@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -58,6 +59,19 @@ func (e *election) admission() admission {
 		return admissionFirst
 	}
 	return admissionNone
+}
+
+// tellDisagreement logs which blank peers have other voters in zoo.cfg than this server,
+// with which it begins no ensemble.
+func (e *election) tellDisagreement() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, sid := range slices.Sorted(maps.Keys(e.peers)) {
+		if h := e.peers[sid]; !h.Founded && e.n.mesh.Connected(sid) && !slices.Equal(h.Founders, e.founders) {
+			e.n.log.Warn("another blank server has other voters in its configuration: no ensemble begins before they agree",
+				"sid", sid, "voters", h.Founders, "here", e.founders)
+		}
+	}
 }
 
 // barredLocked says whether a peer knows, later than this server does, that this

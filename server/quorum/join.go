@@ -50,16 +50,25 @@ func (n *Node) join() bool {
 	return true
 }
 
+// disagreementAfter is how long a blank server waits before it says whose zoo.cfg is not
+// as its own. It says so again each minute.
+const disagreementAfter = 5 * time.Second
+
 // gather waits for a leader in office, or for a majority of blank servers. It
 // returns admissionNone if the server is closed first.
 func (n *Node) gather() admission {
 	n.log.Info("the data directory is blank: waiting for the ensemble or for a majority to begin one", "voters", n.voters())
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	tell := time.Now().Add(disagreementAfter)
 	for {
 		n.look(false) // who is where may have been told
 		if a := n.election.admission(); a != admissionNone {
 			return a
+		}
+		if now := time.Now(); now.After(tell) {
+			n.election.tellDisagreement()
+			tell = now.Add(time.Minute)
 		}
 		select {
 		case <-n.stop:
