@@ -1,7 +1,9 @@
 package blackbox
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,4 +79,28 @@ func TestMembershipFiles(t *testing.T) {
 	e.WaitServing(2, 3)
 	c := mustConnect(t, s.ClientAddr)
 	must(t, "create", c.create("/a", "1"))
+}
+
+// TestMovedByLines: without reconfig a server is moved as one of ZooKeeper's is, by its line in each zoo.cfg and a
+// restart of each server, itself first. Until the others have the line it waits.
+func TestMovedByLines(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
+	e := harness.StartZooraft(t, harness.Options{Size: 3})
+	ports := harness.Ports(t, 2)
+	for sid := 1; sid <= 3; sid++ {
+		s := e.Server(sid)
+		cfg, err := os.ReadFile(s.Config)
+		must(t, "read zoo.cfg", err)
+		moved := regexp.MustCompile(`(?m)^(server\.3=127\.0\.0\.1):\d+:\d+`).ReplaceAll(cfg, fmt.Appendf(nil, "$1:%d:%d", ports[0], ports[1]))
+		if bytes.Equal(moved, cfg) {
+			t.Fatalf("no line of server 3 in\n%s", cfg)
+		}
+		must(t, "write zoo.cfg", os.WriteFile(s.Config, moved, 0o644))
+	}
+	e.Term(3)
+	e.Start(3)
+	e.Restart(1)
+	e.Restart(2)
+	e.WaitServing(1, 2, 3)
 }
