@@ -177,15 +177,7 @@ func (s *Server) quorumConfig() quorum.Config {
 		SnapCount: s.cfg.SnapCount,
 		Metrics:   s.metrics,
 		Log:       s.log.Named("quorum"),
-		Store: store.Config{
-			DataDir:    s.cfg.DataDir,
-			DataLogDir: s.cfg.LogDir(),
-			Kind:       s.cfg.LogStore,
-			SID:        int64(s.cfg.SID),
-			SnapRetain: s.cfg.SnapRetainCount,
-			SlowSync:   s.cfg.SlowSync,
-			Log:        s.log.Named("store"),
-		},
+		Store:     s.cfg.stores(s.log),
 	}
 	if s.cfg.Standalone() {
 		return cfg
@@ -202,6 +194,18 @@ func (s *Server) quorumConfig() quorum.Config {
 		cfg.BindHost = self.Host
 	}
 	return cfg
+}
+
+func (c *Config) stores(log hclog.Logger) store.Config {
+	return store.Config{
+		DataDir:    c.DataDir,
+		DataLogDir: c.LogDir(),
+		Kind:       c.LogStore,
+		SID:        int64(c.SID),
+		SnapRetain: c.SnapRetainCount,
+		SlowSync:   c.SlowSync,
+		Log:        log.Named("store"),
+	}
 }
 
 // Start opens the client port and joins the ensemble in the background.

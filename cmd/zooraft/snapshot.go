@@ -8,21 +8,23 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"zooraft/cmd/units"
+	"zooraft/cmd/zoocfg"
 	"zooraft/server"
 )
 
 func newSnapshotCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "snapshot",
-		Short: "Look at the snapshots of a data directory",
+		Short: "Look at snapshots, or take what the data directory of a stopped server holds",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newInspectCommand(), newVerifyCommand())
+	cmd.AddCommand(newInspectCommand(), newVerifyCommand(), newExtractCommand())
 	return cmd
 }
 
@@ -70,6 +72,42 @@ func newVerifyCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: whole, zxid %v, %d znodes, %d bytes\n", rep.File, rep.Zxid, rep.Znodes, rep.Bytes)
+			return nil
+		},
+	}
+}
+
+func newExtractCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "extract ZOO.CFG FILE",
+		Short: "Write what a stopped server holds to a file that can be restored",
+		Long: `Read the data directories that ZOO.CFG names, of a server that does not run: the
+newest snapshot and all of the log behind it. Write what they come to to FILE, as
+/commands/snapshot does for one that runs, for /commands/restore of another ensemble.
+
+It is for an ensemble that has lost a majority of its disks, or to look at a copy of a
+data directory. Of the servers that are left, take the one whose zxid is the highest.
+What the log ends with may be writes that nobody was told had succeeded.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError(cmd, fmt.Errorf("give a configuration and the file to write, not %d arguments", len(args)))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			loaded, err := zoocfg.Load(sources(args[:1], nil))
+			if err != nil {
+				return &configError{err}
+			}
+			log, _, err := newLog(logText, hclog.Warn, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			rep, err := server.ExtractState(loaded.Config, args[1], log)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: zxid %v, %d znodes, %d sessions, %d bytes\n", rep.File, rep.Zxid, rep.Znodes, rep.Sessions, rep.Bytes)
 			return nil
 		},
 	}

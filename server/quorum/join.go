@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -14,6 +15,37 @@ import (
 	"zooraft/server/quorum/store"
 	"zooraft/zabcompat"
 )
+
+// checkAlone refuses a disk of an ensemble to a server whose configuration has no other
+// servers: its Raft would wait for a majority that it cannot reach.
+func (n *Node) checkAlone() error {
+	if !n.standalone() {
+		return nil
+	}
+	var conf raft.Configuration
+	if index := n.ahead.config(); index > 0 {
+		var l raft.Log
+		if err := n.stores.Log.GetLog(index, &l); err != nil {
+			return err
+		}
+		conf = raft.DecodeConfiguration(l.Data)
+	} else if all, err := n.stores.Snapshots.List(); err != nil {
+		return err
+	} else if len(all) > 0 {
+		conf = all[0].Configuration
+	}
+	var voters []string
+	for _, s := range conf.Servers {
+		if s.Suffrage == raft.Voter {
+			voters = append(voters, string(s.ID))
+		}
+	}
+	if len(voters) == 0 || len(voters) == 1 && voters[0] == string(serverID(n.cfg.SID)) {
+		return nil
+	}
+	return fmt.Errorf("%w: it is that of an ensemble whose voters are the servers %s, and the configuration has no server lines for them: "+
+		"add them, or take what the directory holds to another one (zooraft snapshot extract)", store.ErrDataDir, strings.Join(voters, ", "))
+}
 
 // join brings this server into its ensemble and starts Raft. A server whose
 // disk is blank first hears from the others: from a leader in office, that this

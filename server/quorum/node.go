@@ -215,6 +215,9 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	if last, err := n.stores.Log.LastIndex(); err == nil && last == 0 {
 		n.ahead = ahead{} // Open has dropped what it had read
 	}
+	if err := n.checkAlone(); err != nil {
+		return nil, errors.Join(err, n.stores.Close())
+	}
 	id := n.stores.Identity()
 	n.disk = hex.EncodeToString(id.Disk[:])
 	boots, err := boot(n.stores.Stable)

@@ -36,17 +36,8 @@ func (n *Node) replay() error {
 		return nil // nothing noted, or of another log
 	}
 	start := time.Now()
-	batch := make([]*raft.Log, 0, maxAppend)
-	for i := applied + 1; i <= index; i++ {
-		l := new(raft.Log)
-		if err := n.stores.Log.GetLog(i, l); err != nil {
-			return err
-		}
-		if batch = append(batch, l); len(batch) == cap(batch) || i == index {
-			n.rests.giveWay()
-			n.fsm.Replay(batch)
-			batch = batch[:0]
-		}
+	if err := replay(n.stores.Log, n.fsm, applied, index, n.rests.giveWay); err != nil {
+		return err
 	}
 	n.marks.index, n.marks.replayed = index, index
 	n.cfg.Metrics.StartReplayed.Observe(int64(index - applied))
