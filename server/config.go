@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"zooraft/fsm"
@@ -331,6 +332,15 @@ func DefaultConfig() Config {
 		DigestAlg:              "SHA1",
 		SlowRequest:            time.Second,
 	}
+}
+
+// AutoCreates says whether a server with a blank disk may be one of those that begin an
+// ensemble. Else it takes a file named initialize in one of its data directories, which
+// goes when the server has joined (key db.autocreate, default true, as in
+// FileTxnSnapLog).
+func (c *Config) AutoCreates() bool {
+	set := c.Properties["zookeeper.db.autocreate"]
+	return set == "" || strings.EqualFold(set, "true")
 }
 
 // AuditFile returns the path of the audit log: auditlog.file, by default

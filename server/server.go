@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -190,6 +191,11 @@ func (s *Server) quorumConfig() quorum.Config {
 		cfg.BindTries = math.MaxInt
 	}
 	cfg.Members, cfg.Reconfig = s.cfg.Servers, s.cfg.ReconfigEnabled
+	if !s.cfg.AutoCreates() {
+		for _, dir := range []string{s.cfg.DataDir, s.cfg.LogDir()} {
+			cfg.Initialize = append(cfg.Initialize, filepath.Join(dir, "initialize"))
+		}
+	}
 	if self, _ := s.cfg.Self(); !s.cfg.QuorumListenOnAllIPs {
 		cfg.BindHost = self.Host
 	}

@@ -118,6 +118,7 @@ var keys = map[string]func(*loader, setting){
 // effect.
 var properties = map[string]bool{
 	"datadir.autocreate": true, // cmd/zooraft
+	"db.autocreate":      true, // server.Config.AutoCreates
 	"auditlog.file":      true, // server.Config.AuditFile
 	"log.dir":            true, // server.Config.AuditFile
 }

@@ -207,10 +207,7 @@ func (l *loader) without(s setting) {
 
 // harmless is the value of a key that is missing here at which nobody misses it.
 func harmless(key string) string {
-	switch key {
-	case "db.autocreate":
-		return "true"
-	case "forceSync":
+	if key == "forceSync" {
 		return "yes"
 	}
 	return "false"

@@ -227,7 +227,7 @@ var rows = []Key{
 	{"autopurge.snapRetainCount", File, Mapped, "the number of Raft's snapshots that are kept"},
 	{"autopurge.purgeInterval", File, Inert, "old snapshots go when a new one is there"},
 	{"datadir.autocreate", Property, Same, ""},
-	{"db.autocreate", Property, Missing, "a server that lost its data is known by its disk, and does not vote before it has caught up"},
+	{"db.autocreate", Property, Same, ""},
 	{"raft.logStore", File, Own, "what the log is kept in: wal, or boltdb"},
 
 	// Authentication.

@@ -76,6 +76,7 @@ var values = map[string]func(*loader) string{
 	"snapCount":                 func(l *loader) string { return strconv.Itoa(l.cfg.SnapCount) },
 	"autopurge.snapRetainCount": func(l *loader) string { return strconv.Itoa(l.cfg.SnapRetainCount) },
 	"datadir.autocreate":        func(l *loader) string { return strconv.FormatBool(MakesDirectories(&l.cfg)) },
+	"db.autocreate":             func(l *loader) string { return strconv.FormatBool(l.cfg.AutoCreates()) },
 	"fsync.warningthresholdms":  func(l *loader) string { return millis(l.cfg.SlowSync) },
 	"raft.logStore":             func(l *loader) string { return l.cfg.LogStore },
 

@@ -30,7 +30,7 @@ func (e *election) admission() admission {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	unfounded, founded := 0, false
-	if slices.Contains(e.founders, e.n.cfg.SID) {
+	if e.mayBegin && slices.Contains(e.founders, e.n.cfg.SID) {
 		unfounded++
 	}
 	for sid, h := range e.peers {
@@ -55,7 +55,7 @@ func (e *election) admission() admission {
 	if time.Since(e.told) > repeatNotice {
 		e.tellLocked()
 	}
-	if unfounded > len(e.founders)/2 && !founded {
+	if e.mayBegin && unfounded > len(e.founders)/2 && !founded {
 		return admissionFirst
 	}
 	return admissionNone
@@ -67,7 +67,7 @@ func (e *election) tellDisagreement() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, sid := range slices.Sorted(maps.Keys(e.peers)) {
-		if h := e.peers[sid]; !h.Founded && e.n.mesh.Connected(sid) && !slices.Equal(h.Founders, e.founders) {
+		if h := e.peers[sid]; !h.Founded && len(h.Founders) > 0 && e.n.mesh.Connected(sid) && !slices.Equal(h.Founders, e.founders) {
 			e.n.log.Warn("another blank server has other voters in its configuration: no ensemble begins before they agree",
 				"sid", sid, "voters", h.Founders, "here", e.founders)
 		}

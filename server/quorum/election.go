@@ -60,7 +60,7 @@ type notification struct {
 	Membership zabcompat.Zxid `json:"membership,omitempty"`
 	Members    string         `json:"members,omitempty"`
 	// Founders are those who vote by the sender's zoo.cfg. Only servers that agree on
-	// them may begin an ensemble.
+	// them may begin an ensemble. Empty: the sender is not to begin one.
 	Founders []int64 `json:"founders,omitempty"`
 	// Room is what the sender's disks can take.
 	Room Room `json:"room,omitempty"`
@@ -81,6 +81,7 @@ type heard struct {
 type election struct {
 	n        *Node
 	founders []int64 // who votes by zoo.cfg
+	mayBegin bool    // an ensemble with them, if it is blank
 
 	mu       sync.Mutex
 	peers    map[int64]heard
@@ -112,6 +113,7 @@ func (e *election) init(n *Node) {
 		}
 	}
 	slices.Sort(e.founders)
+	e.mayBegin = n.mayInitialize()
 }
 
 // begin starts to look for a leader.
@@ -172,7 +174,9 @@ func (e *election) sendLocked(to int64, msg notification) {
 	msg.State, msg.Leader, msg.Vote, msg.Index = e.stateLocked(), e.leader, e.own, e.index
 	msg.InOffice = e.n.leadTerm.Load() != 0
 	msg.Room, _, _ = e.n.Space()
-	msg.Founded, msg.Founders = e.n.founded(), e.founders
+	if msg.Founded = e.n.founded(); e.mayBegin {
+		msg.Founders = e.founders
+	}
 	e.n.fsm.View(func(v fsm.View) {
 		if inc, _, disk := v.Server(to); inc > 0 {
 			msg.Known, msg.Since = fmt.Sprintf("%x", disk), inc

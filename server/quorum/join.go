@@ -4,7 +4,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +74,7 @@ func (n *Node) join() bool {
 		n.events.Fatal(err)
 		return false
 	}
+	n.initialized()
 	n.look(false)
 	n.election.tell() // it can vote now
 	if n.standalone() {
@@ -82,6 +86,24 @@ func (n *Node) join() bool {
 	return true
 }
 
+// mayInitialize says whether this server, if it is blank, may begin an ensemble.
+func (n *Node) mayInitialize() bool {
+	return len(n.cfg.Initialize) == 0 || slices.ContainsFunc(n.cfg.Initialize, func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	})
+}
+
+// initialized removes the leave to begin an ensemble, which this server has one of now:
+// if it loses its disk, it is not to begin another.
+func (n *Node) initialized() {
+	for _, path := range n.cfg.Initialize {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			n.log.Warn("cannot remove the file that lets a blank server begin an ensemble", "path", path, "error", err)
+		}
+	}
+}
+
 // disagreementAfter is how long a blank server waits before it says whose zoo.cfg is not
 // as its own. It says so again each minute.
 const disagreementAfter = 5 * time.Second
@@ -89,7 +111,12 @@ const disagreementAfter = 5 * time.Second
 // gather waits for a leader in office, or for a majority of blank servers. It
 // returns admissionNone if the server is closed first.
 func (n *Node) gather() admission {
-	n.log.Info("the data directory is blank: waiting for the ensemble or for a majority to begin one", "voters", n.voters())
+	if n.election.mayBegin {
+		n.log.Info("the data directory is blank: waiting for the ensemble or for a majority to begin one", "voters", n.voters())
+	} else {
+		n.log.Info("the data directory is blank: waiting for the ensemble; none begins with this server, as db.autocreate is false and there is no file initialize",
+			"voters", n.voters(), "files", n.cfg.Initialize)
+	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	tell := time.Now().Add(disagreementAfter)

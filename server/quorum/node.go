@@ -41,6 +41,10 @@ type Config struct {
 	// Reconfig: the membership may be changed by clients (reconfigEnabled).
 	Reconfig bool
 	Members  []zabcompat.ServerSpec // with this server; empty for a standalone server
+	// Initialize are files without one of which a server with a blank disk begins no
+	// ensemble with others, and only joins one. They are removed when it has a Raft.
+	// None: it may begin one.
+	Initialize []string
 	// BindHost is where the quorum and election ports listen, "" for all addresses.
 	BindHost string
 	// BindTries is how often binding them is tried, a second apart; less than 1 is 1.

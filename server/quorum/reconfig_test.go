@@ -1,7 +1,11 @@
 package quorum
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -380,6 +384,42 @@ func TestFounders(t *testing.T) {
 	for _, s := range []*testServer{all[0], all[1], early} {
 		if n := s.node.voters(); n != 3 || s.votesBy(4) {
 			t.Errorf("server %d counts %d voters", s.cfg.SID, n)
+		}
+	}
+}
+
+// TestInitialize: where blank servers are not to begin an ensemble by themselves, those do
+// that were given leave to, once. If a majority of the disks is lost no other ensemble
+// begins, and who alone has lost its disk joins.
+func TestInitialize(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	leave := func(s *testServer) string { return filepath.Join(s.cfg.Store.DataDir, "initialize") }
+	for _, s := range all {
+		s.cfg.Initialize = []string{leave(s) + "d, elsewhere", leave(s)}
+		if err := errors.Join(os.MkdirAll(s.cfg.Store.DataDir, 0o755), os.WriteFile(leave(s), nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startAll(t, all)
+	leaderOf(t, all)
+	for _, s := range all {
+		if _, err := os.Stat(leave(s)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("server %d may begin another ensemble: %v", s.cfg.SID, err)
+		}
+	}
+	all[0].wipe()
+	all[0].start()
+	await(t, all[0].serving, "service on a new disk")
+	all[2].node.Close()
+	for _, s := range all[:2] {
+		s.wipe()
+		s.start()
+	}
+	until(t, "they see each other", func() bool { return all[0].node.reachable(2) && all[1].node.reachable(1) })
+	time.Sleep(20 * settle) // in which they would begin one
+	for _, s := range all[:2] {
+		if s.node.founded() || s.node.raft.Load() != nil {
+			t.Errorf("server %d has begun another ensemble", s.cfg.SID)
 		}
 	}
 }
