@@ -45,7 +45,9 @@ func (d *duty) change(why string, set func(*duty)) {
 }
 
 // serve opens the client port for sessions as far as it may, and closes those
-// that were opened under another service. It does not block; duty calls it.
+// that were opened under another service. Where the server keeps sessions
+// alone it waits for an expiry of these that is under way, which waits for no more
+// than locks. duty calls it.
 func (s *Server) serve(now client.Service, why string) {
 	s.clients.SetService(now)
 	s.clients.DropAll(why)

@@ -14,8 +14,9 @@
 // apply goroutine completes writes, and with them the reads that waited behind
 // them; it never waits for a connection, nor makes a system call for one while it
 // holds the state lock, but leaves what is to be sent to the flushers, a few
-// goroutines for all connections, or after the lock sends to one or two itself. Where a socket does not take everything at once, its connection
-// has a writeLoop until all has left.
+// goroutines for all connections, or after the lock sends to one or two itself.
+// Where a socket does not take everything at once, its connection has a writeLoop
+// until all has left.
 //
 // Invariants:
 //
@@ -42,6 +43,8 @@
 // all kinds.
 //
 // Lock order: localSession.turn, the state lock, conn.mu (the pipeline),
-// localSessions.mu, the watch table's own lock, outbox.mu. Server.mu is taken with or without the state lock; under it
-// only outbox.mu and sleepers.mu are taken. Under flushers.mu and sleepers.mu nothing is.
+// localSessions.mu, the watch table's own lock, outbox.mu. Server.mu is taken with
+// or without the state lock; under it only outbox.mu, sleepers.mu and a
+// connection's seen.mu are taken. Under flushers.mu, sleepers.mu and seen.mu
+// nothing is.
 package client

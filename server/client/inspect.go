@@ -1,6 +1,9 @@
 package client
 
 import (
+	"maps"
+	"slices"
+
 	"zooraft/fsm/watch"
 	"zooraft/protocol"
 )
@@ -23,15 +26,15 @@ type Attached struct {
 	Watches int    // registrations
 }
 
-// Attached returns the sessions that are connected here. It holds up whoever
-// connects meanwhile.
+// Attached returns the sessions that are connected here.
 func (s *Server) Attached() map[protocol.SessionID]Attached {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[protocol.SessionID]Attached, len(s.sessions))
-	for id, c := range s.sessions {
+	conns := slices.Collect(maps.Values(s.sessions))
+	s.mu.Unlock()
+	all := make(map[protocol.SessionID]Attached, len(conns))
+	for _, c := range conns {
 		if c.settled.Load() == settledOK && c.watcher != nil {
-			all[id] = Attached{c.name(), c.watcher.Len()}
+			all[c.session] = Attached{c.name(), c.watcher.Len()}
 		}
 	}
 	return all
