@@ -79,12 +79,12 @@ type Server struct {
 	readOnly     atomic.Bool
 
 	mu       sync.Mutex
-	err      error
-	stopped  chan struct{} // closed when the server stops by itself
-	failed   bool
+	err      error                            // why the server stops by itself; nil while it does not
+	stopped  chan struct{}                    // closed then
 	expiring map[protocol.SessionID]time.Time // handed to the log, not yet gone
 	overtake chan struct{}                    // closed when a snapshot replaces the state; nil if nobody waits
-	unsent   map[protocol.SessionID]struct{}  // touched, not yet told to the leader
+
+	unsent map[protocol.SessionID]struct{} // touched, not yet told to the leader; of tick's goroutine
 
 	restoring sync.Mutex    // held by the restore under way
 	members   chan struct{} // one slot: the membership has changed
@@ -285,11 +285,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) fatal(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failed {
+	if s.err != nil {
 		return
 	}
 	s.metrics.UnrecoverableErrors.Inc()
-	s.failed, s.err = true, err
+	s.err = err
 	s.log.Error("this server must stop", "error", err)
 	close(s.stopped)
 }

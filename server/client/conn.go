@@ -70,31 +70,33 @@ type conn struct {
 	drowsy   bool        // it has been quiet for so long that it may sleep
 	polled   bool        // it has slept before, see sleepers
 	asked    bool        // it has asked for more than a sign of life since it woke
+	farewell bool        // the outbox is finished before the end
 
 	// Written by readLoop before the session is asked for, then read-only.
-	session  protocol.SessionID
-	timeout  time.Duration
-	hasRO    bool
-	local    *localSession // nil for one of the ensemble; see upgrade
-	watcher  *watch.Watcher
-	shaking  atomic.Bool  // a ConnectRequest has come in
-	settled  atomic.Int32 // outcome of the handshake, a settled constant
-	closing  atomic.Bool  // the client has asked to close the session
-	ids      atomic.Pointer[[]protocol.ID]
-	lastIO   atomic.Int64  // when bytes last moved, ns on the server's clock
-	resume   chan struct{} // one slot: what readLoop waits for may have come
-	farewell bool          // owned by readLoop: the outbox is finished before the end
-	counts   counts
-	seen     seen
-	asking   atomic.Bool  // it has sent a four-letter word
-	large    atomic.Int64 // held of srv.large
+	session protocol.SessionID
+	timeout time.Duration
+	hasRO   bool
+	local   *localSession // nil for one of the ensemble; see upgrade
+	watcher *watch.Watcher
+
+	// Of any goroutine.
+	shaking atomic.Bool  // a ConnectRequest has come in
+	settled atomic.Int32 // outcome of the handshake, a settled constant
+	closing atomic.Bool  // the client has asked to close the session
+	ids     atomic.Pointer[[]protocol.ID]
+	lastIO  atomic.Int64  // when bytes last moved, ns on the server's clock
+	resume  chan struct{} // one slot: what readLoop waits for may have come
+	counts  counts
+	seen    seen
+	asking  atomic.Bool  // it has sent a four-letter word
+	large   atomic.Int64 // held of srv.large
 
 	out    outbox
 	listed atomic.Bool // on its way to the flushers
 
 	mu   sync.Mutex
 	pipe pipeline
-	// What readLoop looks at without c.mu; written under it.
+	// What readLoop looks at without c.mu. The first two are written under it.
 	pending  atomic.Int32 // len of pipe
 	deferred atomic.Int32 // reads among them
 	unsynced atomic.Int32 // syncs not yet caught up, and a reconfig not yet answered
