@@ -21,7 +21,7 @@ const (
 	kindRegister kind = 5 // a server process announces itself
 	kindExpire   kind = 6 // the leader ends sessions that fell silent
 	kindLead     kind = 7 // a leader takes office
-	kindReap     kind = 8 // the leader removes containers that have emptied
+	kindReap     kind = 8 // the leader removes containers and TTL nodes that have run their course
 	kindAbandon  kind = 9 // the leader ends a change of the membership
 
 	kindStage   kind = 10 // a server hands over a piece of a snapshot to be restored

@@ -16,8 +16,8 @@
 // Invariants:
 //   - Decoding never panics, whatever the input, and never allocates more than
 //     a small multiple of the input's length.
-//   - Byte buffers in decoded records alias the input; strings are copies and
-//     always valid UTF-8.
+//   - Byte buffers in decoded records alias the input. Strings are always valid
+//     UTF-8, and copies, but for the paths read by a [NewSharingDecoder].
 //   - What Append writes, Decode reads back as an equal record, with one
 //     exception that is ZooKeeper's own: a character above U+FFFF (see
 //     [AppendString]).

@@ -28,7 +28,7 @@ type flushers struct {
 	closed bool
 }
 
-// start begins n of them, GOMAXPROCS as a rule; close ends them.
+// start begins GOMAXPROCS of them; close ends them.
 func (f *flushers) start(wg *sync.WaitGroup) {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(f.run)
