@@ -185,7 +185,7 @@ func TestSlowReader(t *testing.T) {
 // Events that nobody reads end the connection, not the server; the neighbours
 // hear all of theirs.
 func TestEventsNobodyReads(t *testing.T) {
-	f := start(t, func(c *Config) { c.MaxOutboxBytes = 64 << 10 })
+	f := start(t, nil, func(s *Server) { s.maxOutboxBytes = 64 << 10 })
 	lazy, busy := f.connect(), f.connect()
 	lazy.nc.(*net.TCPConn).SetReadBuffer(4 << 10)
 	add := &protocol.SetWatches2{Recursive: []string{"/"}}
@@ -205,7 +205,7 @@ func TestEventsNobodyReads(t *testing.T) {
 // Replies, however many, do not count for events: one event behind them costs
 // nobody the connection.
 func TestEventBehindReplies(t *testing.T) {
-	f := start(t, func(c *Config) { c.MaxOutboxBytes = 64 << 10 })
+	f := start(t, nil, func(s *Server) { s.maxOutboxBytes = 64 << 10 })
 	lazy, busy := f.connect(), f.connect()
 	lazy.nc.(*net.TCPConn).SetReadBuffer(64 << 10)
 	lazy.mustCall(1, protocol.OpCreate, create("/a", strings.Repeat("x", 1<<20-1000)))

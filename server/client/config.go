@@ -13,12 +13,12 @@ import (
 
 // Limits that no configuration key governs.
 const (
-	// DefaultMaxOutboxBytes is how many bytes of watch events may wait for a
+	// maxOutboxBytes is how many bytes of watch events may wait for a
 	// client that does not read: some 200,000 events, which no client falls
 	// behind by while it is alive, and a sum that a server can spare for a few
 	// that are not. Replies do not count here, since a connection whose replies
 	// pile up is not read any more (softOutboxBytes).
-	DefaultMaxOutboxBytes = 16 << 20
+	maxOutboxBytes = 16 << 20
 
 	// softOutboxBytes is the backlog of unsent bytes at which a connection's
 	// requests are no longer read.
@@ -67,9 +67,6 @@ type Config struct {
 	// JuteMaxBuffer is the size in bytes of the largest frame taken; 0 means
 	// protocol.DefaultMaxFrameBytes (jute.maxbuffer).
 	JuteMaxBuffer int
-	// MaxOutboxBytes is the backlog of unsent bytes at which a further watch
-	// event closes the connection; 0 means DefaultMaxOutboxBytes.
-	MaxOutboxBytes int
 	// SuperDigest is the digest id that passes every ACL; empty for nobody
 	// (DigestAuthenticationProvider.superDigest).
 	SuperDigest string

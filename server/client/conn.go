@@ -472,7 +472,7 @@ func (c *conn) Notify(ev *watch.Event) {
 	switch n := c.out.event(ev.Frame); {
 	case n == 0:
 		return
-	case n > c.srv.cfg.MaxOutboxBytes:
+	case n > c.srv.maxOutboxBytes:
 		c.kill(causeSlowReader)
 		return
 	}

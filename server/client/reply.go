@@ -118,7 +118,7 @@ func (c *conn) queue(sc *scratch) {
 	} else {
 		sc.b = sc.b[:0]
 	}
-	if watched > c.srv.cfg.MaxOutboxBytes {
+	if watched > c.srv.maxOutboxBytes {
 		c.kill(causeSlowReader)
 	}
 	if sc.closes {

@@ -48,8 +48,9 @@ type Server struct {
 	dirty       []*conn                 // owned by the apply goroutine: listed, not handed over
 	warned      [warnKinds]atomic.Int64 // when a line that clients can provoke was last logged
 
-	// Constants of the package; tests shorten them.
+	// Constants of the package; tests lower them.
 	handshakeTimeout, catchUpTimeout, quietTime time.Duration
+	maxOutboxBytes                              int
 
 	mu       sync.Mutex
 	gone     counts // of the connections that have ended
@@ -73,9 +74,6 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 	if cfg.JuteMaxBuffer <= 0 {
 		cfg.JuteMaxBuffer = protocol.DefaultMaxFrameBytes
 	}
-	if cfg.MaxOutboxBytes <= 0 {
-		cfg.MaxOutboxBytes = DefaultMaxOutboxBytes
-	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = new(metrics.Metrics)
 	}
@@ -90,6 +88,7 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 		intake:           newIntake(cfg.Limits.Requests),
 		catchUpTimeout:   catchUpTimeout,
 		quietTime:        quietTime,
+		maxOutboxBytes:   maxOutboxBytes,
 		stop:             make(chan struct{}),
 		conns:            make(map[*conn]struct{}),
 		perAddr:          make(map[netip.Addr]int),
