@@ -1,11 +1,7 @@
 package protocol
 
-// Create flags, and the modes they make up (org.apache.zookeeper.CreateMode).
-// The bits mean something in modes 0 to 3 only; use [Sequential] for the others.
+// Modes of a create (org.apache.zookeeper.CreateMode).
 const (
-	FlagEphemeral  int32 = 1
-	FlagSequential int32 = 2
-
 	CreateModePersistent              int32 = 0
 	CreateModeEphemeral               int32 = 1
 	CreateModePersistentSequential    int32 = 2

@@ -84,9 +84,6 @@ type applier struct {
 
 var _ raft.BatchingFSM = applier{}
 
-// Apply implements raft.FSM.
-func (a applier) Apply(l *raft.Log) any { return a.ApplyBatch([]*raft.Log{l})[0] }
-
 // ApplyBatch implements raft.BatchingFSM.
 func (a applier) ApplyBatch(logs []*raft.Log) []any {
 	a.n.stages.applied = time.Now()

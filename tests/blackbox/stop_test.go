@@ -33,7 +33,7 @@ func TestTermStandalone(t *testing.T) {
 	addr := e.Server(1).ClientAddr
 	c := mustConnect(t, addr)
 	must(t, "create", c.create("/a", "1"))
-	_, err := c.call(protocol.OpCreate, &protocol.CreateRequest{Path: "/e", ACL: protocol.OpenACL, Flags: protocol.FlagEphemeral})
+	_, err := c.call(protocol.OpCreate, &protocol.CreateRequest{Path: "/e", ACL: protocol.OpenACL, Flags: protocol.CreateModeEphemeral})
 	must(t, "create ephemeral", err)
 
 	term(t, e, 1, "the server")
@@ -61,7 +61,7 @@ func TestTermMembers(t *testing.T) {
 		c := mustConnect(t, e.Server(sid).ClientAddr)
 		stays := mustConnect(t, e.Server(other).ClientAddr)
 		path := "/" + role
-		_, err := c.call(protocol.OpCreate, &protocol.CreateRequest{Path: path, Data: []byte("1"), ACL: protocol.OpenACL, Flags: protocol.FlagEphemeral})
+		_, err := c.call(protocol.OpCreate, &protocol.CreateRequest{Path: path, Data: []byte("1"), ACL: protocol.OpenACL, Flags: protocol.CreateModeEphemeral})
 		must(t, "create ephemeral", err)
 
 		term(t, e, sid, "the "+role)
