@@ -289,9 +289,9 @@ func (c *conn) nextFrame() ([]byte, bool) {
 // frame returns the next frame if all of it has come. It ends the connection if
 // that cannot be a frame, or is more than it may send.
 func (c *conn) frame() ([]byte, bool) {
-	frame, ok, err := c.in.next()
+	frame, ok, bad := c.in.next()
 	switch {
-	case err != nil:
+	case bad:
 		c.srv.logLength(c)
 		c.kill(causeMalformed)
 		return nil, false

@@ -2,8 +2,6 @@ package client
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -25,9 +23,6 @@ var (
 
 // lengthBytes is how long the length before a frame is.
 const lengthBytes = 4
-
-// errFrameLength reports a frame length that is negative or over the limit.
-var errFrameLength = errors.New("bad frame length")
 
 // frameReader cuts a byte stream into frames.
 type frameReader struct {
@@ -68,29 +63,28 @@ func (f *frameReader) word() []byte {
 	return f.buf[f.r : f.r+4]
 }
 
-// length returns the length of the next frame; ok is false if it has not come.
-func (f *frameReader) length() (n int, ok bool, err error) {
+// length returns the length of the next frame; ok is false if it has not come, or is
+// bad: negative or over the limit.
+func (f *frameReader) length() (n int, ok, bad bool) {
 	head := f.word()
 	if head == nil {
-		return 0, false, nil
+		return 0, false, false
 	}
 	n = int(int32(binary.BigEndian.Uint32(head)))
-	if n < 0 || n > f.limit {
-		return n, false, fmt.Errorf("%w %d", errFrameLength, n)
-	}
-	return n, true, nil
+	bad = n < 0 || n > f.limit
+	return n, !bad, bad
 }
 
 // next consumes and returns the next frame without its length, if all of it is
 // there. The frame is valid until fill.
-func (f *frameReader) next() (frame []byte, ok bool, err error) {
-	n, ok, err := f.length()
+func (f *frameReader) next() (frame []byte, ok, bad bool) {
+	n, ok, bad := f.length()
 	if !ok || f.w-f.r-4 < n {
-		return nil, false, err
+		return nil, false, bad
 	}
 	frame = f.buf[f.r+4 : f.r+4+n : f.r+4+n]
 	f.r += 4 + n
-	return frame, true, nil
+	return frame, true, false
 }
 
 // peek returns the next frame without consuming it, nil if it is not all there

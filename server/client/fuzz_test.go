@@ -78,10 +78,10 @@ func FuzzFrameReader(f *testing.F) {
 			if p, w := r.peek(), r.w-r.r; p != nil && w < 4+len(p) {
 				t.Fatalf("peek gives %d bytes of %d", len(p), w)
 			}
-			frame, ok, err := r.next()
-			if err != nil {
+			frame, ok, badLength := r.next()
+			if badLength {
 				if !bad || got != len(want) {
-					t.Fatalf("%v after %d frames, want %d", err, got, len(want))
+					t.Fatalf("bad length after %d frames, want %d", got, len(want))
 				}
 				return
 			}
