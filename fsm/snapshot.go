@@ -250,7 +250,8 @@ func readState(in io.Reader) (*state, error) {
 	return f, nil
 }
 
-// Digest sums up the whole replicated state: equal states give equal digests.
+// Digest sums up the whole replicated state, for tests: equal states give equal
+// digests.
 func (f *FSM) Digest() uint64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

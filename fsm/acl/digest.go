@@ -48,7 +48,7 @@ func NewDigest(name string) (Digest, bool) {
 	return Digest{f}, ok
 }
 
-// DigestID is the identity for data under the zero Digest.
+// DigestID is the identity for data under the zero Digest, for tests.
 func DigestID(userpass []byte) string { return Digest{}.ID(userpass) }
 
 // ID returns the identity of the scheme digest for the data of an addauth
