@@ -103,7 +103,7 @@ type Observer interface {
 // they live with the leader.
 type session struct {
 	timeout int32
-	passwd  [PasswdSize]byte
+	passwd  [protocol.PasswdBytes]byte
 	owner   Owner
 }
 

@@ -78,10 +78,10 @@ func TestSessions(t *testing.T) {
 	}
 	m.create("/e", protocol.CreateModeEphemeral)
 
-	attach := func(conn uint64, pw [PasswdSize]byte) Result {
+	attach := func(conn uint64, pw [protocol.PasswdBytes]byte) Result {
 		return m.do((&AttachSession{Session: 100, Timeout: 9000, Passwd: pw, Conn: conn}).Append(nil))
 	}
-	if r := attach(5, [PasswdSize]byte{1}); r.Err != protocol.ErrSessionExpired || r.Zxid != 0 {
+	if r := attach(5, [protocol.PasswdBytes]byte{1}); r.Err != protocol.ErrSessionExpired || r.Zxid != 0 {
 		t.Errorf("attach with a wrong password: %+v", r)
 	}
 	if r := attach(5, password); r.Err != protocol.ErrOK || r.Zxid != 0 {

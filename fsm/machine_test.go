@@ -123,7 +123,7 @@ func (m *machine) do(payload []byte) Result {
 	return m.results[before]
 }
 
-var password = [PasswdSize]byte{7, 7, 7}
+var password = [protocol.PasswdBytes]byte{7, 7, 7}
 
 func (m *machine) open(id protocol.SessionID, conn uint64) Result {
 	return m.do((&OpenSession{Session: id, Timeout: 6000, Passwd: password, Conn: conn}).Append(nil))

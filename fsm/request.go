@@ -28,9 +28,6 @@ const (
 	kindRestore kind = 11 // and has what it handed over take the state's place, or dropped
 )
 
-// PasswdSize is the length of a session's password in bytes.
-const PasswdSize = 16
-
 // Owner names the connection that a session belongs to: the server process
 // that holds it and that process's number for the connection.
 type Owner struct {
@@ -117,7 +114,7 @@ func (r *ClientRequest) Append(b []byte) []byte {
 type OpenSession struct {
 	Session protocol.SessionID
 	Timeout int32 // negotiated, ms
-	Passwd  [PasswdSize]byte
+	Passwd  [protocol.PasswdBytes]byte
 	Conn    uint64
 }
 
@@ -403,7 +400,7 @@ func (r *ClientRequest) decodeHead(p *payloadReader) (rawIDs []byte, err error) 
 func (r *OpenSession) decode(p *payloadReader) error {
 	r.Session = protocol.SessionID(p.uint64())
 	r.Timeout = int32(p.uint32())
-	copy(r.Passwd[:], p.take(PasswdSize))
+	copy(r.Passwd[:], p.take(protocol.PasswdBytes))
 	r.Conn = p.uvarint()
 	return p.err("session")
 }

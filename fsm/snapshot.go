@@ -169,7 +169,7 @@ func (f *state) readHead(version uint32, b []byte) error {
 	f.sessions = make(map[protocol.SessionID]*session)
 	for n := p.uvarint(); n > 0 && !p.bad; n-- {
 		id, s := protocol.SessionID(p.uint64()), &session{timeout: int32(p.uint32())}
-		copy(s.passwd[:], p.take(PasswdSize))
+		copy(s.passwd[:], p.take(protocol.PasswdBytes))
 		s.owner = p.owner()
 		f.sessions[id] = s
 	}

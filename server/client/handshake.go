@@ -151,7 +151,7 @@ func (s *Server) lastZxid() int64 {
 func (c *conn) timeoutMillis() int32 { return int32(c.timeout / time.Millisecond) }
 
 // grant answers that the session is this connection's.
-func (c *conn) grant(passwd [fsm.PasswdSize]byte, readOnly bool) {
+func (c *conn) grant(passwd [protocol.PasswdBytes]byte, readOnly bool) {
 	c.respond(&protocol.ConnectResponse{
 		Timeout: c.timeoutMillis(), SessionID: c.session, Passwd: passwd[:], ReadOnly: readOnly, HasReadOnly: c.hasRO,
 	})
@@ -166,7 +166,7 @@ func (c *conn) refuseSession(readOnly bool) {
 }
 
 // password copies one that came from a client; ok says that it can be one.
-func password(b []byte) (p [fsm.PasswdSize]byte, ok bool) {
+func password(b []byte) (p [protocol.PasswdBytes]byte, ok bool) {
 	copy(p[:], b)
 	return p, len(b) == len(p)
 }

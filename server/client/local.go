@@ -137,23 +137,19 @@ func makesEphemeral(op protocol.OpCode, body []byte) bool {
 	case protocol.OpCreate, protocol.OpCreate2:
 		var r protocol.CreateRequest
 		r.Decode(&d)
-		return d.Err() == nil && isEphemeral(r.Flags)
+		return d.Err() == nil && protocol.Ephemeral(r.Flags)
 	case protocol.OpMulti:
 		ops, err := protocol.DecodeMulti(&d)
 		if err != nil {
 			return false
 		}
 		for i := range ops {
-			if t := ops[i].Type; (t == protocol.OpCreate || t == protocol.OpCreate2) && isEphemeral(ops[i].Create.Flags) {
+			if t := ops[i].Type; (t == protocol.OpCreate || t == protocol.OpCreate2) && protocol.Ephemeral(ops[i].Create.Flags) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-func isEphemeral(flags int32) bool {
-	return flags == protocol.CreateModeEphemeral || flags == protocol.CreateModeEphemeralSequential
 }
 
 // ExpireLocal ends those of ids for which silent still holds: a client that has
@@ -179,7 +175,7 @@ func (s *Server) LocalSessions(yield func(protocol.SessionID, time.Duration)) {
 
 // localSession is one session that this server keeps alone.
 type localSession struct {
-	passwd  [fsm.PasswdSize]byte
+	passwd  [protocol.PasswdBytes]byte
 	timeout time.Duration // guarded by localSessions.mu
 
 	// turn is held by whoever proposes for the session, and by who takes it up.

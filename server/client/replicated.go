@@ -70,13 +70,13 @@ func (k replicated) end(c *conn, it item) bool {
 	return c.write(it, r.Append(nil))
 }
 
-func newPassword() (p [fsm.PasswdSize]byte) {
+func newPassword() (p [protocol.PasswdBytes]byte) {
 	rand.Read(p[:])
 	return p
 }
 
 // settle proposes and waits for the outcome; false if the connection died.
-func (c *conn) settle(payload []byte, passwd [fsm.PasswdSize]byte) bool {
+func (c *conn) settle(payload []byte, passwd [protocol.PasswdBytes]byte) bool {
 	if !c.srv.takesSessions() {
 		c.kill(causeFull)
 		return false
@@ -91,7 +91,7 @@ func (c *conn) settle(payload []byte, passwd [fsm.PasswdSize]byte) bool {
 // settling completes a handshake.
 type settling struct {
 	c      *conn
-	passwd [fsm.PasswdSize]byte
+	passwd [protocol.PasswdBytes]byte
 }
 
 // Complete queues the ConnectResponse, which readLoop sends, since it is waiting
