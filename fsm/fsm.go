@@ -17,6 +17,13 @@ import (
 // lock, so that readers wait for microseconds even while a backlog is applied.
 const applySlice = 128
 
+// Completion takes the outcome of a request. Complete is called once at most, from the
+// apply goroutine with the state lock held for writing; v and r are valid during the
+// call.
+type Completion interface {
+	Complete(v View, r *Result)
+}
+
 // Result is the outcome of one request at its origin. It is reused: it and all
 // it points to are valid during the call that hands it over.
 type Result struct {

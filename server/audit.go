@@ -7,7 +7,6 @@ import (
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/audit"
-	"zooraft/server/console"
 )
 
 // openAudit opens the audit log, if there is to be one, and says so in ZooKeeper's
@@ -56,7 +55,7 @@ func (s *Server) auditor() func(protocol.SessionID, string, *fsm.Result) {
 type audited struct {
 	log  *audit.Log
 	ip   string
-	done console.Completion
+	done fsm.Completion
 }
 
 func (a audited) Complete(v fsm.View, r *fsm.Result) {

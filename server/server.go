@@ -408,7 +408,7 @@ func (s *Server) retryExpiries() {
 
 type proposer struct{ s *Server }
 
-func (p proposer) Propose(payload []byte, done client.Completion) error {
+func (p proposer) Propose(payload []byte, done fsm.Completion) error {
 	return p.s.node.Propose(payload, done)
 }
 

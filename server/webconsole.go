@@ -143,7 +143,7 @@ func (p *pageSource) Writable(op protocol.OpCode) error {
 	return nil
 }
 
-func (p *pageSource) Propose(ip string, payload []byte, done console.Completion) error {
+func (p *pageSource) Propose(ip string, payload []byte, done fsm.Completion) error {
 	if p.s.audit != nil {
 		done = audited{p.s.audit, ip, done}
 	}

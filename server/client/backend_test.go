@@ -38,7 +38,7 @@ type backend struct {
 	mu       sync.Mutex
 	cond     sync.Cond
 	queue    []queued // proposed or to be synced
-	inflight []Completion
+	inflight []fsm.Completion
 	seq      uint64
 	held     bool // apply nothing for now
 	stopped  bool
@@ -78,7 +78,7 @@ func (b *backend) stop() {
 	<-b.done
 }
 
-func (b *backend) Propose(payload []byte, done Completion) error {
+func (b *backend) Propose(payload []byte, done fsm.Completion) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse != nil {

@@ -127,12 +127,6 @@ const (
 	FullService
 )
 
-// Completion takes the outcome of a proposed request. v and r are valid during
-// the call. It is an alias so that a Proposer need not import this package.
-type Completion = interface {
-	Complete(v fsm.View, r *fsm.Result)
-}
-
 // Proposer numbers a request of this server, keeps it until it is applied here,
 // and has it committed.
 type Proposer interface {
@@ -142,7 +136,7 @@ type Proposer interface {
 	// the process stops first or the state is replaced by a snapshot, which
 	// must be followed by DropAll before anything else completes. An error
 	// means that this server cannot take writes and done is not called.
-	Propose(payload []byte, done Completion) error
+	Propose(payload []byte, done fsm.Completion) error
 	// Sync calls done once, with the state lock held for reading or writing,
 	// when this server has applied all that was committed at the leader at some
 	// moment after the call. err is not nil when that cannot be known. It does

@@ -490,4 +490,4 @@ func appendEvent(b []byte, ev *watch.Event) []byte {
 }
 
 var _ watch.Sink = (*conn)(nil)
-var _ interface{ Complete(fsm.View, *fsm.Result) } = (*conn)(nil)
+var _ fsm.Completion = (*conn)(nil)

@@ -31,7 +31,7 @@ type backend struct {
 	mu       sync.Mutex
 	index    uint64
 	seq      uint64
-	inflight []Completion
+	inflight []fsm.Completion
 	held     bool // apply nothing
 	refuse   error
 	sampled  Sample
@@ -56,7 +56,7 @@ func (b *backend) apply(o fsm.Origin, seq uint64, payload []byte) {
 	b.Apply(&raft.Log{Index: b.index, Term: 1, Type: raft.LogCommand, Data: entry})
 }
 
-func (b *backend) Propose(_ string, payload []byte, done Completion) error {
+func (b *backend) Propose(_ string, payload []byte, done fsm.Completion) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse != nil {

@@ -16,12 +16,6 @@ type State interface {
 	Watches() *watch.Table
 }
 
-// Completion takes the outcome of a proposed request. v and r are valid during the
-// call.
-type Completion = interface {
-	Complete(v fsm.View, r *fsm.Result)
-}
-
 // Source is the server as the console sees it. Its methods may be called by many
 // goroutines at once; each answer is taken anew.
 type Source interface {
@@ -34,7 +28,7 @@ type Source interface {
 	// It does not block and retains payload. done is called from the apply goroutine, with the state lock held for
 	// writing; never if the server stops first or its state is replaced by a
 	// snapshot.
-	Propose(ip string, payload []byte, done Completion) error
+	Propose(ip string, payload []byte, done fsm.Completion) error
 	// Sample is what has happened since the call before, and how the server is now.
 	// One goroutine calls it, about once a second.
 	Sample() Sample

@@ -39,7 +39,7 @@ type outcome struct {
 // completion hands the outcome over to whoever still waits for it.
 type completion chan outcome
 
-// Complete implements Completion.
+// Complete implements fsm.Completion.
 func (d completion) Complete(_ fsm.View, r *fsm.Result) {
 	o := outcome{code: r.Err, path: strings.Clone(r.Path), stat: r.Stat, zxid: r.Zxid}
 	for _, s := range r.Multi {

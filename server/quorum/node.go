@@ -68,13 +68,6 @@ type Config struct {
 	Log     hclog.Logger
 }
 
-// Completion takes the outcome of a request.
-type Completion interface {
-	// Complete is called once, from the apply goroutine with the state lock held
-	// for writing. r is valid during the call.
-	Complete(v fsm.View, r *fsm.Result)
-}
-
 // Service is what a server can do for its clients.
 type Service int32
 

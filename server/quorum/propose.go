@@ -47,7 +47,7 @@ type origin struct {
 
 type request struct {
 	payload []byte
-	done    Completion
+	done    fsm.Completion
 }
 
 func (o *origin) len() int { return len(o.queue) - o.first }
@@ -55,7 +55,7 @@ func (o *origin) len() int { return len(o.queue) - o.first }
 // Propose numbers a request, keeps it until it is applied here, and hands it
 // on. It does not block. The order of calls is the order of apply. done is
 // called once, unless this process ends or its state is replaced first.
-func (n *Node) Propose(payload []byte, done Completion) error {
+func (n *Node) Propose(payload []byte, done fsm.Completion) error {
 	alone, err := n.queue(payload, done)
 	if alone {
 		n.batch.proposeAlone()
@@ -65,7 +65,7 @@ func (n *Node) Propose(payload []byte, done Completion) error {
 
 // queue is Propose under the lock; alone says that the batch is the caller's to
 // propose.
-func (n *Node) queue(payload []byte, done Completion) (alone bool, err error) {
+func (n *Node) queue(payload []byte, done fsm.Completion) (alone bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	o := &n.origin
