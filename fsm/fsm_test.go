@@ -94,7 +94,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("a write of a moved session was applied")
 	}
 
-	owner, _ := View{m.f}.Owner(100)
+	_, owner, _ := View{m.f}.Session(100)
 	expire := func(term uint64, o Owner) {
 		m.entry(raw(Origin{}, 0, (&Expire{Term: term, Sessions: []ExpiredSession{{100, o}}}).Append(nil)))
 	}

@@ -47,7 +47,10 @@ func (m *machine) swap() Result {
 	return m.do((&Restore{Swap: true}).Append(nil))
 }
 
-func (m *machine) owner(id protocol.SessionID) (o Owner, ok bool) { return View{m.f}.Owner(id) }
+func (m *machine) owner(id protocol.SessionID) (o Owner, ok bool) {
+	_, o, ok = View{m.f}.Session(id)
+	return o, ok
+}
 
 func (m *machine) treeDigest() uint64 { return View{m.f}.Digest() }
 

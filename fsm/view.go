@@ -36,14 +36,6 @@ func (v View) Server(sid int64) (incarnation, lastSeq uint64, disk [16]byte) {
 	return 0, 0, disk
 }
 
-// Owner returns the connection that a session belongs to.
-func (v View) Owner(id protocol.SessionID) (Owner, bool) {
-	if s := v.f.sessions[id]; s != nil {
-		return s.owner, true
-	}
-	return Owner{}, false
-}
-
 // NumSessions counts the sessions.
 func (v View) NumSessions() int { return len(v.f.sessions) }
 

@@ -20,7 +20,7 @@ func (p *pageSource) Sessions() []console.Session {
 	s.fsm.View(func(v fsm.View) {
 		all = make([]console.Session, 0, v.NumSessions())
 		for id, timeout := range v.Sessions() {
-			owner, _ := v.Owner(id)
+			_, owner, _ := v.Session(id)
 			all = append(all, console.Session{
 				ID: console.Hex(id), TimeoutMs: int64(timeout), Server: owner.SID, Ephemerals: v.NumEphemerals(id),
 			})

@@ -36,6 +36,6 @@ func (k cutOff) refuses(op protocol.OpCode) bool {
 func (s *Server) elsewhere(id protocol.SessionID) bool {
 	v := s.state.RLock()
 	defer s.state.RUnlock()
-	_, known := v.Owner(id)
+	_, _, known := v.Session(id)
 	return known
 }

@@ -130,7 +130,7 @@ func TestReconfigOfTheDead(t *testing.T) {
 		"dropped":    func(f *fixture, _ *peer) { f.s.DropAll("test") },
 		"session": func(f *fixture, p *peer) {
 			var owner fsm.Owner
-			f.b.View(func(v fsm.View) { owner, _ = v.Owner(p.session) })
+			f.b.View(func(v fsm.View) { _, owner, _ = v.Session(p.session) })
 			f.b.duty((&fsm.Expire{Sessions: []fsm.ExpiredSession{{Session: p.session, Owner: owner}}}).Append(nil))
 		},
 	} {

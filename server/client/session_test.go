@@ -182,7 +182,7 @@ func TestSessionMoved(t *testing.T) {
 				t.Errorf("the write took effect: %v", h.Err)
 			}
 			f.b.View(func(v fsm.View) {
-				if o, ok := v.Owner(p.session); !ok || o.Conn != 77 {
+				if _, o, ok := v.Session(p.session); !ok || o.Conn != 77 {
 					t.Errorf("owner %+v, %v", o, ok)
 				}
 			})
@@ -202,7 +202,7 @@ func TestSessionExpired(t *testing.T) {
 	f.b.hold(true)
 	p.send(2, protocol.OpCreate, create("/queued", "")) // answered -112, but the socket is closed by then
 	var owner fsm.Owner
-	f.b.View(func(v fsm.View) { owner, _ = v.Owner(p.session) })
+	f.b.View(func(v fsm.View) { _, owner, _ = v.Session(p.session) })
 	r := fsm.Expire{Sessions: []fsm.ExpiredSession{{Session: p.session, Owner: owner}}}
 	f.b.apply(fsm.Origin{}, []queued{{payload: r.Append(nil)}})
 	p.closed()
@@ -226,7 +226,7 @@ func TestExpiryBeforeAttach(t *testing.T) {
 	f := start(t, nil)
 	p := f.connect()
 	var owner fsm.Owner
-	f.b.View(func(v fsm.View) { owner, _ = v.Owner(p.session) })
+	f.b.View(func(v fsm.View) { _, owner, _ = v.Session(p.session) })
 	f.b.hold(true)
 	q := f.dial()
 	req := protocol.ConnectRequest{SessionID: p.session, Passwd: p.passwd}
@@ -277,7 +277,7 @@ func TestSessionIDTaken(t *testing.T) {
 		t.Errorf("session %v belongs to somebody else", p.session)
 	}
 	f.b.View(func(v fsm.View) {
-		if o, ok := v.Owner(first); !ok || o.SID != 2 {
+		if _, o, ok := v.Session(first); !ok || o.SID != 2 {
 			t.Errorf("owner of the other session: %+v, %v", o, ok)
 		}
 	})
