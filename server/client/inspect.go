@@ -17,9 +17,6 @@ func (s *Server) Load() (connections int, outstanding int64) {
 	return connections, max(s.outstanding.Load(), 0)
 }
 
-// Takes says whether a write is taken, with the room there is on the disks.
-func (s *Server) Takes(op protocol.OpCode) bool { return s.takes(op) }
-
 // Attached is a session that is connected to this server.
 type Attached struct {
 	Client  string // address, as Java prints it

@@ -63,7 +63,7 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 	}
 	switch writable(it.op, d) {
 	case protocol.ErrOK:
-		if !c.srv.takes(it.op) {
+		if !c.srv.Takes(it.op) {
 			return c.refuse(it, protocol.ErrSystemError)
 		}
 		body := it.body

@@ -208,8 +208,8 @@ const (
 // ErrSystemError. It does not block.
 func (s *Server) SetWrites(now Writes) { s.writes.Store(int32(now)) }
 
-// takes says whether a write is taken.
-func (s *Server) takes(op protocol.OpCode) bool {
+// Takes says whether a write is taken, with the room there is on the disks.
+func (s *Server) Takes(op protocol.OpCode) bool {
 	switch Writes(s.writes.Load()) {
 	case AllWrites:
 		return true
