@@ -19,9 +19,9 @@ func (c *conn) forbidden(it *item) bool {
 	if writes {
 		return false
 	}
-	v := c.srv.state.RLock()
+	v := c.srv.deps.State.RLock()
 	code := v.Forbidden(it.op, it.body, &fsm.Reader{IDs: c.identities(), Options: c.srv.cfg.Options})
-	c.srv.state.RUnlock()
+	c.srv.deps.State.RUnlock()
 	if code == protocol.ErrOK {
 		return false
 	}

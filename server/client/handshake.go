@@ -44,7 +44,7 @@ func (c *conn) handshake() bool {
 	timeout := min(max(time.Duration(req.Timeout)*time.Millisecond, s.cfg.MinSessionTimeout), s.cfg.MaxSessionTimeout)
 	c.timeout = timeout.Truncate(time.Millisecond)
 	c.hasRO = req.HasReadOnly
-	c.watcher = s.state.Watches().NewWatcher(c)
+	c.watcher = s.deps.State.Watches().NewWatcher(c)
 
 	c.farewell = true
 	c.kind = s.kindOf(service)
@@ -143,8 +143,8 @@ func (c *conn) refuseAhead(req *protocol.ConnectRequest, last int64) {
 
 // lastZxid is the last zxid applied here.
 func (s *Server) lastZxid() int64 {
-	v := s.state.RLock()
-	defer s.state.RUnlock()
+	v := s.deps.State.RLock()
+	defer s.deps.State.RUnlock()
 	return v.LastZxid()
 }
 

@@ -103,7 +103,7 @@ func (c *conn) ordered(it item) bool {
 	goOn := true
 	answered := 0 // since the clock was read
 	n := 1
-	v := c.srv.state.RLock()
+	v := c.srv.deps.State.RLock()
 	for ; ; n++ {
 		if c.isDead() {
 			goOn = false
@@ -138,7 +138,7 @@ func (c *conn) ordered(it item) bool {
 	if answered > 0 {
 		c.look(v, &it, answered, sc)
 	}
-	c.srv.state.RUnlock()
+	c.srv.deps.State.RUnlock()
 	c.srv.putScratch(sc)
 	return goOn
 }

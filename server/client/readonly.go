@@ -34,8 +34,8 @@ func (k cutOff) refuses(op protocol.OpCode) bool {
 // have been attached to another server since: it cannot be taken up without a
 // quorum.
 func (s *Server) elsewhere(id protocol.SessionID) bool {
-	v := s.state.RLock()
-	defer s.state.RUnlock()
+	v := s.deps.State.RLock()
+	defer s.deps.State.RUnlock()
 	_, _, known := v.Session(id)
 	return known
 }

@@ -25,7 +25,6 @@ type Server struct {
 	deps Deps
 	log  hclog.Logger
 
-	state     State // deps.State
 	ids       sessionIDs
 	connects  *bucket // nil: no throttle
 	intake    *intake // nil: no throttle
@@ -81,7 +80,7 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 		cfg.Limits = DefaultLimits()
 	}
 	s := &Server{
-		cfg: cfg, deps: deps, log: log, state: deps.State,
+		cfg: cfg, deps: deps, log: log,
 		start:            time.Now(),
 		handshakeTimeout: cfg.Limits.SessionlessTimeout,
 		connects:         newBucket(cfg.Limits.Connects),

@@ -393,7 +393,7 @@ func (c *conn) countEnd() {
 // writes for as long as it copies them.
 func (s *Server) Watches() iter.Seq2[protocol.SessionID, string] {
 	return func(yield func(protocol.SessionID, string) bool) {
-		for path, sinks := range s.state.Watches().DataWatches() {
+		for path, sinks := range s.deps.State.Watches().DataWatches() {
 			for _, sink := range sinks {
 				if c, ok := sink.(*conn); ok && !yield(c.session, path) {
 					return
