@@ -231,7 +231,7 @@ func (s *Server) Start() error {
 // open opens the ports for clients and operators.
 func (s *Server) open() error {
 	if err := s.clients.Listen(); err != nil {
-		return fmt.Errorf("client port: %w", err)
+		return err
 	}
 	s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()))
 	return s.startAdmin()

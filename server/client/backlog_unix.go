@@ -3,7 +3,6 @@
 package client
 
 import (
-	"fmt"
 	"net"
 	"syscall"
 )
@@ -18,15 +17,12 @@ func setBacklog(ln net.Listener, n int) error {
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("set backlog: %w", err)
+		return err
 	}
 	// Listening again on a socket that listens changes nothing but this.
 	var failed error
 	if err := raw.Control(func(fd uintptr) { failed = syscall.Listen(int(fd), n) }); err != nil {
-		return fmt.Errorf("set backlog: %w", err)
+		return err
 	}
-	if failed != nil {
-		return fmt.Errorf("set backlog: %w", failed)
-	}
-	return nil
+	return failed
 }

@@ -145,7 +145,7 @@ func (s *Server) open(addr string) (net.Listener, error) {
 	}
 	if err := setBacklog(ln, s.cfg.Limits.ListenBacklog); err != nil {
 		ln.Close()
-		return nil, fmt.Errorf("bind client port: %w", err)
+		return nil, fmt.Errorf("bind client port %s: clientPortListenBacklog=%d: %w", ln.Addr(), s.cfg.Limits.ListenBacklog, err)
 	}
 	delayAcks(ln) // after the backlog, which may have it listen again
 	return ln, nil
