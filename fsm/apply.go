@@ -47,7 +47,7 @@ func (f *FSM) applyRequest(l *raft.Log, o Origin, seq uint64, payload []byte) er
 	case kindStage:
 		err = f.stage(o, &p, r)
 	case kindRestore:
-		err = f.restore(l.Term, o, &p, r)
+		err = f.applyRestore(l.Term, o, &p, r)
 	default:
 		err = fmt.Errorf("%w: request kind %d", ErrBadEntry, k)
 	}

@@ -90,14 +90,16 @@ type Observer interface {
 	Reconfigured(v View, owner Owner, r *Result)
 	// Membership reports that View.Membership has changed. It is called before the
 	// request that changed it completes or Reconfigured tells of it. One that
-	// Restored brings is not reported.
+	// SnapshotInstalled brings is not reported.
 	Membership(v View)
-	// Restored reports that the whole state was replaced by a snapshot.
-	Restored(v View)
-	// Replaced reports that a restore of the ensemble has put the znodes and sessions
-	// of a snapshot in the place of those that were. SessionClosed has told of the
-	// sessions that it ended, SessionOpened of each that there is now, without an owner.
-	Replaced(v View)
+	// SnapshotInstalled reports that the whole state was replaced by a snapshot of
+	// Raft's.
+	SnapshotInstalled(v View)
+	// EnsembleRestored reports that a restore of the ensemble has put the znodes and
+	// sessions of a snapshot in the place of those that were. SessionClosed has told of
+	// the sessions that it ended, SessionOpened of each that there is now, without an
+	// owner.
+	EnsembleRestored(v View)
 	// Applied reports the end of a batch: everything up to the Raft index is in
 	// the state.
 	Applied(v View, index uint64)

@@ -354,8 +354,8 @@ func TestReplay(t *testing.T) {
 	if other.f.Digest() != m.f.Digest() {
 		t.Fatalf("states differ after the same log (seed %d)", seed)
 	}
-	if other.restored != 1 {
-		t.Errorf("Restored told %d times", other.restored)
+	if other.installed != 1 {
+		t.Errorf("SnapshotInstalled told %d times", other.installed)
 	}
 }
 

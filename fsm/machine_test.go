@@ -32,8 +32,8 @@ type machine struct {
 	over      []Excess
 	wrote     []string // path and bytes
 	applied   uint64
+	installed int
 	restored  int
-	replaced  int
 	pending   []zabcompat.Membership
 	members   []zabcompat.Membership
 	outcomes  []outcome
@@ -83,8 +83,8 @@ func (m *machine) Membership(v View)   { m.members = append(m.members, v.Members
 func (m *machine) Reconfigured(_ View, o Owner, r *Result) {
 	m.outcomes = append(m.outcomes, outcome{o, *r})
 }
-func (m *machine) Restored(View)                { m.restored++ }
-func (m *machine) Replaced(View)                { m.replaced++ }
+func (m *machine) SnapshotInstalled(View)       { m.installed++ }
+func (m *machine) EnsembleRestored(View)        { m.restored++ }
 func (m *machine) Applied(_ View, index uint64) { m.applied = index }
 func (m *machine) Flush()                       {}
 

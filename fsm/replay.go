@@ -37,8 +37,8 @@ func (deaf) SessionOpened(protocol.SessionID, int32, Owner)   {}
 func (deaf) SessionAttached(protocol.SessionID, int32, Owner) {}
 func (deaf) SessionClosed(protocol.SessionID, bool)           {}
 func (deaf) EphemeralsDeleted(protocol.SessionID, []string)   {}
-func (deaf) Restored(View)                                    {}
-func (deaf) Replaced(View)                                    {}
+func (deaf) SnapshotInstalled(View)                           {}
+func (deaf) EnsembleRestored(View)                            {}
 func (deaf) Reconfigured(View, Owner, *Result)                {}
 func (deaf) Membership(View)                                  {}
 func (deaf) Applied(v View, index uint64)                     {}

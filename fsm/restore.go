@@ -190,7 +190,7 @@ func (f *FSM) unstage(which func(o Origin) bool) {
 // Staging says whether something is staged to be restored. It takes no lock.
 func (f *FSM) Staging() bool { return f.staging.Load() }
 
-func (f *FSM) restore(term uint64, o Origin, p *payloadReader, res *Result) error {
+func (f *FSM) applyRestore(term uint64, o Origin, p *payloadReader, res *Result) error {
 	var r Restore
 	if err := r.decode(p); err != nil {
 		return err
@@ -247,5 +247,5 @@ func (f *FSM) replace(fresh *state, zxid int64) {
 		s.owner = Owner{}
 		f.obs.SessionOpened(id, s.timeout, s.owner)
 	}
-	f.obs.Replaced(View{f})
+	f.obs.EnsembleRestored(View{f})
 }

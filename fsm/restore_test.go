@@ -86,8 +86,8 @@ func TestRestoreEverywhere(t *testing.T) {
 	}
 	m.closed = nil
 	r := m.swap()
-	if r.Err != protocol.ErrOK || zabcompat.Zxid(r.Zxid) != last+4 || m.replaced != 1 {
-		t.Fatalf("swap: %v at %#x behind %v, %d told", r.Err, r.Zxid, last, m.replaced)
+	if r.Err != protocol.ErrOK || zabcompat.Zxid(r.Zxid) != last+4 || m.restored != 1 {
+		t.Fatalf("swap: %v at %#x behind %v, %d told", r.Err, r.Zxid, last, m.restored)
 	}
 	if got := m.treeDigest(); got != digest {
 		t.Errorf("digest %x, want that of the snapshot, %x", got, digest)

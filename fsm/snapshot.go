@@ -206,7 +206,7 @@ func (f *FSM) Restore(rc io.ReadCloser) error {
 	f.unstage(func(Origin) bool { return true })
 	f.snapshotZxid.Store(int64(f.clock.Last()))
 	if f.obs != nil {
-		f.obs.Restored(View{f})
+		f.obs.SnapshotInstalled(View{f})
 	}
 	return nil
 }

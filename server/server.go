@@ -485,12 +485,12 @@ func (o observer) Reconfigured(v fsm.View, owner fsm.Owner, r *fsm.Result) {
 	}
 }
 func (o observer) Membership(fsm.View) { o.s.membershipChanged() }
-func (o observer) Restored(v fsm.View) {
+func (o observer) SnapshotInstalled(v fsm.View) {
 	if o.s.node == nil {
 		return // the start: nobody is here yet
 	}
 	under := o.s.node.InFlight()
-	o.s.node.Restored(v)
+	o.s.node.SnapshotInstalled(v)
 	if n := under - o.s.node.InFlight(); n > 0 && o.s.audit != nil {
 		o.s.audit.Lost(n)
 	}
@@ -502,9 +502,9 @@ func (o observer) Restored(v fsm.View) {
 	}
 }
 
-// Replaced has every client come again: with it come its watches, and it hears of
-// what is different.
-func (o observer) Replaced(v fsm.View) {
+// EnsembleRestored has every client come again: with it come its watches, and it
+// hears of what is different.
+func (o observer) EnsembleRestored(v fsm.View) {
 	o.s.log.Info("the znodes and sessions of a snapshot have been restored", "zxid", zabcompat.Zxid(v.LastZxid()), "count", v.NodeCount())
 	if c := o.s.console.Load(); c != nil {
 		c.Restored()

@@ -218,9 +218,9 @@ func (b *backend) Reconfigured(v fsm.View, o fsm.Owner, r *fsm.Result) {
 		b.onReconfigured(o.Conn, v, r)
 	}
 }
-func (b *backend) Restored(fsm.View)        {}
-func (b *backend) Replaced(fsm.View)        {}
-func (b *backend) Applied(fsm.View, uint64) {}
+func (b *backend) SnapshotInstalled(fsm.View) {}
+func (b *backend) EnsembleRestored(fsm.View)  {}
+func (b *backend) Applied(fsm.View, uint64)   {}
 func (b *backend) Flush() {
 	if b.onFlush != nil {
 		b.onFlush()

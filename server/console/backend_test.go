@@ -126,8 +126,8 @@ func (b *backend) EphemeralsDeleted(protocol.SessionID, []string)       {}
 func (b *backend) OverQuota(*fsm.Excess)                                {}
 func (b *backend) Reconfigured(fsm.View, fsm.Owner, *fsm.Result)        {}
 func (b *backend) Membership(fsm.View)                                  {}
-func (b *backend) Restored(fsm.View)                                    {}
-func (b *backend) Replaced(fsm.View)                                    {}
+func (b *backend) SnapshotInstalled(fsm.View)                           {}
+func (b *backend) EnsembleRestored(fsm.View)                            {}
 func (b *backend) Applied(fsm.View, uint64)                             {}
 func (b *backend) Flush()                                               {}
 

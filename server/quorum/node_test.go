@@ -51,12 +51,12 @@ func (s *testServer) Reconfigured(_ fsm.View, o fsm.Owner, r *fsm.Result) {
 		s.changed <- *r
 	}
 }
-func (s *testServer) Restored(v fsm.View) {
+func (s *testServer) SnapshotInstalled(v fsm.View) {
 	if s.node != nil {
-		s.node.Restored(v)
+		s.node.SnapshotInstalled(v)
 	}
 }
-func (s *testServer) Replaced(fsm.View)                {}
+func (s *testServer) EnsembleRestored(fsm.View)        {}
 func (s *testServer) Applied(v fsm.View, index uint64) { s.node.Applied(v, index) }
 
 func (s *testServer) Flush() {}

@@ -339,9 +339,9 @@ func (n *Node) Registered(sid int64, incarnation uint64, nonce [16]byte) {
 	n.poke()
 }
 
-// Restored drops what a snapshot has overtaken: those requests are applied, and
+// SnapshotInstalled drops what it has overtaken: those requests are applied, and
 // their outcomes are not to be known any more.
-func (n *Node) Restored(v fsm.View) {
+func (n *Node) SnapshotInstalled(v fsm.View) {
 	n.applied.Store(v.AppliedIndex())
 	n.snaps.restored.Store(true)
 	n.releaseSyncs(v, v.AppliedIndex())
