@@ -61,7 +61,7 @@ type conn struct {
 	cause atomic.Pointer[cause]
 
 	// Owned by readLoop.
-	kind     sessions // how the session is kept
+	keeper   sessionKeeper // how the session is kept
 	in       frameReader
 	filledAt int64 // when the last bytes came in, ns on the server's clock
 	touch    Toucher

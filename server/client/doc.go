@@ -39,8 +39,8 @@
 //     touched, anyone else by adding the connection to the flushers.
 //
 // How a session is kept is settled in the handshake: in the log, or by this
-// server alone (see sessions). The rest of a connection's life is the same for
-// all kinds.
+// server alone (see sessionKeeper). The rest of a connection's life is the same for
+// both.
 //
 // Lock order: localSession.turn, the state lock, conn.mu (the pipeline),
 // localSessions.mu, the watch table's own lock, outbox.mu. Server.mu is taken with

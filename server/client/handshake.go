@@ -17,8 +17,8 @@ const (
 
 // handshake takes a connection from its first frame to a session to serve, and
 // reports whether there is one. Checks and actions come in the order of
-// ZooKeeper's processConnectRequest: may this connection have a session here, of
-// which kind is it (sessions), is it new or known; the kind answers.
+// ZooKeeper's processConnectRequest: may this connection have a session here,
+// who keeps it (sessionKeeper), is it new or known; the keeper answers.
 func (c *conn) handshake() bool {
 	frame, ok := c.nextFrame()
 	if !ok {
@@ -47,13 +47,13 @@ func (c *conn) handshake() bool {
 	c.watcher = s.deps.State.Watches().NewWatcher(c)
 
 	c.farewell = true
-	c.kind = s.kindOf(service)
+	c.keeper = s.keeperOf(service)
 	if req.SessionID == 0 {
-		ok = c.kind.open(c)
+		ok = c.keeper.open(c)
 	} else {
 		c.session = req.SessionID
 		s.bind(c) // before the password is looked at, as in ZooKeeper
-		ok = c.kind.attach(c, req.Passwd)
+		ok = c.keeper.attach(c, req.Passwd)
 	}
 	if c.settled.Load() == settledGone {
 		s.log.Info("Invalid session " + c.session.String() + " for client " + c.name() + ", probably expired")

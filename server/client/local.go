@@ -9,7 +9,7 @@ import (
 	"zooraft/protocol"
 )
 
-// local is the kind of sessions that this server keeps alone (ZooKeeper's
+// local is how this server keeps sessions alone (ZooKeeper's
 // LocalSessionTracker): opening and closing one is no request in the log. Its
 // writes are, without an owner that apply could look at. What the owner is for, that
 // a late write of a dead connection cannot follow the client's reconnect, holds
@@ -30,8 +30,8 @@ func (k local) attach(c *conn, passwd []byte) bool {
 		c.refuseSession(false)
 		return false
 	}
-	c.kind = replicated(k)
-	return c.kind.attach(c, passwd)
+	c.keeper = replicated(k)
+	return c.keeper.attach(c, passwd)
 }
 
 // enter opens a session for c.
@@ -83,7 +83,7 @@ func (k local) refuses(protocol.OpCode) bool { return false }
 // znode: that makes it one of the ensemble first, or is refused in apply.
 func (k local) write(c *conn, it item, body []byte) bool {
 	if k.s.cfg.UpgradeLocal && makesEphemeral(it.op, body) {
-		return k.upgrade(c) && c.kind.write(c, it, body)
+		return k.upgrade(c) && c.keeper.write(c, it, body)
 	}
 	return c.inTurn(func() bool { return c.write(it, c.clientRequest(it.op, body, fsm.LocalSession)) })
 }
@@ -100,7 +100,7 @@ func (k local) upgrade(c *conn) bool {
 			return false
 		}
 		locals.end(c.session)
-		c.kind, c.touch = replicated(k), k.s.deps.Liveness.Session(c.session)
+		c.keeper, c.touch = replicated(k), k.s.deps.Liveness.Session(c.session)
 		c.touch.Mark()
 		return true
 	})

@@ -2,7 +2,7 @@ package client
 
 import "zooraft/protocol"
 
-// cutOff is the kind of sessions on a server without a quorum: they are local
+// cutOff is how sessions are kept on a server without a quorum: they are local
 // ones, for nothing can be ordered, and may only read. It needs no
 // localSessionsEnabled, without which ZooKeeper's read-only servers cannot be
 // used. What reads show is a prefix of the log, as on any server, but may be as

@@ -7,7 +7,7 @@ import (
 	"zooraft/protocol"
 )
 
-// replicated is the kind of the ensemble's sessions: all that happens to one is
+// replicated is how the ensemble's sessions are kept: all that happens to one is
 // a request in the log, and its owner there is one connection of one server.
 type replicated struct{ s *Server }
 

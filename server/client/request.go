@@ -50,8 +50,8 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 	case it.op == protocol.OpCloseSession:
 		it.closes, it.body = true, nil
 		c.closing.Store(true)
-		return c.kind.end(c, it)
-	case c.kind.refuses(it.op):
+		return c.keeper.end(c, it)
+	case c.keeper.refuses(it.op):
 		return c.refuse(it, protocol.ErrNotReadOnly)
 	case it.op == protocol.OpSync:
 		var r protocol.SyncRequest
@@ -76,7 +76,7 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 			return c.ordered(it)
 		}
 		it.kind, it.body = kindWrite, nil
-		return c.kind.write(c, it, body)
+		return c.keeper.write(c, it, body)
 	case protocol.ErrMarshalling:
 		return c.refuse(it, protocol.ErrMarshalling)
 	default:

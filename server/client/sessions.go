@@ -2,7 +2,7 @@ package client
 
 import "zooraft/protocol"
 
-// sessions is a way to keep sessions, and so what becomes of what their clients
+// sessionKeeper is a way to keep sessions, and so what becomes of what their clients
 // ask for:
 //
 //   - replicated: in the log, known to every server;
@@ -12,7 +12,7 @@ import "zooraft/protocol"
 // The methods are called by a connection's readLoop and may block; they report
 // whether the connection goes on. Those that settle a session set c.touch, answer
 // with grant or refuseSession, or kill the connection.
-type sessions interface {
+type sessionKeeper interface {
 	// open gives the connection a new session.
 	open(c *conn) bool
 	// attach gives it the one whose id is c.session and to which it is bound.
@@ -26,9 +26,9 @@ type sessions interface {
 	end(c *conn, it item) bool
 }
 
-// kindOf is the kind of session that a connection gets now. One that attaches to
-// an older session may find it of another kind.
-func (s *Server) kindOf(service Service) sessions {
+// keeperOf is how the session that a connection gets now is kept. One that attaches to
+// an older session may find it kept in another way.
+func (s *Server) keeperOf(service Service) sessionKeeper {
 	switch {
 	case service == ReadOnly:
 		return cutOff{local{s}}
