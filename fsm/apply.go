@@ -57,7 +57,7 @@ func (f *FSM) applyRequest(l *raft.Log, o Origin, seq uint64, payload []byte) er
 	return err
 }
 
-func (f *FSM) isLocal(o Origin) bool { return o.SID == f.local }
+func (f *FSM) isLocal(o Origin) bool { return o.SID == f.sid }
 
 // inSequence takes seq if it is the next request of its origin's current
 // incarnation. One at or below the last is a resent duplicate and is skipped;

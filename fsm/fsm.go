@@ -138,8 +138,8 @@ type state struct {
 
 // FSM is the replicated state machine. It implements raft.BatchingFSM.
 type FSM struct {
-	log   hclog.Logger
-	local int64
+	log hclog.Logger
+	sid int64 // of this server
 
 	mu  sync.RWMutex // the state lock
 	obs Observer
@@ -163,10 +163,10 @@ type FSM struct {
 var _ raft.BatchingFSM = (*FSM)(nil)
 
 // New makes an empty state machine for the server with the given id.
-func New(local int64, log hclog.Logger) *FSM {
+func New(sid int64, log hclog.Logger) *FSM {
 	f := &FSM{
-		log:   log,
-		local: local,
+		log: log,
+		sid: sid,
 		state: state{
 			tree:     tree.New(),
 			sessions: make(map[protocol.SessionID]*session),

@@ -34,8 +34,8 @@ type Server struct {
 	sizes     sizes
 	base      counts // what had been counted when the figures began anew
 
-	authFailures   atomic.Int64
-	local, distant atomic.Int64 // connections taken from this host, from others
+	authFailures            atomic.Int64
+	fromHere, fromElsewhere atomic.Int64 // connections taken from this host, from others
 
 	service     atomic.Int32 // a Service
 	writes      atomic.Int32 // a Writes
@@ -348,9 +348,9 @@ func (s *Server) admit(nc net.Conn) {
 	default:
 		s.lastConn++
 		if remote.Addr().IsLoopback() {
-			s.local.Add(1)
+			s.fromHere.Add(1)
 		} else {
-			s.distant.Add(1)
+			s.fromElsewhere.Add(1)
 		}
 		c := newConn(s, nc, remote, s.lastConn)
 		s.conns[c] = struct{}{}

@@ -249,7 +249,7 @@ func (s *Server) Stats() Stats {
 	st := Stats{
 		Outstanding: max(s.outstanding.Load(), 0),
 		SizeLast:    figure(s.sizes.last.Load()), SizeMin: figure(s.sizes.min.Load()), SizeMax: figure(s.sizes.max.Load()),
-		AuthFailures: s.authFailures.Load(), Local: s.local.Load(), Remote: s.distant.Load(),
+		AuthFailures: s.authFailures.Load(), Local: s.fromHere.Load(), Remote: s.fromElsewhere.Load(),
 
 		LocalSessions: s.locals.len(),
 	}
