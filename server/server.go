@@ -116,7 +116,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 	}
 	s.fsm = fsm.New(int64(cfg.SID), log.Named("fsm"))
 	s.fsm.Observe(observer{s})
-	s.fsm.Watches().Told = s.countTold
+	s.fsm.Watches().OnTold = s.countTold
 	s.excess = newExcessLog(log.Named("fsm"))
 	s.expirer = session.New(session.Config{
 		TickTime: cfg.TickTime,

@@ -9,15 +9,15 @@ import (
 
 // Table holds the watches of all connections of one server.
 type Table struct {
-	mu    sync.Mutex
-	spots [tableCount]map[string]*spot
-	ev    Event  // the event being delivered
-	step  uint64 // number of the delivery, stamped on each Watcher it told
-	told  int    // how many the step has told so far
+	mu      sync.Mutex
+	spots   [tableCount]map[string]*spot
+	ev      Event  // the event being delivered
+	step    uint64 // number of the delivery, stamped on each Watcher it told
+	toldNow int    // how many the step has told so far
 
-	// Told hears how many a step has told, if any, of which event. It is called
+	// OnTold hears how many a step has told, if any, of which event. It is called
 	// under the table's lock and must not block. It is set before the first change.
-	Told func(typ protocol.EventType, watchers int)
+	OnTold func(typ protocol.EventType, watchers int)
 
 	// Counts, kept so that monitoring need not walk.
 	regs         [tableCount]int
@@ -170,10 +170,10 @@ func (t *Table) beginLocked(typ protocol.EventType, path string, zxid int64, lis
 
 // endLocked ends a step, if there is one.
 func (t *Table) endLocked() {
-	if t.told > 0 && t.Told != nil {
-		t.Told(t.ev.Type, t.told)
+	if t.toldNow > 0 && t.OnTold != nil {
+		t.OnTold(t.ev.Type, t.toldNow)
 	}
-	t.ev, t.told = Event{}, 0
+	t.ev, t.toldNow = Event{}, 0
 }
 
 // fireDataLocked delivers the event to those who watch the data at path: those
@@ -215,9 +215,9 @@ func (t *Table) fireLocked(in table, path string) {
 		if r.modes &^= once; r.modes == 0 {
 			t.unlinkLocked(r)
 		}
-		if w.told != t.step {
-			w.told = t.step
-			t.told++
+		if w.lastStep != t.step {
+			w.lastStep = t.step
+			t.toldNow++
 			w.sink.Notify(&t.ev)
 		}
 		r = next

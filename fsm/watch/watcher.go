@@ -14,10 +14,10 @@ type Watcher struct {
 	sink Sink
 
 	// Guarded by t.mu.
-	regs   []*registration
-	told   uint64 // last step that reached the sink
-	inData int32  // how many of regs are not in childTable
-	closed bool
+	regs     []*registration
+	lastStep uint64 // last step that reached the sink
+	inData   int32  // how many of regs are not in childTable
+	closed   bool
 }
 
 // NewWatcher returns a Watcher without registrations, whose events go to sink.
