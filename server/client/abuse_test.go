@@ -388,7 +388,7 @@ func TestSASLNotConfigured(t *testing.T) {
 func TestWritable(t *testing.T) {
 	for op := protocol.OpCode(-20); op < 200; op++ {
 		d := protocol.NewDecoder(nil)
-		if got, want := writable(op, &d) != protocol.ErrUnimplemented, fsm.Writable(op); got != want {
+		if got, want := checkBody(op, &d) != protocol.ErrUnimplemented, fsm.Writable(op); got != want {
 			t.Errorf("%v: proposed %v, applied %v", op, got, want)
 		}
 		if fsm.Writable(op) && fsm.Readable(op) {

@@ -18,7 +18,7 @@ import (
 // its socket, and has not arrived yet.
 type intake struct {
 	cfg   RequestThrottle
-	begun atomic.Int64 // requests let in and not yet in a pipeline
+	letIn atomic.Int64 // requests let in and not yet in a pipeline
 
 	mu      sync.Mutex
 	waiting []*conn
@@ -40,7 +40,7 @@ func (c *conn) held(it item, d *protocol.Decoder) bool {
 		if !t.enter(c, &it) {
 			return false
 		}
-		defer t.begin()
+		defer t.begun()
 	}
 	late := t.cfg.OpWaitTime > 0 && c.srv.now()-it.at > int64(t.cfg.OpWaitTime)
 	if late && throttlable(it.op) {
@@ -63,7 +63,7 @@ func throttlable(op protocol.OpCode) bool {
 }
 
 // enter waits until the request may begin; false if its connection has ended, or
-// is ended here because nobody waits for the answer any more. begin must follow.
+// is ended here because nobody waits for the answer any more. begun must follow.
 func (t *intake) enter(c *conn, it *item) bool {
 	t.mu.Lock()
 	t.waiting = append(t.waiting, c)
@@ -76,7 +76,7 @@ func (t *intake) enter(c *conn, it *item) bool {
 			stale = true
 			return true
 		}
-		if t.first() == c && c.srv.outstanding.Load()+t.begun.Load() < int64(t.cfg.MaxRequests) {
+		if t.first() == c && c.srv.outstanding.Load()+t.letIn.Load() < int64(t.cfg.MaxRequests) {
 			return true
 		}
 		if tick == nil { // waiting: look again now and then
@@ -90,7 +90,7 @@ func (t *intake) enter(c *conn, it *item) bool {
 	if tick != nil {
 		tick.Stop()
 	}
-	t.begun.Add(1) // before the next looks
+	t.letIn.Add(1) // before the next looks
 	t.leave(c)
 	if ok && !stale {
 		c.srv.cfg.Metrics.ThrottleQueueTime.Time(time.Duration(c.srv.now() - it.at))
@@ -99,13 +99,13 @@ func (t *intake) enter(c *conn, it *item) bool {
 	if stale {
 		c.kill(causeStale)
 	}
-	t.begin()
+	t.begun()
 	return false
 }
 
-// begin notes that a request that was let in is under way, or over.
-func (t *intake) begin() {
-	t.begun.Add(-1)
+// begun notes that a request that was let in is under way, or over.
+func (t *intake) begun() {
+	t.letIn.Add(-1)
 	t.wake()
 }
 

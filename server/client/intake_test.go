@@ -52,7 +52,7 @@ func TestIntakeHoldsBack(t *testing.T) {
 	q.reply()
 	r.reply()
 	f.outstanding(0)
-	if n := f.s.intake.begun.Load(); n != 0 {
+	if n := f.s.intake.letIn.Load(); n != 0 {
 		t.Errorf("%d requests counted as beginning", n)
 	}
 }

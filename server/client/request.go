@@ -61,7 +61,7 @@ func (c *conn) begin(it item, d *protocol.Decoder) bool {
 		it.kind, it.body = kindSync, r.Append(nil)
 		return c.sync(it)
 	}
-	switch writable(it.op, d) {
+	switch checkBody(it.op, d) {
 	case protocol.ErrOK:
 		if !c.srv.Takes(it.op) {
 			return c.refuse(it, protocol.ErrSystemError)
@@ -99,11 +99,11 @@ func (c *conn) refuse(it item, code protocol.ErrCode) bool {
 	return c.ordered(it)
 }
 
-// writable says whether a write may be proposed: ErrOK, ErrMarshalling for a
+// checkBody says whether a write may be proposed: ErrOK, ErrMarshalling for a
 // body that does not decode, ErrUnimplemented for what is no write at all. A
 // multi travels as it is, since ZooKeeper gives a zxid even to one that does
 // not decode, and so does what has no path.
-func writable(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
+func checkBody(op protocol.OpCode, d *protocol.Decoder) protocol.ErrCode {
 	switch op {
 	case protocol.OpMulti:
 	case protocol.OpCreate, protocol.OpCreate2, protocol.OpCreateContainer:
