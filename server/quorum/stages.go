@@ -3,10 +3,6 @@ package quorum
 import (
 	"sync"
 	"time"
-
-	"github.com/hashicorp/raft"
-
-	"zooraft/fsm"
 )
 
 // Stages is where an entry of the log was when, on this server. A server that
@@ -74,23 +70,4 @@ func (n *Node) Stages(index uint64) (st Stages, ok bool) {
 		s.found = w
 	}
 	return Stages{Logged: s.found.began, Stored: s.found.stored, Applied: s.applied}, true
-}
-
-// applier is the state machine as Raft sees it: it notes when a batch comes.
-type applier struct {
-	*fsm.FSM
-	n *Node
-}
-
-var _ raft.BatchingFSM = applier{}
-
-// ApplyBatch implements raft.BatchingFSM.
-func (a applier) ApplyBatch(logs []*raft.Log) []any {
-	a.n.stages.applied = time.Now()
-	a.n.stages.found = logWrite{}
-	last := logs[len(logs)-1]
-	a.n.committed(last.Index, last.Term)
-	answers := a.FSM.ApplyBatch(logs)
-	a.n.cfg.Metrics.WriteBatchTime.Time(time.Since(a.n.stages.applied))
-	return answers
 }
