@@ -215,3 +215,18 @@ func (v View) quotaAt(node tree.Ref, path string) (q Quota, ok bool) {
 	}
 	return q, true
 }
+
+// HasAll says whether a holder of ids has each of the permissions in need (an OR of
+// protocol.Perm bits) on a znode; not if there is none.
+func (v View) HasAll(path string, need int32, ids []protocol.ID, o Options) bool {
+	node := v.lookup(path)
+	if node == tree.None {
+		return false
+	}
+	for rest := need; rest != 0; rest &= rest - 1 {
+		if !o.Allowed(v.f.tree.ACL(node), rest&-rest, ids) {
+			return false
+		}
+	}
+	return true
+}
