@@ -42,6 +42,16 @@ func SnapshotZxid(in io.Reader) (zabcompat.Zxid, error) {
 	return state.clock.Last(), nil
 }
 
+// ReadSnapshot reads a snapshot into a state machine of its own, checksum included,
+// for those who want to look at it. Nothing may be applied to it.
+func ReadSnapshot(r io.Reader) (*FSM, error) {
+	s, err := readState(r)
+	if err != nil {
+		return nil, err
+	}
+	return &FSM{state: *s}, nil
+}
+
 // head reads what stands before the tree.
 func (s *summed) head() (*state, error) {
 	var lead [len(snapshotMagic) + 8]byte

@@ -2,21 +2,10 @@ package fsm
 
 import (
 	"cmp"
-	"io"
 	"slices"
 
 	"zooraft/fsm/tree"
 )
-
-// ReadSnapshot reads a snapshot into a state machine of its own, checksum included,
-// for those who want to look at it. Nothing may be applied to it.
-func ReadSnapshot(r io.Reader) (*FSM, error) {
-	s, err := readState(r)
-	if err != nil {
-		return nil, err
-	}
-	return &FSM{state: *s}, nil
-}
 
 // Subtree is a znode with all below it.
 type Subtree struct {
