@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -248,6 +249,47 @@ func readState(in io.Reader) (*state, error) {
 		return nil, r.corrupt("end", errors.Join(errors.New("more follows"), err))
 	}
 	return f, nil
+}
+
+// head reads what stands before the tree.
+func (s *summed) head() (*state, error) {
+	var lead [len(snapshotMagic) + 8]byte
+	if _, err := io.ReadFull(s, lead[:]); err != nil {
+		return nil, s.corrupt("short header", err)
+	}
+	if string(lead[:len(snapshotMagic)]) != snapshotMagic {
+		return nil, s.corrupt("magic number", fmt.Errorf("%q", lead[:len(snapshotMagic)]))
+	}
+	version := binary.BigEndian.Uint32(lead[len(snapshotMagic):])
+	if version < 1 || version > snapshotVersion {
+		return nil, s.corrupt("version", fmt.Errorf("%d, this release reads 1 to %d", version, snapshotVersion))
+	}
+	n := binary.BigEndian.Uint32(lead[len(snapshotMagic)+4:])
+	if n > maxHead {
+		return nil, s.corrupt("head length", fmt.Errorf("%d", n))
+	}
+	var head bytes.Buffer
+	if _, err := io.CopyN(&head, s, int64(n)); err != nil {
+		return nil, s.corrupt("short head", err)
+	}
+	f := new(state)
+	if err := f.readHead(version, head.Bytes()); err != nil {
+		return nil, s.corrupt("head", err)
+	}
+	return f, nil
+}
+
+// tail reads the checksum and compares it with that of what has been read.
+func (s *summed) tail() error {
+	want := s.sum.Sum32()
+	var tail [4]byte
+	if _, err := io.ReadFull(s, tail[:]); err != nil {
+		return s.corrupt("short checksum", err)
+	}
+	if got := binary.BigEndian.Uint32(tail[:]); got != want {
+		return s.corrupt("checksum", fmt.Errorf("file says %08x, content gives %08x", got, want))
+	}
+	return nil
 }
 
 // Digest sums up the whole replicated state, for tests: equal states give equal
