@@ -355,6 +355,14 @@ func (p *payloadReader) owner() Owner {
 	return Owner{Origin: Origin{SID: int64(p.uvarint()), Incarnation: p.uvarint()}, Conn: p.uvarint()}
 }
 
+func (p *payloadReader) truth(what string) (bool, error) {
+	b := p.take(1)
+	if len(b) != 1 || b[0] > 1 {
+		return false, fmt.Errorf("%w: torn %s request", ErrBadEntry, what)
+	}
+	return b[0] == 1, nil
+}
+
 func (p *payloadReader) err(what string) error {
 	if p.bad {
 		return fmt.Errorf("%w: torn %s request", ErrBadEntry, what)

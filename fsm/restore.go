@@ -80,14 +80,6 @@ func (r *Restore) decode(p *payloadReader) (err error) {
 	return err
 }
 
-func (p *payloadReader) truth(what string) (bool, error) {
-	b := p.take(1)
-	if len(b) != 1 || b[0] > 1 {
-		return false, fmt.Errorf("%w: torn %s request", ErrBadEntry, what)
-	}
-	return b[0] == 1, nil
-}
-
 // staged is a snapshot that is being read as its pieces come. The reader is a
 // coroutine of the apply goroutine, so nothing runs beside it, and nothing is kept of
 // a piece but what it decodes to.
