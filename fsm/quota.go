@@ -54,6 +54,14 @@ func parseUsage(text string) (usage, bool) {
 	return u, true
 }
 
+// other returns a value by its key, -1 if it is not there.
+func (u *usage) other(key string) int64 {
+	if n, ok := u.others[key]; ok {
+		return n
+	}
+	return -1
+}
+
 // String is the text that parseUsage reads, with the stray "=" by which older
 // clients can read it too.
 func (u usage) String() string {

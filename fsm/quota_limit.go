@@ -73,14 +73,6 @@ func (w *write) overQuota(path string, count, bytes int64) protocol.ErrCode {
 	return protocol.ErrOK
 }
 
-// other returns a value by its key, -1 if it is not there.
-func (u *usage) other(key string) int64 {
-	if n, ok := u.others[key]; ok {
-		return n
-	}
-	return -1
-}
-
 // limitsOf finds the deepest quota on path or above it: what has it, "" if
 // nothing does, and the text of its limits.
 func (f *FSM) limitsOf(path string) (top string, limits []byte) {
