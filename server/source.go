@@ -46,7 +46,7 @@ func connInfo(c *client.ConnInfo) admin.ConnInfo {
 	return admin.ConnInfo{
 		Remote: c.Remote, Queued: c.Queued, Received: c.Received, Sent: c.Sent, Asking: c.Asking,
 		HasSession: c.HasSession, Session: int64(c.Session), Timeout: c.Timeout, Established: c.Established, Expires: c.Expires,
-		Last: shortName(c), LastXid: c.LastXid, HasXid: c.HasXid, LastZxid: c.LastZxid, LastReply: c.LastReply,
+		Last: shortName(c), LastXid: c.LastXid, LastZxid: c.LastZxid, LastReply: c.LastReply,
 		LatencyLast: c.LatencyLast, LatencyMin: c.LatencyMin, LatencyAvg: c.LatencyAvg, LatencyMax: c.LatencyMax,
 	}
 }
@@ -54,16 +54,10 @@ func connInfo(c *client.ConnInfo) admin.ConnInfo {
 // shortName is what the words call the operation that was answered last
 // (org.apache.zookeeper.server.FinalRequestProcessor).
 func shortName(c *client.ConnInfo) string {
-	if !c.Replied {
-		if c.HasSession {
-			return "SESS"
-		}
-		return "NA"
-	}
-	if name, ok := shortNames[c.Op]; ok {
+	if name, ok := shortNames[c.Op]; ok && !c.Refused {
 		return name
 	}
-	return "UNKN"
+	return "NA"
 }
 
 var shortNames = map[protocol.OpCode]string{
@@ -74,7 +68,8 @@ var shortNames = map[protocol.OpCode]string{
 	protocol.OpMulti: "MULT", protocol.OpMultiRead: "MLTR", protocol.OpReconfig: "RECO", protocol.OpCheckWatches: "CHKW",
 	protocol.OpRemoveWatches: "REMW", protocol.OpSetWatches: "SETW", protocol.OpSetWatches2: "STW2", protocol.OpAddWatch: "ADDW",
 	protocol.OpGetEphemerals: "GETE", protocol.OpGetAllChildrenNumber: "GETACN", protocol.OpWhoAmI: "HOMI",
-	protocol.OpCloseSession: "CLOS",
+	protocol.OpCreateSession: "SESS", protocol.OpCloseSession: "CLOS",
+	protocol.OpNotify: "null", // a session taken up, and nothing asked since
 }
 
 func (a source) Sessions() admin.Sessions {

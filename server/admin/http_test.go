@@ -41,7 +41,7 @@ func ensembleSample() *source {
 		{SID: 2, Host: "b", QuorumAddr: "b:2888", ElectionAddr: "b:3888", Observer: true},
 	}
 	src.st.Peers = []PeerStatus{{SID: 2, Addr: "b:2888", Connected: true, Observing: true}}
-	src.conns = []ConnInfo{{Remote: "/127.0.0.1:57482", HasSession: true, Session: 0x10000108ba70000, Last: "GETD", LastZxid: -1, Established: time.UnixMilli(5)}}
+	src.conns = []ConnInfo{{Remote: "/127.0.0.1:57482", HasSession: true, Session: 0x10000108ba70000, Last: "GETD", LastXid: -1, LastZxid: -1, Established: time.UnixMilli(5)}}
 	src.watches = []Watch{{2, "/b"}, {1, "/b"}, {1, "/a"}}
 	src.sessions = Sessions{Tracked: true, Global: []SessionInfo{{ID: 7, Expires: time.UnixMilli(99)}}, Ephemerals: []Ephemerals{{7, []string{"/e"}}}}
 	return src
@@ -64,6 +64,7 @@ func TestCommands(t *testing.T) {
 		"<b>":         "{\n  \"command\" : \"<b>\",\n  \"error\" : \"Unknown command: <b>\"\n}",
 		"wchc":        "{\n  \"session_id_to_watched_paths\" : {\n    \"1\" : [ \"/a\", \"/b\" ],\n    \"2\" : [ \"/b\" ]\n  },\n  \"command\" : \"watches\",\n  \"error\" : null\n}",
 		"wchp":        "{\n  \"path_to_session_ids\" : {\n    \"/a\" : [ 1 ],\n    \"/b\" : [ 1, 2 ]\n  },\n  \"command\" : \"watches_by_path\",\n  \"error\" : null\n}",
+		"cons":        "{\n  \"connections\" : [ {\n    \"remote_socket_address\" : \"127.0.0.1:57482\",\n    \"interest_ops\" : 1,\n    \"outstanding_requests\" : 0,\n    \"packets_received\" : 0,\n    \"packets_sent\" : 0,\n    \"session_id\" : 72057665100382208,\n    \"last_operation\" : \"GETD\",\n    \"established\" : 5,\n    \"session_timeout\" : 0,\n    \"last_cxid\" : -1,\n    \"last_zxid\" : -1,\n    \"last_response_time\" : 0,\n    \"last_latency\" : 0,\n    \"min_latency\" : 0,\n    \"avg_latency\" : 0,\n    \"max_latency\" : 0\n  } ],\n  \"secure_connections\" : [ ],\n  \"command\" : \"connections\",\n  \"error\" : null\n}",
 		"dump":        "{\n  \"expiry_time_to_session_ids\" : {\n    \"99\" : [ 7 ]\n  },\n  \"session_id_to_ephemeral_paths\" : {\n    \"7\" : [ \"/e\" ]\n  },\n  \"command\" : \"dump\",\n  \"error\" : null\n}",
 		"voting_view": "{\n  \"current_config\" : {\n    \"1\" : {\n      \"server_addresses\" : [ \"a:2888\" ],\n      \"election_addresses\" : [ \"a:3888\" ],\n      \"client_address\" : \"0.0.0.0:2181\",\n      \"learner_type\" : \"participant\"\n    }\n  },\n  \"command\" : \"voting_view\",\n  \"error\" : null\n}",
 	} {

@@ -65,10 +65,9 @@ type ConnInfo struct {
 	Session     int64
 	Timeout     time.Duration // negotiated
 	Established time.Time
-	Last        string // the last operation, in four or so letters: GETD; NA before any
-	LastXid     int32  // of the last request; HasXid: there was one
-	HasXid      bool
-	LastZxid    int64     // that a reply carried; -1 before any
+	Last        string    // the last operation, in four or so letters: GETD
+	LastXid     int32     // of the last request; -1: none
+	LastZxid    int64     // that a reply carried; -1: none
 	LastReply   time.Time // zero before any
 	// Latencies in ms.
 	LatencyLast, LatencyMin, LatencyMax int64

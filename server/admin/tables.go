@@ -16,7 +16,7 @@ func cons(src Source) string {
 		fmt.Fprintf(&b, " %s[%d](queued=%d,recved=%d,sent=%d", c.Remote, c.interest(), c.Queued, c.Received, c.Sent)
 		if c.HasSession {
 			fmt.Fprintf(&b, ",sid=%s,lop=%s,est=%d,to=%d", sessionID(c.Session), c.Last, c.Established.UnixMilli(), c.Timeout.Milliseconds())
-			if c.HasXid {
+			if c.LastXid >= 0 {
 				fmt.Fprintf(&b, ",lcxid=%#x", uint32(c.LastXid))
 			}
 			fmt.Fprintf(&b, ",lzxid=%#x,lresp=%d,llat=%d,minlat=%d,avglat=%d,maxlat=%d",

@@ -225,8 +225,8 @@ func TestConnections(t *testing.T) {
 	at := time.UnixMilli(1795314298123)
 	src.conns = []ConnInfo{
 		{Remote: "/127.0.0.1:57482", Received: 13, Sent: 14, HasSession: true, Session: 0x10000108ba70000, Last: "EXIS", Established: at,
-			Timeout: 10 * time.Second, HasXid: true, LastXid: 10, LastZxid: 5, LastReply: time.UnixMilli(123456), LatencyLast: 1, LatencyAvg: 0.7, LatencyMax: 5},
-		{Remote: "/127.0.0.1:57483", HasSession: true, Session: 1, Last: "NA", Established: at, Timeout: time.Second, LastZxid: -1},
+			Timeout: 10 * time.Second, LastXid: 10, LastZxid: 5, LastReply: time.UnixMilli(123456), LatencyLast: 1, LatencyAvg: 0.7, LatencyMax: 5},
+		{Remote: "/127.0.0.1:57483", HasSession: true, Session: 1, Last: "NA", Established: at, Timeout: time.Second, LastXid: -1, LastZxid: -1},
 		{Remote: "/127.0.0.1:57484", Received: 1, Asking: true},
 	}
 	want := " /127.0.0.1:57482[1](queued=0,recved=13,sent=14,sid=0x10000108ba70000,lop=EXIS,est=1795314298123,to=10000,lcxid=0xa," +

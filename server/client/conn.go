@@ -111,7 +111,6 @@ func newConn(s *Server, nc net.Conn, remote netip.AddrPort, number uint64) *conn
 	c.in.thorough = s.sleepers == nil // else armRead has it read again soon
 	c.filledAt = s.now()
 	c.lastIO.Store(c.filledAt)
-	c.seen.reset()
 	ids := []protocol.ID{{Scheme: "ip", ID: acl.IPText(remote.Addr())}}
 	c.ids.Store(&ids)
 	return c

@@ -45,6 +45,7 @@ func (k local) enter(c *conn, readOnly bool) bool {
 		}
 		l := &localSession{passwd: newPassword(), timeout: c.timeout}
 		s.locals.add(c.session, l)
+		c.seen.opened(s.lastZxid(), s.now())
 		k.hold(c, l, readOnly)
 		return true
 	}

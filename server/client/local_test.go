@@ -78,6 +78,9 @@ func TestLocalSession(t *testing.T) {
 	f, l := startLocal(t, true, false)
 	before := f.zxid()
 	p := f.connect()
+	if c := f.s.Connections()[0]; c.Op != protocol.OpCreateSession || c.LastZxid != before || !c.Replied {
+		t.Errorf("before any request: %+v", c)
+	}
 	if f.zxid() != before || f.global(p.session) {
 		t.Errorf("opening it took zxid %#x, after %#x", f.zxid(), before)
 	}

@@ -29,7 +29,7 @@ type item struct {
 	eager  bool // kindFixed: refused without a look at the log
 	xid    int32
 	op     protocol.OpCode
-	err    protocol.ErrCode // kindFixed
+	err    protocol.ErrCode // kindFixed, and kindWrite when it is answered
 	ids    []protocol.ID    // kindRead: the identities when the request came in
 	body   []byte           // kindRead, kindSync: the request's body
 	at     int64            // arrival, ns on the server's clock
@@ -276,6 +276,7 @@ func (c *conn) completeLocked(v fsm.View, r *fsm.Result, sc *scratch) {
 	if zxid <= 0 {
 		zxid = v.LastZxid()
 	}
+	it.err = r.Err
 	before := len(sc.b)
 	sc.b = appendWriteReply(sc.b, zxid, it, r)
 	sc.replied(it, zxid, len(sc.b)-before)

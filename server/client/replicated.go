@@ -100,6 +100,9 @@ func (p *settling) Complete(_ fsm.View, r *fsm.Result) {
 	c := p.c
 	switch r.Err {
 	case protocol.ErrOK:
+		if r.Zxid != 0 { // opened, not attached
+			c.seen.opened(r.Zxid, c.srv.now())
+		}
 		c.grant(p.passwd, false)
 	case protocol.ErrSessionMoved:
 		c.settled.Store(settledTaken)

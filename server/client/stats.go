@@ -75,6 +75,7 @@ type made struct {
 	now  run   // the last
 	runs []run // those before it, in order
 	op   protocol.OpCode
+	err  protocol.ErrCode // of the last, if known before its body was made
 	xid  int32
 	zxid int64
 	size int64 // bytes, without the frame's length, as the next two and all sizes shown
@@ -91,7 +92,7 @@ type run struct {
 }
 
 func (m *made) add(it *item, zxid int64, size int) {
-	m.op, m.xid, m.zxid, m.size = it.op, it.xid, zxid, int64(size-lengthBytes)
+	m.op, m.err, m.xid, m.zxid, m.size = it.op, it.err, it.xid, zxid, int64(size-lengthBytes)
 	m.most = max(m.most, m.size)
 	if m.least == 0 || m.size < m.least {
 		m.least = m.size
@@ -129,20 +130,30 @@ type seen struct {
 }
 
 // answered are figures of the replies to one connection; times in ns on the server's
-// clock.
+// clock. A connection that takes up an older session begins with zeros, as in ZooKeeper
+// (ServerCnxn), and not as reset has it.
 type answered struct {
 	n, sum      int64 // how many, and their latencies in ms, nearly all of which are 0
 	most, least int64 // latencies
 	last        int64 // latency of the last
 	op          protocol.OpCode
-	xid         int64 // of the last to a request of the client's own; -1 before any
-	zxid        int64 // of the last; -1 before any
+	refused     bool  // op was refused; not known of reads
+	xid         int32 // of the last to a request of the client's own
+	zxid        int64 // of the last
 	at          int64 // when the last was made
+}
+
+// opened notes that the connection has been given a new session, by a request that
+// has this zxid.
+func (s *seen) opened(zxid, at int64) {
+	s.mu.Lock()
+	s.op, s.zxid, s.at = protocol.OpCreateSession, zxid, at
+	s.mu.Unlock()
 }
 
 func (s *seen) reset() {
 	s.mu.Lock()
-	s.answered = answered{op: opNone, xid: -1, zxid: -1}
+	s.answered = answered{op: protocol.OpError, xid: -1, zxid: -1}
 	s.mu.Unlock()
 }
 
@@ -151,9 +162,6 @@ func (s *seen) get() answered {
 	defer s.mu.Unlock()
 	return s.answered
 }
-
-// opNone stands for no operation: it is none of the protocol's.
-const opNone = 1 << 30
 
 // note takes the replies in m into the figures of the connection and the server,
 // and empties m. now is when they were made.
@@ -187,8 +195,9 @@ func (c *conn) note(m *made, now int64) {
 	}
 	s.n += n
 	s.last, s.op, s.zxid, s.at = now-m.runs[len(m.runs)-1].at, m.op, m.zxid, now
+	s.refused = m.err != protocol.ErrOK
 	if m.xid >= 0 {
-		s.xid = int64(m.xid)
+		s.xid = m.xid
 	}
 	s.mu.Unlock()
 	*m = made{runs: m.runs[:0]}
@@ -309,12 +318,13 @@ type ConnInfo struct {
 	Received, Sent int64         // packets
 	Asking         bool          // it has sent a four-letter word
 
-	// Of the last reply; Replied says that there was one, and LastZxid is -1 before. HasXid: LastXid is
-	// of the last one to a request that the client numbered itself.
+	// Of the last reply, that to the opening of the session included: Replied says that there was one.
+	// LastXid is of the last one to a request that the client numbered itself. Before any Op is OpNotify
+	// and the others are 0, or since ResetConnections OpError and -1.
 	Op        protocol.OpCode
 	Replied   bool
+	Refused   bool // Op was a write and has failed; a multi that has been read never does
 	LastXid   int32
-	HasXid    bool
 	LastZxid  int64
 	LastReply time.Time
 	// Latencies of its replies in ms.
@@ -350,13 +360,9 @@ func (c *conn) info() ConnInfo {
 	}
 	info.Expires = c.srv.start.Add(time.Duration(c.lastIO.Load()) + alive)
 	r := c.seen.get()
-	info.LastZxid = r.zxid
-	if r.op != opNone {
-		info.Op, info.Replied = r.op, true
-		info.LastReply = c.srv.start.Add(time.Duration(r.at))
-	}
-	if r.xid >= 0 {
-		info.LastXid, info.HasXid = int32(r.xid), true
+	info.Op, info.Refused, info.LastXid, info.LastZxid = r.op, r.refused, r.xid, r.zxid
+	if r.at != 0 {
+		info.Replied, info.LastReply = true, c.srv.start.Add(time.Duration(r.at))
 	}
 	info.LatencyLast, info.LatencyMin, info.LatencyMax = r.last/nsPerMs, r.least/nsPerMs, r.most/nsPerMs
 	if r.n > 0 {

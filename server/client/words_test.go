@@ -108,6 +108,39 @@ func TestStats(t *testing.T) {
 	}
 }
 
+// What is known of a connection's last reply follows ZooKeeper's ServerCnxn and
+// FinalRequestProcessor.
+func TestLastReply(t *testing.T) {
+	f := start(t, nil)
+	p := f.connect()
+	check := func(name string, op protocol.OpCode, refused bool, xid int32, zxid int64) {
+		t.Helper()
+		got := f.s.Connections()[0]
+		if got.Op != op || got.Refused != refused || got.LastXid != xid || got.LastZxid != zxid || got.Replied != (zxid > 0) || got.LastReply.IsZero() != (zxid <= 0) {
+			t.Errorf("%s: %+v, want %v, refused %v, xid %d, zxid %#x", name, got, op, refused, xid, zxid)
+		}
+	}
+	last := func() int64 { return f.s.lastZxid() }
+	check("a new session", protocol.OpCreateSession, false, 0, last())
+	p.mustCall(protocol.XidPing, protocol.OpPing, nil)
+	check("a ping", protocol.OpPing, false, 0, last())
+	p.mustCall(1, protocol.OpCreate, create("/a", ""))
+	check("a write", protocol.OpCreate, false, 1, last())
+	p.call(2, protocol.OpCreate, create("/a", ""))
+	check("a write that fails", protocol.OpCreate, true, 2, last())
+	p.call(3, protocol.OpGetData, get("/none"))
+	check("a read that fails", protocol.OpGetData, false, 3, last())
+	p.call(4, protocol.OpSetData, rawBody("x"))
+	check("a write that does not decode", protocol.OpSetData, true, 4, last())
+	p.mustCall(5, protocol.OpMulti, rawBody(protocol.AppendMulti(nil, []protocol.MultiOp{{Type: protocol.OpDelete, Delete: protocol.DeleteRequest{Path: "/none"}}})))
+	check("a multi that fails", protocol.OpMulti, false, 5, last())
+	f.s.ResetConnections()
+	check("begun anew", protocol.OpError, false, -1, -1)
+	f.dial().handshake(p.resume(false))
+	eventually(t, "the connection before is gone", func() bool { return len(f.s.Connections()) == 1 })
+	check("a session taken up", protocol.OpNotify, false, 0, 0)
+}
+
 func TestAddrText(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"127.0.0.1:57482", "/127.0.0.1:57482"},
