@@ -44,14 +44,11 @@ func (v View) Forbidden(op protocol.OpCode, body []byte, r *Reader) protocol.Err
 	}
 	switch op {
 	case protocol.OpCreate, protocol.OpCreate2, protocol.OpDelete:
-		var ok bool
-		if path, ok = parentOf(path); !ok {
+		parent, ok := parentOf(path)
+		if !ok || tree.IsSystem(path) {
 			return protocol.ErrOK
 		}
-	default:
-		if tree.ValidatePath(path) != nil {
-			return protocol.ErrOK
-		}
+		path = parent
 	}
 	if op != protocol.OpDelete && op != protocol.OpSetData {
 		switch _, code := acl.Resolve(list, null, r.IDs, r.Options.Schemes()); code {
@@ -62,7 +59,7 @@ func (v View) Forbidden(op protocol.OpCode, body []byte, r *Reader) protocol.Err
 			return protocol.ErrOK
 		}
 	}
-	node := v.f.tree.Lookup(path)
+	node := v.lookup(path)
 	if node == tree.None || r.allowed(v.f.tree.ACL(node), need) {
 		return protocol.ErrOK
 	}

@@ -38,6 +38,8 @@ func TestEagerACLCheck(t *testing.T) {
 		{"bad path", protocol.OpCreate, create("bad", ""), protocol.ErrBadArguments, false},
 		{"bad path in setData", protocol.OpSetData, &protocol.SetDataRequest{Path: "/p/", Version: -1}, protocol.ErrBadArguments, false},
 		{"system node", protocol.OpDelete, &protocol.DeleteRequest{Path: "/", Version: -1}, protocol.ErrBadArguments, false},
+		{"bad path and list in setACL", protocol.OpSetACL, &protocol.SetACLRequest{Path: "//", ACL: nobody, Version: -1}, protocol.ErrInvalidACL, true},
+		{"bad list and flags of the root", protocol.OpCreate, &protocol.CreateRequest{Path: "/", ACL: nobody, Flags: 99}, protocol.ErrBadArguments, false},
 		{"allowed", protocol.OpCreate, create("/ok", ""), protocol.ErrOK, false},
 	} {
 		before, _ := p.call(2, protocol.OpExists, get("/"))
@@ -47,6 +49,21 @@ func TestEagerACLCheck(t *testing.T) {
 			t.Errorf("%s: %v of zxid %#x, between %#x and %#x; want %v, eagerly %v", tt.name, h.Err, h.Zxid, before.Zxid, after.Zxid, tt.want, tt.eager)
 		}
 	}
+	// The root's empty path is checked as the root, and what is always there as nothing.
+	readable[0].Perms |= protocol.PermAdmin
+	if h, _ := p.call(5, protocol.OpSetACL, &protocol.SetACLRequest{Path: "/", ACL: readable, Version: -1}); h.Err != 0 {
+		t.Fatalf("setACL: %v", h.Err)
+	}
+	if h, _ := p.call(6, protocol.OpSetData, &protocol.SetDataRequest{Version: -1}); h.Err != protocol.ErrNoAuth || h.Zxid != 0 {
+		t.Errorf("setData of the empty path: %+v", h)
+	}
+	if h, _ := p.call(7, protocol.OpDelete, &protocol.DeleteRequest{Path: "/zookeeper", Version: -1}); h.Err != protocol.ErrBadArguments || h.Zxid == 0 {
+		t.Errorf("delete of a system node: %+v", h)
+	}
+	if h, _ := p.call(8, protocol.OpSetACL, &protocol.SetACLRequest{Path: "/", ACL: protocol.OpenACL, Version: -1}); h.Err != 0 {
+		t.Fatalf("setACL: %v", h.Err)
+	}
+
 	// What is under way may grant what is missing now.
 	f.b.hold(true)
 	p.send(5, protocol.OpSetData, &protocol.SetDataRequest{Path: "/ok", Version: -1})
