@@ -233,7 +233,7 @@ func (v View) setWatches(q *protocol.SetWatches2, r *Reader) {
 		r.Sink.Notify(&watch.Event{Type: typ, Path: path, Zxid: -1})
 	}
 	for _, path := range q.Data {
-		switch node := t.Lookup(path); {
+		switch node := v.lookup(path); {
 		case node == tree.None:
 			tell(protocol.EventNodeDeleted, path)
 		case unknown || t.Stat(node).Mzxid > q.RelativeZxid:
@@ -243,14 +243,14 @@ func (v View) setWatches(q *protocol.SetWatches2, r *Reader) {
 		}
 	}
 	for _, path := range q.Exist {
-		if t.Lookup(path) != tree.None {
+		if v.lookup(path) != tree.None {
 			tell(protocol.EventNodeCreated, path)
 		} else {
 			r.Watcher.AddData(path)
 		}
 	}
 	for _, path := range q.Child {
-		switch node := t.Lookup(path); {
+		switch node := v.lookup(path); {
 		case node == tree.None:
 			tell(protocol.EventNodeDeleted, path)
 		case unknown || t.Stat(node).Pzxid > q.RelativeZxid:
@@ -272,7 +272,7 @@ func (v View) setWatches(q *protocol.SetWatches2, r *Reader) {
 // ACL is looked at (FinalRequestProcessor.handleGetEphemerals).
 func (v View) getEphemerals(dst []byte, q *protocol.SyncRequest, r *Reader) []byte {
 	paths := v.f.tree.EphemeralsOf(int64(r.Session))
-	if prefix := strings.TrimSpace(q.Path); prefix != "" && prefix != tree.RootPath {
+	if prefix := trim(q.Path); prefix != "" && prefix != tree.RootPath {
 		kept := paths[:0]
 		for _, path := range paths {
 			if strings.HasPrefix(path, q.Path) {
@@ -284,7 +284,8 @@ func (v View) getEphemerals(dst []byte, q *protocol.SyncRequest, r *Reader) []by
 	return protocol.AppendStrings(dst, paths)
 }
 
-// getAllChildrenNumber counts the znodes below one, at any depth.
+// getAllChildrenNumber counts the znodes below one, at any depth. By its empty path
+// the root is among them: ZooKeeper then counts all paths with a slash in front.
 func (v View) getAllChildrenNumber(dst []byte, path string, r *Reader) ([]byte, protocol.ErrCode) {
 	t := v.f.tree
 	node := v.lookup(path)
@@ -293,6 +294,8 @@ func (v View) getAllChildrenNumber(dst []byte, path string, r *Reader) ([]byte, 
 		return nil, protocol.ErrNoNode
 	case !r.allowed(t.ACL(node), protocol.PermRead):
 		return nil, protocol.ErrNoAuth
+	case path == "":
+		return protocol.AppendInt32(dst, int32(t.NodeCount())), protocol.ErrOK
 	case node == tree.Root:
 		return protocol.AppendInt32(dst, int32(t.NodeCount()-1)), protocol.ErrOK
 	}

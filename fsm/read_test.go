@@ -132,6 +132,8 @@ func TestGetEphemerals(t *testing.T) {
 		{"null", protocol.SyncRequest{Null: true}, 100, all},
 		{"empty", protocol.SyncRequest{}, 100, all},
 		{"blank", protocol.SyncRequest{Path: " "}, 100, all},
+		{"control characters", protocol.SyncRequest{Path: "\x00/\x01"}, 100, all},
+		{"a space that is not ASCII", protocol.SyncRequest{Path: "\u00a0"}, 100, nil},
 		{"root", protocol.SyncRequest{Path: "/"}, 100, all},
 		{"parent", protocol.SyncRequest{Path: "/p"}, 100, []string{"/p/e1", "/p/e2"}},
 		{"part of a name", protocol.SyncRequest{Path: "/p/e1"[:4]}, 100, []string{"/p/e1", "/p/e2"}},
@@ -159,6 +161,7 @@ func TestGetAllChildrenNumber(t *testing.T) {
 		code protocol.ErrCode
 	}{
 		{"/", 8, protocol.ErrOK}, // with the three that are there from the start
+		{"", 9, protocol.ErrOK},  // with the root
 		{"/a", 2, protocol.ErrOK},
 		{"/a/b/c", 0, protocol.ErrOK},
 		{"/none", 0, protocol.ErrNoNode},
@@ -340,4 +343,24 @@ func TestContainers(t *testing.T) {
 	}
 	container("/new", protocol.CreateModeContainer)
 	emptied("/c") // one that never had a child stays
+}
+
+// The empty path is the root's here as in other reads.
+func TestSetWatchesOfEmptyPath(t *testing.T) {
+	m := newMachine(t)
+	m.open(100, 1)
+	m.create("/a", 0)
+	for _, c := range []struct {
+		q    protocol.SetWatches
+		want []protocol.EventType
+	}{
+		{protocol.SetWatches{RelativeZxid: 1 << 60, Data: []string{""}, Child: []string{""}}, nil},
+		{protocol.SetWatches{Exist: []string{""}, Child: []string{""}}, []protocol.EventType{protocol.EventNodeCreated, protocol.EventNodeChildrenChanged}},
+	} {
+		var s sink
+		m.read(protocol.OpSetWatches, &c.q, &Reader{Sink: &s, Watcher: m.f.Watches().NewWatcher(&s)})
+		if !slices.EqualFunc(s.events, c.want, func(e watch.Event, typ protocol.EventType) bool { return e.Type == typ && e.Path == "" }) {
+			t.Errorf("%+v: %v, want %v", c.q, s.events, c.want)
+		}
+	}
 }
