@@ -267,7 +267,8 @@ func (t *Tree) NodeCount() int { return t.counts.nodes }
 func (t *Tree) EphemeralCount() int { return t.counts.ephemerals }
 
 // ApproximateDataSize returns the sum of the lengths, in bytes, of all paths and
-// all data, as ZooKeeper's approximate_data_size.
+// all data. ZooKeeper's approximate_data_size counts paths in UTF-16 units, and
+// misses what ZooKeeper writes into the usage of quotas.
 func (t *Tree) ApproximateDataSize() int64 { return t.counts.size }
 
 // LastZxid returns the greatest zxid in any Stat. It visits all znodes.
