@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"zooraft/server/client"
+	"zooraft/server/quorum"
 	"zooraft/zabcompat"
 )
 
@@ -14,12 +16,22 @@ import (
 // one that has caught up: what is under way at full load.
 const catchingUp = 2000
 
-// Ready is nil if clients should be sent to this server: it serves, and has
-// applied nearly all that it knows to be committed.
+// What a probe is told of full disks.
+var (
+	errDiskFull  = errors.New("not serving: the disk of this server is full")
+	errDisksFull = errors.New("too few servers have room on their disks: no session can be opened and no write is taken")
+)
+
+// Ready is nil if clients should be sent to this server: it serves, sessions can be
+// opened, and it has applied nearly all that it knows to be committed.
 func (a source) Ready() error {
 	switch {
 	case a.s.readOnly.Load():
 		return errors.New("read-only: no quorum")
+	case a.s.node.OutOfRoom():
+		return errDiskFull
+	case a.Working() && a.s.node.Takes() == quorum.RoomNone:
+		return errDisksFull
 	case a.Serving():
 	case a.Working():
 		return errors.New("not serving: it leads, and leaderServes=no")
@@ -45,11 +57,16 @@ func (a source) SafeToStop() error {
 	if a.s.cfg.Standalone() {
 		return errors.New("there is no other server")
 	}
-	if a.s.duty.quorumServes() != client.FullService {
+	switch {
+	case a.s.node.OutOfRoom(): // nobody is served here, and what the others can do they are asked
+	case a.s.duty.quorumServes() != client.FullService:
 		return errors.New("not serving: no quorum")
-	}
-	if err := a.caughtUp(); err != nil {
-		return err
+	case a.s.node.Takes() == quorum.RoomNone:
+		return errDisksFull
+	default:
+		if err := a.caughtUp(); err != nil {
+			return err
+		}
 	}
 	self := a.Status()
 	var mu sync.Mutex
@@ -77,11 +94,25 @@ func (a source) SafeToStop() error {
 		})
 	}
 	wg.Wait()
-	if need := voters/2 + 1; good < need {
-		return fmt.Errorf("without this server %d of %d voters are fit and %d are needed: %w", good, voters, need, errors.Join(problems...))
+	return unsafe(good, voters, problems)
+}
+
+// unsafe is why a server cannot be stopped when so many of the other voters are good
+// and the rest have these problems, on one line.
+func unsafe(good, voters int, problems []error) error {
+	texts := make([]string, len(problems))
+	for i, err := range problems {
+		texts[i] = err.Error()
 	}
-	if len(problems) > 0 {
-		return fmt.Errorf("a member is catching up or gone: %w", errors.Join(problems...))
+	why := strings.Join(texts, "; ")
+	need := voters/2 + 1
+	switch {
+	case good < need && why == "":
+		return fmt.Errorf("without this server %d of %d voters are fit and %d are needed", good, voters, need)
+	case good < need:
+		return fmt.Errorf("without this server %d of %d voters are fit and %d are needed: %s", good, voters, need, why)
+	case why != "":
+		return fmt.Errorf("a member is catching up or gone: %s", why)
 	}
 	return nil
 }
@@ -92,6 +123,8 @@ func (a source) follows(m zabcompat.ServerSpec, self *Status) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("server %d: %w", m.ID, err)
+	case st.Room == 0:
+		return fmt.Errorf("server %d has no room on its disk", m.ID)
 	case !st.Serving && st.State != zabcompat.Leading || st.ReadOnly: // a leader need not serve clients (leaderServes)
 		return fmt.Errorf("server %d does not serve", m.ID)
 	case st.LeaderSID != self.LeaderSID:

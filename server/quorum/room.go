@@ -263,6 +263,9 @@ func (e *election) majorityRoom(own Room) Room {
 	return majorityRoom(there, e.n.voters())
 }
 
+// OutOfRoom says whether this server serves nobody because it alone has no room left.
+func (n *Node) OutOfRoom() bool { return n.outOfRoom(time.Now()) }
+
 // outOfRoom says whether this server alone has no room left, so that its clients
 // are better off with others.
 func (n *Node) outOfRoom(at time.Time) bool {

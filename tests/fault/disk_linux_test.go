@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -224,6 +226,66 @@ func TestFullDisk(t *testing.T) {
 	f.must(c.Create("/full/new", "", protocol.CreateModePersistent))
 	f.must(c.Delete("/full/1", -1))
 	f.must(c.CloseSession())
+}
+
+// TestFullDiskProbes asks the probes of servers whose disks are full: the reason is the disk; one of three may be
+// stopped, and others get no clients that they cannot open a session for.
+func TestFullDiskProbes(t *testing.T) {
+	const patience = 30 * time.Second
+	needDisks(t)
+	lines := []string{"admin.enableServer=true", "admin.serverPort=0"}
+	probe := func(s *harness.Server, path, want string) {
+		t.Helper()
+		harness.Eventually(t, patience, path+" answers "+want, func() error {
+			resp, err := http.Get(harness.Page(t, s, "Started AdminServer") + path)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if got := strings.TrimSpace(string(body)); got != want {
+				return errors.Join(err, errors.New(got))
+			}
+			return err
+		})
+	}
+	const refusal = "too few servers have room on their disks: no session can be opened and no write is taken"
+
+	alone := harness.NewZooraft(t, harness.Options{Lines: lines})
+	d := smallDisk(t, alone.Server(1), "1g")
+	alone.StartAll()
+	probe(alone.Server(1), "/readyz", "ok")
+	d.leave(48)
+	probe(alone.Server(1), "/readyz", refusal)
+	probe(alone.Server(1), "/livez", "ok")
+	d.empty()
+	probe(alone.Server(1), "/readyz", "ok")
+
+	e := harness.NewZooraft(t, harness.Options{Size: 3, Lines: lines})
+	disks := make(map[int]*disk)
+	for sid := 1; sid <= e.Size(); sid++ {
+		disks[sid] = smallDisk(t, e.Server(sid), "1g")
+	}
+	e.StartAll()
+	full := others(e.Leader())[0]
+	disks[full].leave(48)
+	probe(e.Server(full), "/readyz", "not serving: the disk of this server is full")
+	probe(e.Server(full), "/safe-to-stop", "ok")
+	probe(e.Server(full), "/livez", "ok")
+	for _, sid := range others(full) {
+		probe(e.Server(sid), "/readyz", "ok")
+		probe(e.Server(sid), "/safe-to-stop", fmt.Sprintf("without this server 1 of 3 voters are fit and 2 are needed: server %d has no room on its disk", full))
+	}
+	for sid := range disks {
+		if sid != full {
+			disks[sid].leave(48)
+		}
+	}
+	for sid := range disks {
+		probe(e.Server(sid), "/readyz", refusal)
+		probe(e.Server(sid), "/safe-to-stop", refusal)
+		probe(e.Server(sid), "/livez", "ok")
+	}
 }
 
 // TestDiskFills has a server alone write more than its disk holds. As long as the state does not grow it goes on, for
