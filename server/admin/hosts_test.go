@@ -94,3 +94,19 @@ func TestNamesOfThisHost(t *testing.T) {
 		}
 	}
 }
+
+// The console asks for its names itself: its refusals are not this package's.
+func TestConsoleKnowsItsNames(t *testing.T) {
+	for _, listen := range []string{"127.0.0.1:8080", "0.0.0.0:8080"} {
+		h := NewHTTP(HTTPConfig{
+			Addr: listen, CommandURL: "/commands",
+			UI: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
+		}, sample(StateStandalone), hclog.NewNullLogger()).srv.Handler
+		r := httptest.NewRequest("GET", UIPath+"api/login", nil)
+		r.Host = "evil.example"
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusTeapot {
+			t.Errorf("on %s: %d", listen, w.Code)
+		}
+	}
+}

@@ -138,7 +138,12 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 	started := "Started AdminServer on address %s, port %s and command URL " + strings.ReplaceAll(cfg.CommandURL, "%", "%%")
 	var all http.Handler = mux
 	if loopback(cfg.Addr) {
-		all = ownName(mux, cfg.Hosts)
+		guarded := http.NewServeMux()
+		guarded.Handle("/", ownName(mux, cfg.Hosts))
+		if cfg.UI != nil {
+			guarded.Handle(UIPath, cfg.UI) // it asks for the name itself, and answers in its own way
+		}
+		all = guarded
 	}
 	return newPage(cfg.Addr, started, all, cfg.IdleTimeout, log)
 }
