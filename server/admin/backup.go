@@ -111,19 +111,27 @@ type backups struct {
 
 // limiter lets one call through in an interval.
 type limiter struct {
-	mu   sync.Mutex
-	last time.Time
+	mu           sync.Mutex
+	last, before time.Time // of those let through, the zero time if none was
 }
 
-func (l *limiter) allow(interval time.Duration) bool {
+// allow lets a call through, or says how long ago the last one was.
+func (l *limiter) allow(interval time.Duration) (ok bool, ago time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if !l.last.IsZero() && now.Sub(l.last) < interval {
-		return false
+	if ago = now.Sub(l.last); !l.last.IsZero() && ago < interval {
+		return false, ago
 	}
-	l.last = now
-	return true
+	l.last, l.before = now, l.last
+	return true, 0
+}
+
+// back has the last call that was let through not count.
+func (l *limiter) back() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = l.before
 }
 
 // answer is what a command is answered with if nothing is streamed.
@@ -220,23 +228,27 @@ func (b *backups) authorize(w http.ResponseWriter, r *http.Request) (c Caller, k
 
 // logRefusal logs that somebody was not let through, one in a second at most.
 func (b *backups) logRefusal(r *http.Request, status int) {
-	if b.refusals.allow(time.Second) {
+	if ok, _ := b.refusals.allow(time.Second); ok {
 		b.log.Warn("a caller of the admin server was refused", "client", r.RemoteAddr, "path", protocol.OnOneLine(r.URL.Path), "status", status)
 	}
 }
 
 // allowed is what keeps a command from being carried out by anybody now.
-func (b *backups) allowed(on bool, l *limiter, limited *metrics.Counter) *answer {
+func (b *backups) allowed(w http.ResponseWriter, on bool, l *limiter, limited *metrics.Counter) *answer {
 	switch {
 	case !on:
 		return refused(http.StatusServiceUnavailable, "this command is disabled")
 	case !b.cfg.Serialized:
 		return refused(http.StatusInternalServerError, "serializeLastProcessedZxid.enabled is false")
-	case !l.allow(b.cfg.Interval):
-		limited.Inc()
-		return refused(http.StatusTooManyRequests, fmt.Sprintf("one is taken in %v", b.cfg.Interval))
 	}
-	return nil
+	ok, ago := l.allow(b.cfg.Interval)
+	if ok {
+		return nil
+	}
+	limited.Inc()
+	again := (b.cfg.Interval - ago).Truncate(time.Second) + time.Second
+	w.Header().Set("Retry-After", strconv.Itoa(int(again/time.Second)))
+	return refused(http.StatusTooManyRequests, fmt.Sprintf("one is taken in %v: the last was %v ago; again in %v", b.cfg.Interval, ago.Truncate(time.Second), again))
 }
 
 func (b *backups) snapshot(w http.ResponseWriter, r *http.Request) *answer {
@@ -245,7 +257,7 @@ func (b *backups) snapshot(w http.ResponseWriter, r *http.Request) *answer {
 		streaming = strings.EqualFold(v, "true") // as Java's Boolean.parseBoolean
 	}
 	m := b.src.Metrics()
-	if a := b.allowed(b.cfg.Snapshot, &b.snapshots, &m.SnapshotRateLimited); a != nil {
+	if a := b.allowed(w, b.cfg.Snapshot, &b.snapshots, &m.SnapshotRateLimited); a != nil {
 		return a
 	}
 	defer unhurried(r)()
@@ -281,7 +293,7 @@ func (b *backups) restore(w http.ResponseWriter, r *http.Request) *answer {
 	if n == 0 {
 		return refused(http.StatusBadRequest, "give the snapshot as the request's body")
 	}
-	if a := b.allowed(b.cfg.Restore, &b.restores, &m.RestoreRateLimited); a != nil {
+	if a := b.allowed(w, b.cfg.Restore, &b.restores, &m.RestoreRateLimited); a != nil {
 		return a
 	}
 	defer unhurried(r)()
@@ -295,6 +307,9 @@ func (b *backups) restore(w http.ResponseWriter, r *http.Request) *answer {
 	}
 	if err != nil {
 		m.RestoreErrors.Inc()
+		if !errors.Is(err, ErrUnknown) {
+			b.restores.back() // nothing has changed, and the right file may be the next
+		}
 		b.log.Warn("nothing restored for the admin server", "client", r.RemoteAddr, "error", err)
 		return &answer{status: restoreStatus(err), problem: err.Error(), unknown: errors.Is(err, ErrUnknown)}
 	}

@@ -2,6 +2,9 @@ package admin
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -77,5 +80,59 @@ func TestCredentialsAreNotGuessed(t *testing.T) {
 	}
 	if n := strings.Count(logged.String(), "was refused: client=[::ffff:10.0.0.7]:1 path=/commands/snapshot status="); n < 1 || n > 3 {
 		t.Errorf("%d lines of the log for seven refusals; want one in a second:\n%s", n, &logged)
+	}
+}
+
+// restorer restores what says ok.
+type restorer struct{ callers }
+
+func (restorer) Restore(_ context.Context, body io.Reader, _ int64) (Restored, error) {
+	switch b, err := io.ReadAll(body); {
+	case err != nil:
+		return Restored{}, err
+	case string(b) == "unknown":
+		return Restored{}, fmt.Errorf("ask: %w", ErrUnknown)
+	case string(b) != "ok":
+		return Restored{}, fmt.Errorf("%w: torn", ErrNoSnapshot)
+	}
+	return Restored{Zxid: 1, SnapshotZxid: 1}, nil
+}
+
+// A restore that has changed nothing does not keep the next one waiting; one that has,
+// or may have, does, and says for how long.
+func TestRestoresAreLimited(t *testing.T) {
+	for _, first := range []struct {
+		name, body string
+		want       int
+	}{
+		{"done", "ok", http.StatusOK},
+		{"outcome unknown", "unknown", http.StatusInternalServerError},
+	} {
+		h := NewHTTP(HTTPConfig{
+			CommandURL: "/commands", Backups: restorer{}, Guesses: &few{left: 9},
+			Backup: BackupConfig{Restore: true, Serialized: true, Interval: 5 * time.Minute},
+		}, sample(StateStandalone), hclog.NewNullLogger()).srv.Handler
+		ask := func(body string, want int) *httptest.ResponseRecorder {
+			t.Helper()
+			r := httptest.NewRequest("POST", "/commands/restore", strings.NewReader(body))
+			r.Host = "localhost"
+			r.Header.Set("Authorization", "digest super:secret")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s: %q is answered with %d %s; want %d", first.name, body, w.Code, w.Body, want)
+			}
+			return w
+		}
+		ask("torn", http.StatusBadRequest)
+		ask("ZKSN of another", http.StatusBadRequest)
+		ask(first.body, first.want)
+		w := ask("ok", http.StatusTooManyRequests)
+		if after := w.Header().Get("Retry-After"); after != "300" && after != "299" {
+			t.Errorf("%s: Retry-After %q", first.name, after)
+		}
+		if !strings.Contains(w.Body.String(), "one is taken in 5m0s: the last was 0s ago; again in 5m0s") && !strings.Contains(w.Body.String(), "ago; again in 4m59s") {
+			t.Errorf("%s: %s", first.name, w.Body)
+		}
 	}
 }
