@@ -80,8 +80,20 @@ func (c Config) WithDefaults() Config {
 	w.Connections = either(w.Connections, 1)
 	w.Window = either(w.Window, 1)
 	w.Keys = either(w.Keys, 1000)
-	batch, children, share := either(w.Batch, 10), either(w.Children, 10), w.ReadShare
-	w.Batch, w.Children, w.ReadShare, w.Watches = 0, 0, 0, 0 // but where they mean something
+	w.Batch = either(w.Batch, 10)
+	w.Children = either(w.Children, 10)
+	c.Duration = either(c.Duration, 10*time.Second)
+	c.Interval = either(c.Interval, time.Second)
+	c.Path = either(c.Path, "/bench")
+	c.SessionTimeout = either(c.SessionTimeout, 30*time.Second)
+	return c.ForWorkload()
+}
+
+// ForWorkload returns c with zero for what its workload has no use for.
+func (c Config) ForWorkload() Config {
+	w := &c.Workload
+	batch, children, share := w.Batch, w.Children, w.ReadShare
+	w.Batch, w.Children, w.ReadShare, w.Watches = 0, 0, 0, 0
 	switch w.Name {
 	case Multi:
 		w.Batch = batch
@@ -94,10 +106,6 @@ func (c Config) WithDefaults() Config {
 	case Delete, Fill:
 		c.WarmUp = 0 // it would use up what there is to do
 	}
-	c.Duration = either(c.Duration, 10*time.Second)
-	c.Interval = either(c.Interval, time.Second)
-	c.Path = either(c.Path, "/bench")
-	c.SessionTimeout = either(c.SessionTimeout, 30*time.Second)
 	return c
 }
 

@@ -62,7 +62,7 @@ made are not measured. Ctrl-C ends the measurement with the figures so far.`,
 		ValidArgs: bench.Workloads(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Workload.Name = args[0]
-			c = c.WithDefaults()
+			c = c.ForWorkload() // a zero was asked for: the flags have defaults of their own
 			if err := c.Validate(); err != nil {
 				return usageError(cmd, err)
 			}

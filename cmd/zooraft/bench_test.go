@@ -24,6 +24,8 @@ func TestBenchCommandLine(t *testing.T) {
 		{"two workloads", "bench get set", exitInvalid, []string{"give one workload"}},
 		{"unknown workload", "bench fetch", exitInvalid, []string{`"fetch"`}},
 		{"all faults", "bench get --servers a --window 0 --connections -1 --hot=-1", exitInvalid, []string{"connections", "hot", "host:port"}},
+		{"zeros", "bench multi --connections 0 --window 0 --keys 0 --batch 0 --duration 0s --interval 0s --session-timeout 0s", exitInvalid, []string{"connections: got 0", "window: got 0", "keys: got 0", "batch: got 0", "duration: got 0s", "interval: got 0s", "session timeout: got 0s"}},
+		{"no children", "bench children --children 0", exitInvalid, []string{"children: got 0"}},
 		{"unknown flag", "bench get --threads 5", exitInvalid, []string{"threads"}},
 		{"no server", "bench get --servers " + nobody, exitUnexpected, []string{"set-up", "refused"}},
 	}
