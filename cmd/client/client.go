@@ -62,6 +62,7 @@ type Client struct {
 	rounds  int           // how many times in a row no server could be reached
 	failure error         // why, the last time
 	nc      net.Conn      // nil while not connected
+	asked   bool          // a session was asked for, and the answer is not there yet
 	server  string        // of nc
 	timeout time.Duration // granted
 	id      protocol.SessionID
@@ -123,16 +124,20 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the session, its ephemerals with it, and waits for that for two
-// seconds at most. It may be called twice.
+// Close ends the session, its ephemerals with it, also one that a server is just
+// about to grant, and waits for that for two seconds at most. It may be called twice.
 func (c *Client) Close() {
 	c.mu.Lock()
 	first := !c.closing
 	c.closing = true
 	var last *call
-	if first && c.nc != nil {
+	if first && (c.nc != nil || c.asked) {
 		last = c.newCallLocked(protocol.OpCloseSession, nil)
-		c.sendLocked(last)
+		if c.nc != nil {
+			c.sendLocked(last)
+		} else {
+			c.waiting = append(c.waiting, last)
+		}
 	}
 	c.mu.Unlock()
 	if last != nil {

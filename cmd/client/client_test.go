@@ -214,6 +214,39 @@ func TestSessionsEnd(t *testing.T) {
 	})
 }
 
+// A session that is granted while its client closes is closed as well, and one that
+// is not granted keeps nobody waiting.
+func TestCloseDuringHandshake(t *testing.T) {
+	for _, granted := range []bool{true, false} {
+		s := newServer(t)
+		c, _ := open(t, Config{Servers: s.addr()})
+		nc, err := s.ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		p := &peer{t: t, nc: nc}
+		p.frame() // it asks for a session
+		began := time.Now()
+		closed := later(func() error { c.Close(); return nil })
+		for c.mu.Lock(); !c.closing; c.mu.Lock() {
+			c.mu.Unlock()
+			time.Sleep(time.Millisecond)
+		}
+		c.mu.Unlock()
+		if granted {
+			p.write((&protocol.ConnectResponse{Timeout: 30_000, SessionID: 7, Passwd: make([]byte, protocol.PasswdBytes)}).Append(nil))
+			xid, _ := p.expect(protocol.OpCloseSession)
+			p.reply(xid, 1, protocol.ErrOK, nil)
+		}
+		nc.Close()
+		wantResult(t, closed, nil)
+		if took := time.Since(began); took >= closePatience {
+			t.Errorf("granted %t: closed after %v", granted, took)
+		}
+	}
+}
+
 // A server that has gone silent is left: pings are sent, and their answers wanted.
 func TestSilentServer(t *testing.T) {
 	s := newServer(t)

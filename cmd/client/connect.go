@@ -139,6 +139,9 @@ func (c *Client) session(t target) (was bool, err error) {
 	in := bufio.NewReader(nc)
 	resp, err := c.handshake(nc, in)
 	if err != nil {
+		c.mu.Lock()
+		c.asked = false
+		c.mu.Unlock()
 		return false, fmt.Errorf("%s: %w", t.addr, err)
 	}
 	nc.SetDeadline(time.Time{})
@@ -183,7 +186,12 @@ func (c *Client) handshake(nc net.Conn, in *bufio.Reader) (resp protocol.Connect
 	if !c.global {
 		req.SessionID, req.Passwd = 0, make([]byte, protocol.PasswdBytes)
 	}
+	closing := c.closing
+	c.asked = !closing // Close waits for what comes of it
 	c.mu.Unlock()
+	if closing {
+		return resp, net.ErrClosed
+	}
 	b, mark := protocol.BeginFrame(nil)
 	if _, err := nc.Write(protocol.EndFrame(req.Append(b), mark)); err != nil {
 		return resp, err
@@ -214,7 +222,7 @@ func (c *Client) attach(nc net.Conn, server string, resp protocol.ConnectRespons
 		state, name = ConnectedReadOnly, "ConnectedReadOnly"
 	}
 	c.mu.Lock()
-	c.nc, c.server = nc, server
+	c.nc, c.server, c.asked = nc, server, false
 	c.timeout = time.Duration(resp.Timeout) * time.Millisecond
 	c.id, c.passwd = resp.SessionID, slices.Clone(resp.Passwd)
 	c.global = c.global || !resp.ReadOnly
