@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"syscall"
 
 	"zooraft/cmd/client"
 	"zooraft/protocol"
@@ -88,6 +90,25 @@ func errorCode(err error) int {
 	return exitFailed
 }
 
+// unreached says why no server could be reached, if a request was lost for that; else "".
+func (sh *shell) unreached(err error) string {
+	if !errors.Is(err, protocol.ErrConnectionLoss) || sh.zk == nil {
+		return ""
+	}
+	text := "no server of " + sh.host + " answers: "
+	var dns *net.DNSError
+	switch why := sh.zk.Failure(); {
+	case why == nil:
+		return ""
+	case errors.As(why, &dns):
+		return text + "the name " + dns.Name + " is not known; check -server"
+	case errors.Is(why, io.EOF), errors.Is(why, syscall.ECONNRESET):
+		return text + why.Error() + ": it hangs up; has it a quorum, and is this its client port?"
+	default:
+		return text + why.Error() + "; is it running, and is this its client port?"
+	}
+}
+
 // advice says what to do about an error next, for a person; "" if there is
 // nothing that the text does not say.
 func (sh *shell) advice(err error) string {
@@ -97,14 +118,6 @@ func (sh *shell) advice(err error) string {
 	}
 	switch refused.Code {
 	case protocol.ErrConnectionLoss:
-		text := "no server of " + sh.host + " answers"
-		var dns *net.DNSError
-		switch why := sh.zk.Failure(); {
-		case errors.As(why, &dns):
-			return text + ": the name " + dns.Name + " is not known; check -server"
-		case why != nil:
-			return text + ": " + why.Error() + "; is it running, and is this its client port?"
-		}
 		return "the connection broke; a change may or may not have been made: look before you repeat it"
 	case protocol.ErrNoAuth:
 		return "see who may with: getAcl " + refused.Path + "; identify yourself with: addauth digest USER:PASSWORD"

@@ -317,7 +317,11 @@ func (sh *shell) complain(err error) {
 		return
 	}
 	if sh.inv.json {
-		b, _ := json.Marshal(map[string]any{"error": text, "code": errorCode(err)})
+		told := map[string]any{"error": text, "code": errorCode(err)}
+		if cause := sh.unreached(err); cause != "" {
+			told["cause"] = cause
+		}
+		b, _ := json.Marshal(told)
 		fmt.Fprintln(sh.err, string(b))
 		return
 	}
@@ -325,7 +329,11 @@ func (sh *shell) complain(err error) {
 		text = red(text)
 	}
 	fmt.Fprintln(sh.err, text)
-	if hint := sh.advice(err); hint != "" && sh.personal() {
+	hint := sh.unreached(err) // a script's log is to have it, too
+	if hint == "" && sh.personal() {
+		hint = sh.advice(err)
+	}
+	if hint != "" {
 		if sh.colour {
 			hint = dim(hint)
 		}

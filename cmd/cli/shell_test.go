@@ -2,7 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -17,6 +20,50 @@ func TestConnectToABadAddress(t *testing.T) {
 	}
 	if want := "-server a:b: server \"a:b\": \"b\" is no port\n"; complaints != want {
 		t.Errorf("said %q, want %q", complaints, want)
+	}
+}
+
+// Scripts hear why there is no connection, and JSON has it in a field of its own.
+func TestConnectionLossHasACause(t *testing.T) {
+	listen := func() net.Listener {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ln.Close() })
+		return ln
+	}
+	hangsUp := listen()
+	go func() {
+		for {
+			nc, err := hangsUp.Accept()
+			if err != nil {
+				return
+			}
+			io.ReadFull(nc, make([]byte, 4+44)) // a client's first frame, or it would be reset
+			nc.Close()
+		}
+	}()
+	nobodyListens := listen()
+	nobodyListens.Close()
+	for _, tt := range []struct{ name, server, want string }{
+		{"nobody there", nobodyListens.Addr().String(), "connection refused; is it running, and is this its client port?"},
+		{"hangs up", hangsUp.Addr().String(), "it hangs up; has it a quorum, and is this its client port?"},
+		{"unknown name", "nobody.invalid:2181", "the name nobody.invalid is not known; check -server"},
+	} {
+		var out, complaints bytes.Buffer
+		code := Run([]string{"-server", tt.server, "ls", "/"}, IO{Stdout: &out, Stderr: &complaints})
+		lines := strings.Split(strings.TrimSpace(complaints.String()), "\n")
+		if code != exitFailed || len(lines) != 2 || lines[0] != "KeeperErrorCode = ConnectionLoss for /" ||
+			!strings.HasPrefix(lines[1], "no server of "+tt.server+" answers: ") || !strings.HasSuffix(lines[1], tt.want) {
+			t.Errorf("%s: exit code %d, said %q", tt.name, code, &complaints)
+		}
+		complaints.Reset()
+		Run([]string{"-json", "-server", tt.server, "ls", "/"}, IO{Stdout: &out, Stderr: &complaints})
+		var told struct{ Error, Cause string }
+		if err := json.Unmarshal(complaints.Bytes(), &told); err != nil || told.Error != lines[0] || !strings.HasSuffix(told.Cause, tt.want) {
+			t.Errorf("%s: in JSON %q, error %v", tt.name, &complaints, err)
+		}
 	}
 }
 
