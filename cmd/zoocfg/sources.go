@@ -116,10 +116,23 @@ func (s Setting) Remark() string {
 func (l *loader) settingsList() []Setting {
 	list := make([]Setting, 0, len(l.settings))
 	for _, s := range l.settings {
-		list = append(list, Setting{Key: Lookup(s.key), Name: s.key, Value: s.value, Origin: s.where, Set: true}.masked())
+		list = append(list, Setting{Key: l.with(Lookup(s.key), s), Name: s.key, Value: s.value, Origin: s.where, Set: true}.masked())
 	}
 	slices.SortFunc(list, func(a, b Setting) int { return cmp.Compare(a.Name, b.Name) })
 	return list
+}
+
+// with is what a key does when it is set so. One that asks for nothing but what is so
+// here anyhow has no effect, whatever it would do with another value.
+func (l *loader) with(k Key, s setting) Key {
+	switch {
+	case l.atFault[s.key]:
+	case k.Effect == Refused:
+		k.Effect, k.Note = Inert, "as it is; other values are refused: "+k.Note
+	case k.Effect == Missing && strings.EqualFold(s.value, harmless(s.key)):
+		k.Effect, k.Note = Inert, "as it is; "+k.Note
+	}
+	return k
 }
 
 // word takes one word from outside the files, after the file has been read.

@@ -207,6 +207,7 @@ func (l *loader) inEffect(k Key) Setting {
 	s := Setting{Key: k, Name: k.Name, Origin: OriginNotSet}
 	given, set := l.settings[k.Name]
 	if set {
+		s.Key = l.with(k, given)
 		s.Set, s.Value, s.Origin = true, given.value, given.where
 	}
 	if value, has := values[k.Name]; has {

@@ -128,7 +128,7 @@ func TestValuesFollowTheirKeys(t *testing.T) {
 			words = append(words, Word{other, "-D"})
 		}
 		all, _ := effectiveOf(t, files{"data/myid": "1\n"}, "", words...)
-		want := Setting{Key: table[key], Name: key, Value: value, Origin: "-D", Set: true}.masked()
+		want := Setting{Key: new(loader).with(table[key], setting{key, value, "-D"}), Name: key, Value: value, Origin: "-D", Set: true}.masked()
 		if all[key] != want {
 			t.Errorf("%s=%s is shown as %+v", key, value, all[key])
 		}

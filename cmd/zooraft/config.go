@@ -36,7 +36,9 @@ container images, and touch nothing. All faults are said at once on standard err
 each with its line and key; then warnings, and the keys that do something else
 here than in ZooKeeper, or nothing.
 
-The exit code is 0 if a server would start with it, 2 if not.`,
+The exit code is 0 if a server would start with it, 2 if not, and 3 if it would refuse
+its data directories: they hold the data of a ZooKeeper, or are missing and are not to
+be made. What a Zooraft has written there is not read.`,
 		Example: "  zooraft config check /etc/zookeeper/zoo.cfg",
 		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,6 +49,9 @@ The exit code is 0 if a server would start with it, 2 if not.`,
 			if err != nil {
 				return &configError{err}
 			}
+			if err := checkDataDirs(loaded.Config); err != nil {
+				return err
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), "a server would start with this configuration")
 			return printEffects(cmd.OutOrStdout(), loaded.Settings)
 		},
@@ -56,14 +61,12 @@ The exit code is 0 if a server would start with it, 2 if not.`,
 }
 
 // printEffects lists the settings of a valid configuration that are not what they are
-// in ZooKeeper. A key that is refused stands there with a value that is not.
+// in ZooKeeper.
 func printEffects(out io.Writer, settings []zoocfg.Setting) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
 		switch s.Effect {
 		case zoocfg.Same, zoocfg.Own:
-		case zoocfg.Refused:
-			fmt.Fprintf(w, "%s\t%s\t%s\tas it is; other values are refused: %s\n", s.Origin, s.Name, zoocfg.Inert, s.Note)
 		default:
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Origin, s.Name, s.Effect, s.Note)
 		}

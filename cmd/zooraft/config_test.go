@@ -54,6 +54,51 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
+// Check, print and what the server logs say the same of a key that asks for what is
+// so anyhow.
+func TestConfigAsItIs(t *testing.T) {
+	path := writeConfig(t, "dataDir=/tmp/x\nclientPort=2181\nforceSync=yes\nelectionAlg=3\n")
+	for _, args := range [][]string{{"config", "check", path}, {"config", "print", "--set", path}} {
+		var out, complaints strings.Builder
+		if code := run(args, &out, &complaints); code != 0 || complaints.Len() > 0 {
+			t.Fatalf("%v: exit code %d, said %q", args, code, &complaints)
+		}
+		found := 0
+		for line := range strings.Lines(out.String()) {
+			if strings.Contains(line, "forceSync") || strings.Contains(line, "electionAlg") {
+				found++
+				if !strings.Contains(line, "no effect") {
+					t.Errorf("%v: %s", args, line)
+				}
+			}
+		}
+		if found != 2 {
+			t.Errorf("%v: %s", args, &out)
+		}
+	}
+}
+
+// A server would not start on directories that it refuses.
+func TestConfigCheckLooksAtTheData(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "version-2"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "version-2", "snapshot.0"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"a ZooKeeper's", "dataDir=" + dir + "\nclientPort=2181\n", "holds the data of a ZooKeeper"},
+		{"missing", "dataDir=" + filepath.Join(dir, "none") + "\nclientPort=2181\ndatadir.autocreate=false\n", "make it, for datadir.autocreate is false"},
+	} {
+		var out, complaints strings.Builder
+		code := run([]string{"config", "check", writeConfig(t, tt.text)}, &out, &complaints)
+		if code != exitDataDir || out.Len() > 0 || !strings.Contains(complaints.String(), tt.want) {
+			t.Errorf("%s: exit code %d, said %q and %q", tt.name, code, &out, &complaints)
+		}
+	}
+}
+
 // The page is made by config keys --markdown.
 func TestConfigurationPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/configuration.md")

@@ -144,7 +144,7 @@ func configure(src zoocfg.Sources, log hclog.Logger) (server.Config, error) {
 		log.Info("Reading configuration from: " + cfg.ConfigFile)
 	}
 	announce(&cfg, log)
-	if err := foreignData(cfg); err != nil {
+	if err := checkDataDirs(cfg); err != nil {
 		return cfg, err
 	}
 	if err := makeDataDirs(cfg); err != nil {
@@ -203,16 +203,24 @@ func record(path, dataDir string, sid int, log hclog.Logger) func(zabcompat.Memb
 	}
 }
 
-// makeDataDirs makes the data directories, unless datadir.autocreate=false says
-// that they must be there, as FileTxnSnapLog does.
+// checkDataDirs refuses data directories that hold the data of a ZooKeeper, or are
+// missing where datadir.autocreate=false says that they must be there, as
+// FileTxnSnapLog does.
+func checkDataDirs(cfg server.Config) error {
+	if err := foreignData(cfg); err != nil || zoocfg.MakesDirectories(&cfg) {
+		return err
+	}
+	for _, dir := range []string{cfg.DataDir, cfg.LogDir()} {
+		if _, err := os.Stat(dir); err != nil {
+			return fmt.Errorf("%w: %w; make it, for datadir.autocreate is false", errDataDir, err)
+		}
+	}
+	return nil
+}
+
+// makeDataDirs makes the data directories that are missing.
 func makeDataDirs(cfg server.Config) error {
 	for _, dir := range []string{cfg.DataDir, cfg.LogDir()} {
-		if !zoocfg.MakesDirectories(&cfg) {
-			if _, err := os.Stat(dir); err != nil {
-				return fmt.Errorf("%w: %w; make it, for datadir.autocreate is false", errDataDir, err)
-			}
-			continue
-		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("%w: %w", errDataDir, err)
 		}
