@@ -198,3 +198,29 @@ func TestDamagedSnapshot(t *testing.T) {
 	c.mustHold(t, "/n50", marker)
 	c.mustHold(t, "/last", "here")
 }
+
+// A member whose data are damaged says which directory to move away, and is then whole again by what the others send it.
+func TestDamagedMemberStartsAnew(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
+	e := harness.StartZooraft(t, harness.Options{Size: 3})
+	victim := e.Leader()%3 + 1
+	s := e.Server(victim)
+	fill(t, s.ClientAddr, 100)
+	settle(t, e)
+	e.Kill(victim)
+	edit(t, filepath.Join(s.DataDir, "raft", "stable.db"), func(b []byte) []byte { return b[:len(b)/2] })
+	p := launch(t, t.TempDir(), "server", s.Config)
+	if got := p.exit(startTimeout); got != exitDataDir {
+		t.Fatalf("exit code: got %d, want %d", got, exitDataDir)
+	}
+	m := regexp.MustCompile(`the other servers have a quorum, move (\S+) away, keep myid, and start`).FindStringSubmatch(p.stderr.String())
+	if m == nil {
+		t.Fatalf("stderr does not say what to do:\n%s", p.stderr.String())
+	}
+	must(t, "move away", os.Rename(m[1], filepath.Join(t.TempDir(), "damaged")))
+	e.Restart(victim)
+	c := mustConnect(t, s.ClientAddr)
+	c.mustHold(t, "/n50", marker)
+	c.mustHold(t, "/last", "here")
+}

@@ -132,10 +132,10 @@ func openIdentity(cfg Config, stores []storeFile) (*identityFiles, error) {
 // merge takes what the i-th file says and compares it with what is known.
 func (f *identityFiles) merge(i int, id Identity) error {
 	if id.SID != f.cfg.SID {
-		return fmt.Errorf("%s belongs to server %d, this is server %d (myid)", f.name(i), id.SID, f.cfg.SID)
+		return misfit{fmt.Errorf("%s belongs to server %d, this is server %d (myid)", f.name(i), id.SID, f.cfg.SID)}
 	}
 	if id.kind != f.cfg.Kind {
-		return fmt.Errorf("%s was made with raft.logStore=%s, the configuration says %s", f.name(i), id.kind, f.cfg.Kind)
+		return misfit{fmt.Errorf("%s was made with raft.logStore=%s, the configuration says %s", f.name(i), id.kind, f.cfg.Kind)}
 	}
 	f.have[i] = true
 	if i == 0 || !f.have[0] {
@@ -143,10 +143,10 @@ func (f *identityFiles) merge(i int, id Identity) error {
 		return nil
 	}
 	if id.Disk != f.id.Disk {
-		return fmt.Errorf("%s (disk %x) and %s (disk %x) do not belong together", f.name(0), f.id.Disk, f.name(i), id.Disk)
+		return misfit{fmt.Errorf("%s (disk %x) and %s (disk %x) do not belong together", f.name(0), f.id.Disk, f.name(i), id.Disk)}
 	}
 	if f.id.Cluster != "" && id.Cluster != "" && id.Cluster != f.id.Cluster {
-		return fmt.Errorf("%s belongs to cluster %s, %s to cluster %s", f.name(0), f.id.Cluster, f.name(i), id.Cluster)
+		return misfit{fmt.Errorf("%s belongs to cluster %s, %s to cluster %s", f.name(0), f.id.Cluster, f.name(i), id.Cluster)}
 	}
 	if f.id.Cluster == "" {
 		f.id.Cluster = id.Cluster

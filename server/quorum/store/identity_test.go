@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -193,4 +194,38 @@ func FuzzDecodeIdentity(f *testing.F) {
 			t.Errorf("%q is read as %+v, which is written %q", b, id, id.encode())
 		}
 	})
+}
+
+// Of directories that are damaged, or not all there, the refusal says what helps; of
+// others it does not, for nothing is to be moved away there.
+func TestRefusalSaysWhatHelps(t *testing.T) {
+	cfg := testConfig(t, KindWAL)
+	must(t, mustOpen(t, cfg).Close())
+	helps := "and the other servers have a quorum, move " + filepath.Join(cfg.DataDir, raftDir) + " and " + filepath.Join(cfg.DataLogDir, raftDir) + " away, keep myid, and start"
+
+	path := filepath.Join(cfg.DataDir, raftDir, "identity")
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, whole[:len(whole)-2], 0o600))
+	mustRefuse(t, cfg, path, "identity file is damaged", helps)
+	must(t, os.WriteFile(path, whole, 0o600))
+	stable := filepath.Join(cfg.DataLogDir, raftDir, "stable.db")
+	must(t, os.Rename(stable, stable+".away"))
+	mustRefuse(t, cfg, "lost its term and vote", helps)
+	must(t, os.Rename(stable+".away", stable))
+
+	other := cfg
+	other.SID = 2
+	bolt := cfg
+	bolt.Kind = KindBoltDB
+	for name, cfg := range map[string]Config{"another server's": other, "another log store": bolt} {
+		if s, err := Open(cfg); err == nil || strings.Contains(err.Error(), "move") {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+	s := mustOpen(t, cfg)
+	if _, err := Open(cfg); err == nil || strings.Contains(err.Error(), "move") {
+		t.Errorf("in use: %v", err)
+	}
+	must(t, s.Close())
 }

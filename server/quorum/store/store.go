@@ -153,14 +153,35 @@ type Stores struct {
 func Open(cfg Config) (*Stores, error) {
 	s, err := open(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+		return nil, refuse(cfg, err)
 	}
 	return s, nil
 }
 
+// misfit is why directories are refused that are whole: whoever else has them, or what
+// the configuration says.
+type misfit struct{ error }
+
+func (m misfit) Unwrap() error { return m.error }
+
+// refuse wraps why directories are refused. Where they are damaged, or not all of them
+// is there, it says what helps.
+func refuse(cfg Config, why error) error {
+	var path *fs.PathError
+	if errors.As(why, new(misfit)) || errors.As(why, &path) {
+		return fmt.Errorf("%w: %w", ErrDataDir, why)
+	}
+	dirs := filepath.Join(cfg.DataDir, raftDir)
+	if cfg.DataLogDir != "" && cfg.DataLogDir != cfg.DataDir {
+		dirs += " and " + filepath.Join(cfg.DataLogDir, raftDir)
+	}
+	return fmt.Errorf("%w: %w; if that cannot be put right, and the other servers have a quorum, move %s away, keep myid, and start: "+
+		"this server then gets everything from them", ErrDataDir, why, dirs)
+}
+
 func open(cfg Config) (_ *Stores, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
-		return nil, err
+		return nil, misfit{err}
 	}
 	s := &Stores{cfg: cfg, logger: cfg.Log}
 	defer func() {
@@ -169,7 +190,7 @@ func open(cfg Config) (_ *Stores, err error) {
 		}
 	}()
 	if err := s.lock(); err != nil {
-		return nil, err
+		return nil, misfit{err}
 	}
 	logPath := s.logPath()
 	if s.id, err = openIdentity(cfg, []storeFile{
@@ -263,7 +284,7 @@ func (s *Stores) SetCluster(id string) error {
 // and before raft starts.
 func (s *Stores) Restore(f raft.FSM) (index uint64, err error) {
 	if index, err = s.snaps.restore(f); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrDataDir, err)
+		return 0, refuse(s.cfg, err)
 	}
 	return index, nil
 }
