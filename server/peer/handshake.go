@@ -72,7 +72,7 @@ func check(own, other Identity, wantSID int64) string {
 	case wantSID != 0 && other.SID != wantSID:
 		return fmt.Sprintf("expected server %d, found server %d", wantSID, other.SID)
 	case own.Cluster != "" && other.Cluster != "" && own.Cluster != other.Cluster:
-		return fmt.Sprintf("server %d belongs to ensemble %s, this server to %s", other.SID, other.Cluster, own.Cluster)
+		return fmt.Sprintf("server %d belongs to ensemble %s, this server to %s: do their server lines name the right hosts?", other.SID, other.Cluster, own.Cluster)
 	}
 	return ""
 }
@@ -83,7 +83,7 @@ func exchanged(c Caller, sid int64, disk, known string, p Purpose) string {
 	if known == "" || disk == known || p == PurposeStream || c.Voteless(sid) {
 		return ""
 	}
-	return fmt.Sprintf("server %d comes with data directory %s, the ensemble knows it by %s: its disk was lost or exchanged", sid, disk, known)
+	return fmt.Sprintf("server %d comes with data directory %s, the ensemble knows it by %s: its disk was lost or exchanged, or myid %d is used twice", sid, disk, known, sid)
 }
 
 // Caller is what the calling side of a handshake needs to know. Its methods may
@@ -194,7 +194,7 @@ func Answer(conn net.Conn, c Callee) (Identity, Purpose, error) {
 	case h.SID < 1 || h.SID > zabcompat.MaxSID:
 		w.Refusal = fmt.Sprintf("%d is no server id", h.SID)
 	case c.Taken(h.SID, h.Disk):
-		w.Refusal = fmt.Sprintf("another process is connected as server %d", h.SID)
+		w.Refusal = fmt.Sprintf("another process is connected as server %d: is myid %d used twice?", h.SID, h.SID)
 	default:
 		w.Known = c.KnownDisk(h.SID)
 		w.Refusal = exchanged(c, h.SID, h.Disk, w.Known, h.Purpose)

@@ -52,6 +52,7 @@ type Mesh struct {
 	log     hclog.Logger
 	handler Handler
 	ln      net.Listener
+	refused Repeats
 
 	out atomic.Pointer[map[int64]*stream] // the map is never changed
 
@@ -295,7 +296,7 @@ func (m *Mesh) serve(conn net.Conn) {
 	id, purpose, err := Answer(conn, m.handler)
 	switch {
 	case errors.Is(err, ErrRefused):
-		m.log.Warn("refusing a peer", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
+		m.refused.Warn(m.log, fmt.Sprintf("%d: %v", id.SID, err), "refusing a peer", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
 		return
 	case err != nil:
 		m.log.Debug("peer connection without handshake", "peer", conn.RemoteAddr(), "error", err)

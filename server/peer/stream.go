@@ -131,11 +131,11 @@ const shortPart = 512
 // run dials the member, again and again, and keeps the stream.
 func (s *stream) run() {
 	retry := firstRetry
-	wasUp, refusal, dying := false, "", 0
+	wasUp, told, dying := false, new(Repeats), 0
 	for {
 		conn, id, known, err := s.dial()
 		if err == nil {
-			retry, wasUp, refusal, dying = firstRetry, true, "", dyingRetries
+			retry, wasUp, told, dying = firstRetry, true, new(Repeats), dyingRetries
 			s.mesh.handler.Up(id, known)
 			s.keep(conn)
 			continue // redial at once: only a failure to do so is a loss
@@ -157,12 +157,9 @@ func (s *stream) run() {
 			s.mesh.handler.Down(s.member.SID, errors.Is(err, syscall.ECONNREFUSED))
 		}
 		if errors.Is(err, ErrRefused) {
-			if err.Error() != refusal {
-				refusal = err.Error()
-				s.mesh.log.Warn("cannot join a peer", "sid", s.member.SID, "peer", s.member.Addr, "error", err)
-			}
-		} else if retry == firstRetry {
-			s.mesh.log.Warn(fmt.Sprintf("Cannot open channel to %d at quorum address %s", s.member.SID, s.member.Addr), "error", err)
+			told.Warn(s.mesh.log, err.Error(), "cannot join a peer", "sid", s.member.SID, "peer", s.member.Addr, "error", err)
+		} else {
+			told.Warn(s.mesh.log, "", fmt.Sprintf("Cannot open channel to %d at quorum address %s", s.member.SID, s.member.Addr), "error", err)
 		}
 		if s.mesh.leave(s) {
 			return // a guest that does not call any more

@@ -331,6 +331,7 @@ type streamLayer struct {
 	peers peers
 	log   hclog.Logger
 
+	refused  peer.Repeats
 	accepted chan net.Conn
 	ctx      context.Context // ends with Close
 	stop     context.CancelFunc
@@ -466,7 +467,7 @@ func (t *transport) admit(conn net.Conn) {
 		stop()
 		conn.Close()
 		if !errors.Is(err, io.EOF) {
-			l.log.Warn("refusing a connection on the election port", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
+			l.refused.Warn(l.log, fmt.Sprintf("%d: %v", id.SID, err), "refusing a connection on the election port", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
 		}
 		return
 	}
