@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"zooraft/fsm"
+	"zooraft/server/peer"
 	"zooraft/zabcompat"
 )
 
@@ -29,6 +31,7 @@ const (
 	repeatNotice   = time.Second            // while looking, for notifications that were lost
 	patience       = time.Hour              // Raft's timeouts until this server first had a leader
 	patienceRunOut = 3 * time.Second        // looking this long with a majority at hand: let Raft's timers work
+	missedAfter    = 2 * time.Second        // looking this long without one: tell who is missing
 )
 
 // notification is what the servers tell each other, ZooKeeper's message of that
@@ -97,6 +100,7 @@ type election struct {
 	lost     int64          // the leader whose stream broke
 	stood    time.Time
 	told     time.Time
+	missed   time.Time // who is missing was told; zero if not since there was a leader
 	waits    time.Time // for its vote to be taken from a lost disk, since
 	patient  bool
 
@@ -311,7 +315,7 @@ func (e *election) leaderChanged(sid int64, term uint64) {
 // settleLocked ends the search for a leader.
 func (e *election) settleLocked(sid int64, term uint64) {
 	took := time.Since(e.since)
-	e.looking, e.since = false, time.Now()
+	e.looking, e.since, e.missed = false, time.Now(), time.Time{}
 	e.n.hurryRaft(&e.patient)
 	state := e.stateLocked()
 	if !e.n.standalone() {
@@ -465,7 +469,36 @@ func (e *election) tick(now time.Time, sid int64, term uint64, heard bool) {
 	if now.Sub(e.told) > repeatNotice {
 		e.tellLocked()
 	}
+	e.tellMissingLocked(now)
 	e.considerLocked()
+}
+
+// tellMissing logs which voters are missing for a quorum, while that is so: at the
+// beginning, and then once a minute.
+func (e *election) tellMissing(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tellMissingLocked(now)
+}
+
+func (e *election) tellMissingLocked(now time.Time) {
+	if now.Sub(e.since) < missedAfter || now.Sub(e.missed) < peer.TellAgain {
+		return
+	}
+	voters := e.n.roster.Load().voters
+	var missing []string
+	for _, sid := range slices.Sorted(maps.Keys(voters)) {
+		if sid != e.n.cfg.SID && !e.n.mesh.Connected(sid) {
+			missing = append(missing, fmt.Sprintf("%d (%s)", sid, e.n.QuorumAddr(sid)))
+		}
+	}
+	connected := len(voters) - len(missing)
+	if connected > len(voters)/2 || len(missing) == 0 {
+		return
+	}
+	e.missed = now
+	e.n.log.Warn("no quorum: too few voters are connected", "missing", strings.Join(missing, ", "), "connected", connected, "voters", len(voters),
+		"duration", now.Sub(e.since).Round(time.Second))
 }
 
 // State is what this server does, in ZooKeeper's words.

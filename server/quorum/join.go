@@ -125,10 +125,12 @@ func (n *Node) gather() admission {
 		if a := n.election.admission(); a != admissionNone {
 			return a
 		}
-		if now := time.Now(); now.After(tell) {
+		now := time.Now()
+		if now.After(tell) {
 			n.election.tellDisagreement()
 			tell = now.Add(time.Minute)
 		}
+		n.election.tellMissing(now)
 		select {
 		case <-n.stop:
 			return admissionNone

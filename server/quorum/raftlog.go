@@ -10,6 +10,9 @@ import (
 // peer streams, once; Raft would report it several times a second as an error,
 // though nothing is wrong with this server and nobody has to act.
 //
+// A server without a quorum tries to be elected again and again, and refuses those
+// who do: election.go says who is missing.
+//
 // Raft hands itself to the log, and members, which JSON has no text of: they are
 // spelled out here.
 type raftLog struct{ hclog.Logger }
@@ -31,7 +34,14 @@ func spelled(args []any) []any {
 }
 
 // Info implements hclog.Logger.
-func (l raftLog) Info(msg string, args ...any) { l.Logger.Info(msg, spelled(args)...) }
+func (l raftLog) Info(msg string, args ...any) {
+	switch msg {
+	case "entering candidate state", "pre-vote campaign failed, waiting for election timeout", "duplicate requestVote for same term":
+		l.Logger.Debug(msg, spelled(args)...)
+	default:
+		l.Logger.Info(msg, spelled(args)...)
+	}
+}
 
 // Error implements hclog.Logger.
 func (l raftLog) Error(msg string, args ...any) {
@@ -49,6 +59,10 @@ func (l raftLog) Error(msg string, args ...any) {
 func (l raftLog) Warn(msg string, args ...any) {
 	switch msg {
 	case "appendEntries rejected, sending older logs", "failed to get previous log", "previous log term mis-match",
+		"Election timeout reached, restarting election", "duplicate requestVote from",
+		"rejecting vote request since we have a leader", "rejecting pre-vote request since we have a leader",
+		"rejecting vote request since our last term is greater", "rejecting pre-vote request since our last term is greater",
+		"rejecting vote request since our last index is greater", "rejecting pre-vote request since our last index is greater",
 		"failed to contact", "unable to get address for server, using fallback address":
 		l.Logger.Debug(msg, args...)
 	default:
