@@ -75,16 +75,7 @@ var noHooks = hooks{
 }
 
 func newTransport(ln net.Listener, self int64, p peers, h hooks, m *metrics.Metrics, log hclog.Logger) *transport {
-	l := &streamLayer{
-		ln:       ln,
-		self:     self,
-		peers:    p,
-		log:      log,
-		accepted: make(chan net.Conn),
-		cameUp:   make(chan struct{}),
-		dialled:  make(map[net.Conn]struct{}),
-	}
-	l.ctx, l.stop = context.WithCancel(context.Background())
+	l := &streamLayer{ln: ln, self: self, peers: p, log: log}
 	t := l.transport(h, m)
 	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, t.admit) })
 	return t
@@ -93,12 +84,13 @@ func newTransport(ln net.Listener, self int64, p peers, h hooks, m *metrics.Metr
 // newLocalTransport is the transport of a standalone server, which speaks only
 // to itself.
 func newLocalTransport(self int64, log hclog.Logger) *transport {
-	l := &streamLayer{self: self, accepted: make(chan net.Conn), log: log}
-	l.ctx, l.stop = context.WithCancel(context.Background())
+	l := &streamLayer{self: self, log: log}
 	return l.transport(noHooks, new(metrics.Metrics)) // nothing goes over it
 }
 
 func (l *streamLayer) transport(h hooks, m *metrics.Metrics) *transport {
+	l.accepted, l.cameUp, l.dialled = make(chan net.Conn), make(chan struct{}), make(map[net.Conn]struct{})
+	l.ctx, l.stop = context.WithCancel(context.Background())
 	t := &transport{layer: l, hooks: h, metrics: m, rpcs: make(chan raft.RPC, appendAhead)}
 	t.appenders.Store(new([]*appender))
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
@@ -443,7 +435,7 @@ func (l *streamLayer) dialSelf() (net.Conn, error) {
 	here, there := net.Pipe()
 	select {
 	case l.accepted <- there:
-		return here, nil
+		return l.keep(here) // Raft pools it, and closes no pool when it ends
 	case <-l.ctx.Done():
 		return nil, net.ErrClosed
 	}

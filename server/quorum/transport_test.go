@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"errors"
 	"io"
 	"net"
 	"slices"
@@ -54,6 +55,27 @@ func (p *stubPeer) electionAddr(sid int64) string { return p.addrs[sid-1] }
 func header(n *Node) raft.RPCHeader {
 	id := serverID(n.cfg.SID)
 	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(id), Addr: n.trans.EncodePeer(id, n.trans.LocalAddr())}
+}
+
+// TestCloseEndsOwnConnections: the transport closes with it what a server has
+// dialled to itself; whoever serves the other end would wait there for ever.
+func TestCloseEndsOwnConnections(t *testing.T) {
+	networked, _ := transports(t)
+	for name, tr := range map[string]*transport{
+		"ensemble": networked.trans, "standalone": newLocalTransport(1, hclog.NewNullLogger()),
+	} {
+		conn, err := tr.layer.Dial(label(1), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.Close(); err != nil {
+			t.Fatal(err)
+		}
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("%s: a read after Close gives %v, want %v", name, err, io.ErrClosedPipe)
+		}
+	}
 }
 
 // TestHeartbeatsPassTheMainChannel: the stock transport would hand a heartbeat
