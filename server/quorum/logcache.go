@@ -90,26 +90,40 @@ func (c *logCache) add(logs []*raft.Log) {
 		c.bytes += cost(l)
 	}
 	for c.bytes > c.limit && c.first < len(c.logs) {
-		c.bytes -= cost(&c.logs[c.first])
-		c.logs[c.first] = raft.Log{}
-		c.first++
+		c.popLocked()
 	}
+	c.packLocked()
+}
+
+// DeleteRange implements raft.LogStore. What is behind the range stays cached: Raft
+// compacts up to there, and the newest entries are read under Node.mu.
+func (c *logCache) DeleteRange(low, high uint64) error {
+	c.mu.Lock()
+	if c.first < len(c.logs) && low > c.logs[c.first].Index {
+		c.dropLocked() // for another leader's entries, which come at once
+	}
+	for c.first < len(c.logs) && c.logs[c.first].Index <= high {
+		c.popLocked()
+	}
+	c.packLocked()
+	c.mu.Unlock()
+	return c.LogStore.DeleteRange(low, high)
+}
+
+func (c *logCache) dropLocked() { c.logs, c.first, c.bytes = nil, 0, 0 }
+
+// popLocked drops the oldest entry.
+func (c *logCache) popLocked() {
+	c.bytes -= cost(&c.logs[c.first])
+	c.logs[c.first] = raft.Log{}
+	c.first++
+}
+
+// packLocked gives up the place of what is gone.
+func (c *logCache) packLocked() {
 	if c.first > len(c.logs)/2 {
 		n := copy(c.logs, c.logs[c.first:])
 		clear(c.logs[n:])
 		c.logs, c.first = c.logs[:n], 0
 	}
 }
-
-// DeleteRange implements raft.LogStore. It drops the whole cache, which fills
-// again at once where it matters.
-func (c *logCache) DeleteRange(low, high uint64) error {
-	c.mu.Lock()
-	if live := c.logs[c.first:]; len(live) > 0 && high >= live[0].Index {
-		c.dropLocked()
-	}
-	c.mu.Unlock()
-	return c.LogStore.DeleteRange(low, high)
-}
-
-func (c *logCache) dropLocked() { c.logs, c.first, c.bytes = nil, 0, 0 }

@@ -32,8 +32,12 @@ func TestLogCache(t *testing.T) {
 		case 1: // compaction
 			if next > low {
 				to := low + rnd.Uint64N(next-low)
+				want := min(len(c.logs)-c.first, int(next-1-to))
 				if err := c.DeleteRange(low, to); err != nil {
 					t.Fatal(err)
+				}
+				if live := len(c.logs) - c.first; live != want {
+					t.Fatalf("%d entries are cached after a compaction, want %d", live, want)
 				}
 				low = to + 1
 			}
