@@ -83,7 +83,7 @@ func (e *election) barredLocked() bool {
 		config = max(config, v.ActualIndex())
 		since, _, _ = v.Server(e.n.cfg.SID)
 	})
-	registered := e.n.ahead.disks[e.n.cfg.SID].disk == e.n.stores.Identity().Disk
+	registered := e.n.ahead.disks[e.n.cfg.SID].disk == e.n.diskID
 	for sid, h := range e.peers {
 		if e.n.mesh.Connected(sid) && (h.Config > config && !h.Votes || h.Since > since && h.Known != e.n.disk && !registered) {
 			return true

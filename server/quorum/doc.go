@@ -19,5 +19,7 @@
 //   - Raft's configuration changes by one server at a time, and only by the leader's
 //     duty to bring it to the membership (membership.go).
 //   - Lock order: election.mu, the state lock (fsm), Node.mu; package server has the
-//     whole list. Nothing blocks under Node.mu.
+//     whole list. The batcher's and the mesh's locks are taken under Node.mu, room.mu
+//     under election.mu; none of the list is taken under these. Nothing blocks under
+//     Node.mu: the end of the log, which is read there, is cached.
 package quorum

@@ -123,7 +123,8 @@ type Node struct {
 	events Events
 
 	stores *store.Stores
-	disk   string
+	diskID [16]byte
+	disk   string // diskID in hex
 	nonce  [16]byte
 	trans  *transport
 	mesh   *peer.Mesh
@@ -215,8 +216,8 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 	if err := n.checkAlone(); err != nil {
 		return nil, errors.Join(err, n.stores.Close())
 	}
-	id := n.stores.Identity()
-	n.disk = hex.EncodeToString(id.Disk[:])
+	n.diskID = n.stores.Identity().Disk
+	n.disk = hex.EncodeToString(n.diskID[:])
 	boots, err := boot(n.stores.Stable)
 	if err != nil {
 		return nil, errors.Join(err, n.stores.Close())

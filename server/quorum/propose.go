@@ -213,7 +213,7 @@ func (n *Node) registerLocked() {
 		return
 	}
 	o.asked = time.Now()
-	r := fsm.Register{SID: n.cfg.SID, Nonce: n.nonce, Disk: n.stores.Identity().Disk}
+	r := fsm.Register{SID: n.cfg.SID, Nonce: n.nonce, Disk: n.diskID}
 	n.forwardLocked(fsm.Origin{}, 0, r.Append(nil), false)
 }
 
@@ -348,20 +348,23 @@ func (n *Node) SnapshotInstalled(v fsm.View) {
 	if n.tailReplaced() {
 		n.events.Fatal(errTailReplaced)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	o := &n.origin
-	if o.incarnation == 0 {
-		return
-	}
 	inc, last, _ := v.Server(n.cfg.SID)
-	if inc != o.incarnation {
+	n.mu.Lock()
+	o := &n.origin
+	fenced := false
+	switch {
+	case o.incarnation == 0:
+	case inc != o.incarnation:
+		fenced = true
+	default:
+		if last >= o.base {
+			o.popLocked(int(min(last-o.base+1, uint64(o.len()))))
+		}
+		o.progressAt = time.Now()
+		n.handOnLocked()
+	}
+	n.mu.Unlock()
+	if fenced {
 		n.events.Fatal(ErrFenced)
-		return
 	}
-	if last >= o.base {
-		o.popLocked(int(min(last-o.base+1, uint64(o.len()))))
-	}
-	o.progressAt = time.Now()
-	n.handOnLocked()
 }
