@@ -202,7 +202,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 		ev.Fatal(fmt.Errorf("a write to the log has been stuck for %v: leaving, so that another server can lead", d))
 	}
 	cfg.Store.OnFail = func(err error) {
-		ev.Fatal(fmt.Errorf("the log cannot be written any more: %w", err))
+		ev.Fatal(fmt.Errorf("the disk cannot be written any more: %w", err))
 	}
 	cfg.Store.OnEntry = n.ahead.note
 	cfg.Store.OnRead = n.rests.giveWay

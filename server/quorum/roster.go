@@ -121,9 +121,8 @@ func (n *Node) remember(r *roster) {
 	case d.published.Version > r.published.Version:
 		r.published, r.target = d.published, d.target
 	case d.published.Version < r.published.Version || d.target.Version != r.target.Version:
-		if err := n.stores.Stable.Set(remembered, []byte(r.published.String()+"\n\n"+r.target.String())); err != nil {
-			n.log.Warn("who belongs to the ensemble is not to be written to the disk", "error", err)
-		}
+		// What fails here is fatal, and the stores tell of it.
+		_ = n.stores.Stable.Set(remembered, []byte(r.published.String()+"\n\n"+r.target.String()))
 		d.published, d.target = r.published, r.target
 	}
 }

@@ -161,9 +161,10 @@ var ErrNotFound = errors.New("not found")
 //
 // Invariant: on the disk the term of a vote and its candidate are of one vote.
 type stableStore struct {
-	path  string
-	db    *bbolt.DB
-	watch *watch
+	path    string
+	db      *bbolt.DB
+	watch   *watch
+	failure failure
 
 	// voteTerm is the term of a vote whose candidate is yet to come, nil if none is.
 	voteTerm atomic.Pointer[[]byte]
@@ -213,12 +214,16 @@ func openValue(key, sealed []byte) ([]byte, error) {
 
 // Set implements raft.StableStore and returns when the value is durable. Only the
 // term of a vote waits for its candidate, which raft sets next, and is written with
-// it; if that fails it is forgotten. Until then the former vote is what Get returns.
+// it. Until then the former vote is what Get returns. After an error of a write none
+// succeeds any more.
 func (s *stableStore) Set(key, value []byte) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return ErrClosed
+	}
+	if err := s.failure.get(); err != nil {
+		return err
 	}
 	if bytes.Equal(key, keyVoteTerm) {
 		term := bytes.Clone(value)
@@ -229,7 +234,7 @@ func (s *stableStore) Set(key, value []byte) error {
 	if bytes.Equal(key, keyVoteCand) {
 		voteTerm = s.voteTerm.Swap(nil)
 	}
-	return s.watch.do(writeStable, func() error {
+	if err := s.watch.do(writeStable, func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte(boltConf))
 			if voteTerm != nil {
@@ -239,7 +244,10 @@ func (s *stableStore) Set(key, value []byte) error {
 			}
 			return b.Put(key, sealValue(key, value))
 		})
-	})
+	}); err != nil {
+		return s.failure.set(s.watch.cfg, fmt.Errorf("write %q to %s: %w", key, s.path, err))
+	}
+	return nil
 }
 
 // Get implements raft.StableStore. The error for a missing key says "not

@@ -31,8 +31,9 @@
 // voted nor stored anything: nobody counts on a term alone, which is what a kill in
 // the midst of the first start leaves.
 //
-// After a failed write nothing more is written: what the disk holds is then
-// unknown until the store is opened and verified again.
+// After a failed write to the log, or of a term or vote, nothing more is written
+// there: what the disk holds is then unknown until the store is opened and verified
+// again.
 //
 // It leaves to its owner: raft itself, what to do about a stall or a failure
 // (exit, so that another leader can be elected), and what a snapshot says.

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
@@ -39,10 +38,7 @@ type logStore struct {
 	inner     innerLog
 	monotonic bool
 	watch     *watch
-	logger    hclog.Logger
-	onFail    func(error)
-
-	failed atomic.Pointer[error]
+	failure   failure
 
 	// mu is read-locked by every call and locked by close.
 	mu     sync.RWMutex
@@ -52,7 +48,7 @@ type logStore struct {
 var _ raft.MonotonicLogStore = (*logStore)(nil)
 
 func openLog(cfg Config, path string, w *watch, v visitor) (*logStore, error) {
-	s := &logStore{watch: w, logger: cfg.Log, onFail: cfg.OnFail, monotonic: cfg.Kind == KindWAL}
+	s := &logStore{watch: w, monotonic: cfg.Kind == KindWAL}
 	var err error
 	if cfg.Kind == KindWAL {
 		s.inner, err = openWAL(path, cfg, v)
@@ -136,7 +132,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	if len(logs) == 0 {
 		return nil
 	}
-	if err := s.failure(); err != nil {
+	if err := s.failure.get(); err != nil {
 		return err
 	}
 	if err := s.admit(logs); err != nil {
@@ -150,7 +146,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 			n++
 		}
 		if err := s.watch.do(writeLog, func() error { return s.inner.StoreLogs(logs[:n]) }); err != nil {
-			return s.fail(fmt.Errorf("write log: %w", err))
+			return s.failure.set(s.watch.cfg, fmt.Errorf("write log: %w", err))
 		}
 		logs = logs[n:]
 	}
@@ -189,7 +185,7 @@ func (s *logStore) DeleteRange(lo, hi uint64) error {
 		return err
 	}
 	defer s.leave()
-	if err := s.failure(); err != nil {
+	if err := s.failure.get(); err != nil {
 		return err
 	}
 	first, last, err := s.boundsLocked()
@@ -206,7 +202,7 @@ func (s *logStore) DeleteRange(lo, hi uint64) error {
 		chunk = math.MaxUint64 // raft-wal drops whole files and a table entry
 	}
 	if err := s.inner.settle(); err != nil {
-		return s.fail(err)
+		return s.failure.set(s.watch.cfg, err)
 	}
 	for lo <= hi {
 		a, b := lo, hi
@@ -218,7 +214,7 @@ func (s *logStore) DeleteRange(lo, hi uint64) error {
 			}
 		}
 		if err := s.watch.do(deleteLog, func() error { return s.inner.DeleteRange(a, b) }); err != nil {
-			return s.fail(fmt.Errorf("delete log entries %d to %d: %w", a, b, err))
+			return s.failure.set(s.watch.cfg, fmt.Errorf("delete log entries %d to %d: %w", a, b, err))
 		}
 		if suffix {
 			hi = a - 1
@@ -229,22 +225,25 @@ func (s *logStore) DeleteRange(lo, hi uint64) error {
 	return nil
 }
 
-func (s *logStore) failure() error {
-	if p := s.failed.Load(); p != nil {
+// failure is the first write of a store that failed. What a failed fsync left on disk
+// cannot be known without reading it anew, so going on would be guessing.
+type failure struct{ err atomic.Pointer[error] }
+
+func (f *failure) get() error {
+	if p := f.err.Load(); p != nil {
 		return *p
 	}
 	return nil
 }
 
-// fail remembers the first failure. What a failed fsync left on disk cannot be
-// known without reading it anew, so going on would be guessing.
-func (s *logStore) fail(err error) error {
-	if !s.failed.CompareAndSwap(nil, &err) {
-		return s.failure()
+// set returns the failure that counts, and tells of it if that is err.
+func (f *failure) set(cfg Config, err error) error {
+	if !f.err.CompareAndSwap(nil, &err) {
+		return f.get()
 	}
-	s.logger.Error("log store failed, nothing more is written", "error", err)
-	if s.onFail != nil {
-		s.onFail(err)
+	cfg.Log.Error("store failed, nothing more is written to it", "error", err)
+	if cfg.OnFail != nil {
+		cfg.OnFail(err)
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func newTestLog(t *testing.T, f *fakeLog, monotonic bool, cfg Config) *logStore 
 	w := newWatch(cfg)
 	w.logSize = func() int64 { return 4242 }
 	t.Cleanup(w.close)
-	return &logStore{inner: f, monotonic: monotonic, watch: w, logger: cfg.Log, onFail: cfg.OnFail}
+	return &logStore{inner: f, monotonic: monotonic, watch: w}
 }
 
 func TestDeleteInChunks(t *testing.T) {

@@ -60,9 +60,10 @@ type Config struct {
 	// that cannot write but still sends heartbeats blocks its ensemble. It may
 	// block. Nil: only the log tells.
 	OnStall func(d time.Duration)
-	// OnFail is called at most once, on the goroutine of the writer, when a
-	// write has failed; every later write fails with the same error. It must
-	// not block and must not call Close. Nil: only the log tells.
+	// OnFail is called at most once for the log and for the term and vote, on the
+	// goroutine of the writer, when a write has failed; every later write to the same
+	// one fails with the same error. It must not block and must not call Close. Nil:
+	// only the log tells.
 	OnFail func(error)
 	// OnEntry is called by Open for each entry of the log behind the newest
 	// snapshot, in their order, once the entry is verified. l is valid during the

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // vote casts a vote as raft does.
@@ -86,24 +87,30 @@ func TestVoteIsOneWrite(t *testing.T) {
 	must(t, b.Close())
 }
 
-// A vote that could not be written leaves nothing behind for a later one.
+// After a vote that could not be written there is no other, and the owner is told.
 func TestVoteNotWritten(t *testing.T) {
+	var told []error
 	cfg := testConfig(t, KindWAL)
+	cfg.OnFail = func(err error) { told = append(told, err) }
 	s := mustOpen(t, cfg)
 	vote(t, s, 5, "A")
 	db := s.stable.db
 	s.stable.db = new(bbolt.DB) // not open
 	must(t, s.Stable.SetUint64(keyVoteTerm, 7))
-	if err := s.Stable.Set(keyVoteCand, []byte("S")); err == nil {
-		t.Error("voted without a file")
+	if err := s.Stable.Set(keyVoteCand, []byte("S")); !errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		t.Errorf("voted without a file: %v", err)
 	}
 	s.stable.db = db
+	for _, key := range [][]byte{keyVoteTerm, keyVoteCand, keyTerm} {
+		if err := s.Stable.SetUint64(key, 8); !errors.Is(err, berrors.ErrDatabaseNotOpen) {
+			t.Errorf("%s is written after a failure: %v", key, err)
+		}
+	}
+	if len(told) != 1 || !errors.Is(told[0], berrors.ErrDatabaseNotOpen) {
+		t.Errorf("told of %v", told)
+	}
 	wantVote(t, s, 5, "A")
-	must(t, s.Stable.Set(keyVoteCand, []byte("A")))
-	wantVote(t, s, 5, "A")
-	vote(t, s, 8, "B")
-	wantVote(t, s, 8, "B")
-	wantVote(t, killed(t, cfg), 8, "B")
+	wantVote(t, killed(t, cfg), 5, "A")
 }
 
 // A server that was killed while it voted for itself must not take the request of
