@@ -315,6 +315,9 @@ func (p *appender) readAnswers(conn net.Conn) {
 			p.t.heard()
 		}
 	}
+	if errors.Is(err, errAppendFrame) {
+		p.t.layer.log.Warn("a follower's answer cannot be read", "peer", p.id, "error", err)
+	}
 	p.mu.Lock()
 	p.failed = err
 	p.settleLocked()

@@ -233,7 +233,15 @@ func (n *Node) founded() bool {
 // receive takes a peer's notification.
 func (e *election) receive(from int64, body []byte) {
 	var msg notification
-	if err := json.Unmarshal(body, &msg); err != nil || msg.Vote.SID != from || msg.Room < RoomPlenty || msg.Room > RoomNone {
+	err := json.Unmarshal(body, &msg)
+	switch {
+	case err != nil:
+	case msg.Vote.SID != from:
+		err = fmt.Errorf("the vote is that of server %d", msg.Vote.SID)
+	case msg.Room < RoomPlenty || msg.Room > RoomNone:
+		err = fmt.Errorf("room %d is unknown", int(msg.Room))
+	}
+	if err != nil {
 		e.n.log.Warn("unreadable notification", "sid", from, "error", err)
 		return
 	}

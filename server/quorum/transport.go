@@ -159,7 +159,8 @@ func (t *transport) refuseStrange(rpc raft.RPC) bool {
 	default:
 		return false
 	}
-	t.layer.log.Warn("refusing what a leader sends", "error", errStrangeEntry)
+	from := rpc.Command.(raft.WithRPCHeader).GetRPCHeader().ID
+	t.layer.log.Warn("refusing what a leader sends", "sid", sidOf(raft.ServerID(from)), "error", errStrangeEntry)
 	return true
 }
 
