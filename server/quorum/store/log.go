@@ -31,24 +31,20 @@ type innerLog interface {
 	runStart() (uint64, error)
 }
 
-// logStore is the log that raft gets, behind a cache. It forwards the store's own
-// idea of monotonicity: a gap behind a snapshot is possible (raft-boltdb) or would be
-// refused (raft-wal). Raft drops the old log in either case.
+// logStore is the log that the owner of the stores wraps for raft.
 type logStore struct {
-	inner     innerLog
-	monotonic bool
-	watch     *watch
-	failure   failure
+	inner   innerLog
+	noGaps  bool // raft-wal takes none
+	watch   *watch
+	failure failure
 
 	// mu is read-locked by every call and locked by close.
 	mu     sync.RWMutex
 	closed bool
 }
 
-var _ raft.MonotonicLogStore = (*logStore)(nil)
-
 func openLog(cfg Config, path string, w *watch, v visitor) (*logStore, error) {
-	s := &logStore{watch: w, monotonic: cfg.Kind == KindWAL}
+	s := &logStore{watch: w, noGaps: cfg.Kind == KindWAL}
 	var err error
 	if cfg.Kind == KindWAL {
 		s.inner, err = openWAL(path, cfg, v)
@@ -61,9 +57,6 @@ func openLog(cfg Config, path string, w *watch, v visitor) (*logStore, error) {
 	w.logSize = func() int64 { return treeBytes(path) }
 	return s, nil
 }
-
-// IsMonotonic implements raft.MonotonicLogStore.
-func (s *logStore) IsMonotonic() bool { return s.monotonic }
 
 func (s *logStore) enter() error {
 	s.mu.RLock()
@@ -101,10 +94,6 @@ func (s *logStore) GetLog(index uint64, l *raft.Log) error {
 		return err
 	}
 	defer s.leave()
-	return s.get(index, l)
-}
-
-func (s *logStore) get(index uint64, l *raft.Log) error {
 	if err := s.inner.GetLog(index, l); err != nil {
 		if errors.Is(err, raft.ErrLogNotFound) {
 			return raft.ErrLogNotFound
@@ -122,7 +111,7 @@ func (s *logStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{
 
 // StoreLogs implements raft.LogStore and returns when the entries are durable.
 // Entries that cannot be stored as they are (too large, or not consecutive in a
-// monotonic store) are refused before anything is written. After any other
+// store without gaps) are refused before anything is written. After any other
 // error no write succeeds any more.
 func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	if err := s.enter(); err != nil {
@@ -155,7 +144,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 
 func (s *logStore) admit(logs []*raft.Log) error {
 	next := logs[0].Index
-	if s.monotonic {
+	if s.noGaps {
 		last, err := s.inner.LastIndex()
 		if err != nil {
 			return err
@@ -168,7 +157,7 @@ func (s *logStore) admit(logs []*raft.Log) error {
 		if entryLen(l) > MaxEntryBytes {
 			return fmt.Errorf("log entry %d has %d bytes, more than %d", l.Index, entryLen(l), MaxEntryBytes)
 		}
-		if s.monotonic && l.Index != next {
+		if s.noGaps && l.Index != next {
 			return fmt.Errorf("log entry %d does not follow %d", l.Index, next-1)
 		}
 		next++
@@ -198,7 +187,7 @@ func (s *logStore) DeleteRange(lo, hi uint64) error {
 		return nil
 	}
 	chunk := uint64(deleteChunk)
-	if s.monotonic {
+	if s.noGaps {
 		chunk = math.MaxUint64 // raft-wal drops whole files and a table entry
 	}
 	if err := s.inner.settle(); err != nil {

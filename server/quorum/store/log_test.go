@@ -45,7 +45,7 @@ func (f *fakeLog) Close() error                    { return nil }
 func (f *fakeLog) settle() error                   { return nil }
 func (f *fakeLog) runStart() (uint64, error)       { return f.first, nil }
 
-func newTestLog(t *testing.T, f *fakeLog, monotonic bool, cfg Config) *logStore {
+func newTestLog(t *testing.T, f *fakeLog, noGaps bool, cfg Config) *logStore {
 	t.Helper()
 	cfg.DataDir = "/"
 	cfg, err := cfg.withDefaults()
@@ -53,15 +53,15 @@ func newTestLog(t *testing.T, f *fakeLog, monotonic bool, cfg Config) *logStore 
 	w := newWatch(cfg)
 	w.logSize = func() int64 { return 4242 }
 	t.Cleanup(w.close)
-	return &logStore{inner: f, monotonic: monotonic, watch: w}
+	return &logStore{inner: f, noGaps: noGaps, watch: w}
 }
 
 func TestDeleteInChunks(t *testing.T) {
 	for _, tt := range []struct {
-		name      string
-		monotonic bool
-		lo, hi    uint64
-		want      string
+		name   string
+		noGaps bool
+		lo, hi uint64
+		want   string
 	}{
 		{"prefix", false, 1, 5000, "[100 2099] [2100 4099] [4100 5000]"},
 		{"suffix, from its end", false, 5000, 20000, "[8001 10000] [6001 8000] [5000 6000]"},
@@ -69,7 +69,7 @@ func TestDeleteInChunks(t *testing.T) {
 		{"one chunk", false, 100, 2099, "[100 2099]"},
 		{"one more than a chunk", false, 100, 2100, "[100 2099] [2100 2100]"},
 		{"outside", false, 1, 50, ""},
-		{"monotonic", true, 1, 9000, "[100 9000]"},
+		{"no gaps", true, 1, 9000, "[100 9000]"},
 		{"one entry", true, 10000, 10000, "[10000 10000]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestDeleteInChunks(t *testing.T) {
 				got = append(got, fmt.Sprint([]uint64{lo, hi}))
 				return nil
 			}}
-			must(t, newTestLog(t, f, tt.monotonic, Config{}).DeleteRange(tt.lo, tt.hi))
+			must(t, newTestLog(t, f, tt.noGaps, Config{}).DeleteRange(tt.lo, tt.hi))
 			if strings.Join(got, " ") != tt.want {
 				t.Errorf("deleted %s, want %s", got, tt.want)
 			}

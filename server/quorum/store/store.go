@@ -129,10 +129,11 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 // Stores are the open stores of one server. The three fields go to raft and are
-// safe for its concurrent use. Log implements raft.MonotonicLogStore as the
-// store under it does. Configure raft with NoSnapshotRestoreOnStart and call
+// safe for its concurrent use. Configure raft with NoSnapshotRestoreOnStart and call
 // [Stores.Restore] before it starts.
 type Stores struct {
+	// Log is for its owner to wrap: raft must take it for a raft.MonotonicLogStore, of
+	// either kind, to drop the old log when it has restored a leader's snapshot.
 	Log       raft.LogStore
 	Stable    raft.StableStore
 	Snapshots raft.SnapshotStore
@@ -372,8 +373,8 @@ func (s *Stores) examine() (f state, err error) {
 	}
 	if replaced {
 		// A snapshot came from the leader and the process ended before raft dropped
-		// the log it replaces. Raft would go on after the snapshot, and a monotonic
-		// store would refuse that for ever; or would go on after the log, which is
+		// the log it replaces. Raft would go on after the snapshot, and a store
+		// without gaps would refuse that for ever; or would go on after the log, which is
 		// not the leader's. A store with a gap would keep what may not be either.
 		s.logger.Info("drop log that the newest snapshot replaces", "path", s.logPath(),
 			"first", f.first, "last", f.last, "index", f.snapIndex)

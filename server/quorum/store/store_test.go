@@ -182,9 +182,6 @@ func TestReopen(t *testing.T) {
 			if !s.Blank() {
 				t.Error("a new store is not blank")
 			}
-			if m, ok := s.Log.(raft.MonotonicLogStore); !ok || m.IsMonotonic() != (kind == KindWAL) {
-				t.Errorf("IsMonotonic is wrong for %s", kind)
-			}
 			wantLog(t, s, 0, 0, 0)
 			fill(t, s, 1, 300, 7, 1000) // several segments
 			must(t, s.Stable.Set([]byte("LastVoteCand"), []byte("2")))
