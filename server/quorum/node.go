@@ -32,7 +32,7 @@ var (
 	// ErrFenced reports that another process has registered under this server's id.
 	ErrFenced = errors.New("another process runs under this server's id")
 	// ErrElectionBind reports that the election or quorum port is not to be had.
-	ErrElectionBind = errors.New("cannot bind the election port")
+	ErrElectionBind = errors.New("cannot bind a port for the other servers")
 )
 
 // Config is what the package needs to know.
@@ -259,7 +259,7 @@ func (n *Node) bind() error {
 	tries := n.cfg.BindTries
 	electionLn, err := n.listen(self.ElectionPort, &tries)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrElectionBind, err)
+		return fmt.Errorf("%w: election port: %w", ErrElectionBind, err)
 	}
 	quorumLn, err := n.listen(self.QuorumPort, &tries)
 	if err != nil {
