@@ -61,7 +61,7 @@ type hello struct {
 type welcome struct {
 	Identity
 	Refusal string `json:"refusal,omitempty"`
-	Known   string `json:"known,omitempty"` // the disk this server knows the caller by, hex
+	Known   string `json:"known,omitempty"` // the disk this server knows the caller by, hex; told, but not read here
 }
 
 // check says why a server with identity own must not talk to other, or "".
@@ -121,37 +121,37 @@ func (Stranger) KnownDisk(int64) string { return "" }
 func (Stranger) Voteless(int64) bool { return true }
 
 // Call opens a connection for purpose to the server with id to, and returns
-// what that server says of itself and the disk it knows the caller by. It
-// blocks for the handshake, at most its timeout, and does not close conn.
-func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, string, error) {
+// what that server says of itself. It blocks for the handshake, at most its
+// timeout, and does not close conn.
+func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, error) {
 	own := caller.Identity()
 	own.Version = ProtocolVersion
 	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
-		return Identity{}, "", err
+		return Identity{}, err
 	}
 	if err := writeHandshake(conn, hello{Identity: own, Purpose: purpose, To: to}); err != nil {
-		return Identity{}, "", fmt.Errorf("handshake: %w", err)
+		return Identity{}, fmt.Errorf("handshake: %w", err)
 	}
 	var w welcome
 	if err := readHandshake(conn, &w); err != nil {
-		return Identity{}, "", fmt.Errorf("handshake: %w", err)
+		return Identity{}, fmt.Errorf("handshake: %w", err)
 	}
 	if w.Refusal != "" {
-		return w.Identity, "", fmt.Errorf("%w by server %d: %s", ErrRefused, w.SID, w.Refusal)
+		return w.Identity, fmt.Errorf("%w by server %d: %s", ErrRefused, w.SID, w.Refusal)
 	}
 	reason := check(own, w.Identity, to)
 	if reason == "" && to != 0 {
 		reason = exchanged(caller, to, w.Disk, caller.KnownDisk(to), purpose)
 	}
 	if reason != "" {
-		return w.Identity, "", fmt.Errorf("%w: %s", ErrRefused, reason)
+		return w.Identity, fmt.Errorf("%w: %s", ErrRefused, reason)
 	}
-	return w.Identity, w.Known, conn.SetDeadline(time.Time{})
+	return w.Identity, conn.SetDeadline(time.Time{})
 }
 
 // Dial connects to addr (host:port, resolved now) and opens the connection for
 // purpose, as Call does. It blocks for a few seconds at most, less if ctx ends.
-func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Purpose) (net.Conn, Identity, string, error) {
+func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Purpose) (net.Conn, Identity, error) {
 	patience := unacknowledged
 	if purpose == PurposeRaft || purpose == PurposeAppend {
 		patience = unacknowledgedRaft
@@ -159,18 +159,18 @@ func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Pur
 	d := net.Dialer{Timeout: dialTimeout, Control: giveUpAfter(patience)}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, Identity{}, "", err
+		return nil, Identity{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	id, known, err := Call(conn, caller, to, purpose)
+	id, err := Call(conn, caller, to, purpose)
 	if !stop() && err == nil {
 		err = net.ErrClosed
 	}
 	if err != nil {
 		conn.Close()
-		return nil, id, "", err
+		return nil, id, err
 	}
-	return conn, id, known, nil
+	return conn, id, nil
 }
 
 // Answer reads the handshake of an accepted connection and answers it. It

@@ -35,9 +35,8 @@ type Handler interface {
 	// valid during the call only. It must not block for long: it holds up the
 	// stream.
 	Receive(from int64, kind byte, body []byte)
-	// Up reports that this server's stream to the peer works, and the disk that
-	// the peer knows this server by ("" if never seen; hex).
-	Up(peer Identity, known string)
+	// Up reports that this server's stream to the peer works.
+	Up(peer Identity)
 	// Down reports that the stream broke and could not be opened again at once.
 	// gone means that nobody listens there any more: the process has ended.
 	Down(sid int64, gone bool)
@@ -323,7 +322,7 @@ func (m *Mesh) serve(conn net.Conn) {
 // Status asks the server at addr (host:quorumPort) for its status and returns
 // the JSON it answers. It blocks for at most a few seconds, less if ctx ends.
 func Status(ctx context.Context, addr string) ([]byte, error) {
-	conn, _, _, err := Dial(ctx, addr, Stranger{}, 0, PurposeStatus)
+	conn, _, err := Dial(ctx, addr, Stranger{}, 0, PurposeStatus)
 	if err != nil {
 		return nil, err
 	}

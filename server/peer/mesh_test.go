@@ -23,7 +23,7 @@ type member struct {
 }
 
 func (m *member) Receive(_ int64, _ byte, body []byte) { m.got <- binary.BigEndian.Uint64(body) }
-func (m *member) Up(id Identity, _ string)             { m.up <- id.SID }
+func (m *member) Up(id Identity)                       { m.up <- id.SID }
 func (m *member) Down(_ int64, gone bool)              { m.down <- gone }
 func (m *member) Status() []byte                       { return []byte(`{"sid":1}`) }
 

@@ -133,10 +133,10 @@ func (s *stream) run() {
 	retry := firstRetry
 	wasUp, told, dying := false, new(Repeats), 0
 	for {
-		conn, id, known, err := s.dial()
+		conn, id, err := s.dial()
 		if err == nil {
 			retry, wasUp, told, dying = firstRetry, true, new(Repeats), dyingRetries
-			s.mesh.handler.Up(id, known)
+			s.mesh.handler.Up(id)
 			s.keep(conn)
 			continue // redial at once: only a failure to do so is a loss
 		}
@@ -189,19 +189,19 @@ func (s *stream) pause(d time.Duration) {
 	}
 }
 
-func (s *stream) dial() (net.Conn, Identity, string, error) {
-	conn, id, known, err := Dial(s.mesh.ctx, s.member.Addr, s.mesh.handler, s.member.SID, PurposeStream)
+func (s *stream) dial() (net.Conn, Identity, error) {
+	conn, id, err := Dial(s.mesh.ctx, s.member.Addr, s.mesh.handler, s.member.SID, PurposeStream)
 	if err != nil {
-		return nil, Identity{}, "", err
+		return nil, Identity{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		conn.Close()
-		return nil, Identity{}, "", net.ErrClosed
+		return nil, Identity{}, net.ErrClosed
 	}
 	s.conn, s.out = conn, NewOutlet(conn, maxQueued)
-	return conn, id, known, nil
+	return conn, id, nil
 }
 
 // keep sends what is queued until the connection breaks. The peer sends nothing

@@ -321,7 +321,7 @@ func (n *Node) Taken(sid int64, disk string) bool {
 func (n *Node) Connected(sid int64) bool { return n.mesh.Connected(sid) }
 
 // Up implements peer.Handler.
-func (n *Node) Up(id peer.Identity, known string) {
+func (n *Node) Up(id peer.Identity) {
 	n.trans.layer.peerUp()
 	n.election.peerUp(id.SID)
 	if sid, _ := n.Leader(); sid == id.SID {

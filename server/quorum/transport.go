@@ -358,7 +358,7 @@ func (l *streamLayer) dial(sid int64, purpose peer.Purpose) (net.Conn, error) {
 	if addr == "" {
 		return nil, fmt.Errorf("nobody has said where server %d is", sid)
 	}
-	conn, _, _, err := peer.Dial(l.ctx, addr, l.peers, sid, purpose)
+	conn, _, err := peer.Dial(l.ctx, addr, l.peers, sid, purpose)
 	return conn, err
 }
 
