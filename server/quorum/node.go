@@ -587,7 +587,7 @@ func (n *Node) Progress() Progress {
 }
 
 // SlowSyncs counts the writes of the log that took longer than the threshold.
-func (n *Node) SlowSyncs() int64 { return int64(n.stores.SyncStats().Slow) }
+func (n *Node) SlowSyncs() int64 { return n.stores.SlowWrites() }
 
 // DirSizes returns the bytes of snapshots and log. It walks the files.
 func (n *Node) DirSizes() (snapshots, log int64) { return n.stores.Sizes() }

@@ -263,8 +263,10 @@ func (s *stableStore) Get(key []byte) (value []byte, err error) {
 		if sealed == nil {
 			return ErrNotFound
 		}
-		value, err = openValue(key, bytes.Clone(sealed))
-		return err
+		if value, err = openValue(key, bytes.Clone(sealed)); err != nil {
+			return fmt.Errorf("%s: %w", s.path, err)
+		}
+		return nil
 	})
 	return value, err
 }
@@ -281,7 +283,7 @@ func (s *stableStore) GetUint64(key []byte) (uint64, error) {
 		return 0, err
 	}
 	if len(b) != 8 {
-		return 0, fmt.Errorf("%w value of %q: %d bytes", ErrCorrupt, key, len(b))
+		return 0, fmt.Errorf("%s: %w value of %q: %d bytes", s.path, ErrCorrupt, key, len(b))
 	}
 	return binary.BigEndian.Uint64(b), nil
 }

@@ -50,13 +50,8 @@ type Config struct {
 	// SlowSync is the duration from which a write is warned about, ZooKeeper's
 	// fsync.warningthresholdms. Default 1 s.
 	SlowSync time.Duration
-	// StallWarn is the duration after which a write that has not returned is
-	// reported. Default 5 s.
-	StallWarn time.Duration
-	// StallLimit is the duration after which OnStall is called. Default 30 s.
-	StallLimit time.Duration
 	// OnStall is called at most once, on a goroutine of the store, when a write
-	// has hung for d, StallLimit or more. Its owner exits the process: a leader
+	// has hung for d, half a minute or more. Its owner exits the process: a leader
 	// that cannot write but still sends heartbeats blocks its ensemble. It may
 	// block. Nil: only the log tells.
 	OnStall func(d time.Duration)
@@ -118,12 +113,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.SlowSync <= 0 {
 		c.SlowSync = time.Second
-	}
-	if c.StallWarn <= 0 {
-		c.StallWarn = 5 * time.Second
-	}
-	if c.StallLimit <= 0 {
-		c.StallLimit = 30 * time.Second
 	}
 	return c, nil
 }
@@ -291,8 +280,8 @@ func (s *Stores) Restore(f raft.FSM) (index uint64, err error) {
 	return index, nil
 }
 
-// SyncStats returns the durations of the writes to the log since Open.
-func (s *Stores) SyncStats() SyncStats { return s.watch.stats(writeLog) }
+// SlowWrites counts the writes to the log since Open that took SlowSync or more.
+func (s *Stores) SlowWrites() int64 { return s.watch.slow.Load() }
 
 // Sizes returns the sum of the lengths of the files of the snapshots and of the
 // log. Like ZooKeeper's it counts preallocated space: a raft-wal log is never

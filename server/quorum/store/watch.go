@@ -3,38 +3,36 @@ package store
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// SyncStats counts durable writes.
-type SyncStats struct {
-	// Count is how many there were, failed ones included, and Slow how many
-	// took SlowSync or more.
-	Count, Slow uint64
-	// Total is the sum of their durations and Max the longest.
-	Total, Max time.Duration
-}
+const (
+	// stallWarn is after how long a write that has not returned is reported.
+	stallWarn = 5 * time.Second
+	// stallLimit is after how long Config.OnStall is called.
+	stallLimit = 30 * time.Second
+)
 
 // What is being written.
 const (
 	writeLog = iota
 	writeStable
 	deleteLog
-	writeKinds
 )
 
-var writeNames = [writeKinds]string{"log write", "term or vote write", "log deletion"}
+var writeNames = [...]string{"log write", "term or vote write", "log deletion"}
 
 // watch measures writes and has one goroutine that looks for hung ones.
 type watch struct {
 	cfg     Config
 	logSize func() int64
+	slow    atomic.Int64 // log writes that were
 	stop    chan struct{}
 	done    chan struct{}
 	once    sync.Once
 
 	mu      sync.Mutex
-	counts  [writeKinds]SyncStats
 	running map[*write]struct{}
 	stalled bool
 }
@@ -60,12 +58,6 @@ func (w *watch) close() {
 	<-w.done
 }
 
-func (w *watch) stats(kind int) SyncStats {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.counts[kind]
-}
-
 // do runs f under watch. It adds two short critical sections to a disk write.
 func (w *watch) do(kind int, f func() error) error {
 	op := &write{kind: kind, start: time.Now()}
@@ -74,7 +66,6 @@ func (w *watch) do(kind int, f func() error) error {
 	w.mu.Unlock()
 	err := f()
 	d := time.Since(op.start)
-	slow := d >= w.cfg.SlowSync
 	if kind == writeLog {
 		w.cfg.Metrics.FlushTime.Time(d)
 		if w.cfg.Kind == KindBoltDB { // whose syncs are not seen one by one
@@ -83,17 +74,11 @@ func (w *watch) do(kind int, f func() error) error {
 	}
 	w.mu.Lock()
 	delete(w.running, op)
-	c := &w.counts[kind]
-	c.Count++
-	c.Total += d
-	c.Max = max(c.Max, d)
-	if slow {
-		c.Slow++
-	}
 	w.mu.Unlock()
 	switch {
-	case !slow:
+	case d < w.cfg.SlowSync:
 	case kind == writeLog:
+		w.slow.Add(1)
 		// ZooKeeper's own words, blanks and all, for tools look for them
 		// (FileTxnLog.commit).
 		var size int64
@@ -110,7 +95,7 @@ func (w *watch) do(kind int, f func() error) error {
 
 func (w *watch) run() {
 	defer close(w.done)
-	tick := time.NewTicker(max(min(w.cfg.StallWarn, w.cfg.StallLimit)/5, time.Millisecond))
+	tick := time.NewTicker(stallWarn / 5)
 	defer tick.Stop()
 	for {
 		select {
@@ -132,20 +117,20 @@ func (w *watch) look() {
 	w.mu.Lock()
 	for op := range w.running {
 		d := time.Since(op.start)
-		if d >= w.cfg.StallWarn && !op.reported {
+		if d >= stallWarn && !op.reported {
 			op.reported = true
 			hung = append(hung, report{op.kind, d})
 		}
 		worst = max(worst, d)
 	}
-	stalled := worst >= w.cfg.StallLimit && !w.stalled
+	stalled := worst >= stallLimit && !w.stalled
 	w.stalled = w.stalled || stalled
 	w.mu.Unlock()
 	for _, r := range hung {
 		w.cfg.Log.Warn("disk does not answer", "what", writeNames[r.kind], "duration", r.d)
 	}
 	if stalled {
-		w.cfg.Log.Error("disk stalled", "duration", worst, "limit", w.cfg.StallLimit)
+		w.cfg.Log.Error("disk stalled", "duration", worst, "limit", stallLimit)
 		if w.cfg.OnStall != nil {
 			w.cfg.OnStall(worst)
 		}
