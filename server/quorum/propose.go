@@ -150,7 +150,7 @@ func (n *Node) received(from int64, body []byte, alone bool) {
 	r := frameReader{b: body}
 	inc, seq := r.uvarint(), r.uvarint()
 	if r.bad {
-		n.log.Error("refusing a malformed request of a peer", "sid", from, "bytes", len(body))
+		n.malformed(from, body)
 		return
 	}
 	o, payload := fsm.Origin{SID: from, Incarnation: inc}, r.b
@@ -173,6 +173,11 @@ func (n *Node) received(from int64, body []byte, alone bool) {
 	} else if n.batch.addAlone(o, seq, payload, true) {
 		n.batch.proposeAlone()
 	}
+}
+
+// malformed tells of a frame that a peer has sent.
+func (n *Node) malformed(from int64, body []byte) {
+	n.log.Error("refusing a malformed frame of a peer", "sid", from, "bytes", len(body))
 }
 
 // mayRegister says whether a peer may be known by the disk that it comes with. A

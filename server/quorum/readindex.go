@@ -123,8 +123,10 @@ func (n *Node) failSyncs() {
 
 // askedIndex takes a peer's question.
 func (n *Node) askedIndex(from int64, body []byte) {
-	number, k := binary.Uvarint(body)
-	if k <= 0 {
+	r := frameReader{b: body}
+	number := r.uvarint()
+	if r.bad {
+		n.malformed(from, body)
 		return
 	}
 	n.mu.Lock()
@@ -187,12 +189,10 @@ func (n *Node) askedTerm(from int64, body []byte) {
 
 // gotTerm counts a voter's answer.
 func (n *Node) gotTerm(from int64, body []byte) {
-	round, k := binary.Uvarint(body)
-	if k <= 0 {
-		return
-	}
-	term, j := binary.Uvarint(body[k:])
-	if j <= 0 {
+	r := frameReader{b: body}
+	round, term := r.uvarint(), r.uvarint()
+	if r.bad {
+		n.malformed(from, body)
 		return
 	}
 	n.mu.Lock()
@@ -266,13 +266,11 @@ func (n *Node) answerOwn() {
 }
 
 // gotIndex takes the leader's answer.
-func (n *Node) gotIndex(_ int64, body []byte) {
-	number, k := binary.Uvarint(body)
-	if k <= 0 {
-		return
-	}
-	index, j := binary.Uvarint(body[k:])
-	if j <= 0 {
+func (n *Node) gotIndex(from int64, body []byte) {
+	r := frameReader{b: body}
+	number, index := r.uvarint(), r.uvarint()
+	if r.bad {
+		n.malformed(from, body)
 		return
 	}
 	n.answered(number, index)
