@@ -176,8 +176,8 @@ func (s *Server) spool(body io.Reader, length int64) (f *os.File, size int64, er
 // restored, of which so many are on the disk: it takes as much of the log, and so does
 // the next snapshot.
 func (s *Server) hasRoomFor(received, length int64) bool {
-	data, log, err := s.node.Stores().Space()
-	if err != nil || s.node.Takes() != quorum.RoomPlenty {
+	_, data, log := s.node.Space()
+	if s.node.Takes() != quorum.RoomPlenty {
 		return false
 	}
 	length = max(length, received)

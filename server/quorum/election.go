@@ -451,13 +451,6 @@ func (e *election) stand() {
 	e.n.poke()
 }
 
-// lookingSince is when this server began to look for a leader, or found one.
-func (e *election) lookingSince() time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.since
-}
-
 // tick sees to turns and repeats. sid leads according to Raft; heard says that
 // it did so after this server began to look: then it was a false alarm.
 func (e *election) tick(now time.Time, sid int64, term uint64, heard bool) {

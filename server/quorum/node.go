@@ -370,7 +370,7 @@ func (n *Node) observe() {
 	n.resendIfStuck(now)
 	n.resyncIfStuck(now)
 	n.forgetDeadLeader(r, id, now)
-	n.election.tick(now, sid, term, sid == n.cfg.SID || r.LastContact().After(n.election.lookingSince()))
+	n.election.tick(now, sid, term, sid == n.cfg.SID || r.LastContact().After(n.Since()))
 	n.setServing(n.service(now, lost))
 }
 
@@ -570,9 +570,6 @@ func (n *Node) Close() error {
 	})
 	return err
 }
-
-// Stores gives access to sizes and figures of the stores.
-func (n *Node) Stores() *store.Stores { return n.stores }
 
 // Progress is how far Raft has come on this server.
 type Progress struct{ Term, Last, Committed, Applied uint64 }

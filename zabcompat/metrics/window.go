@@ -1,11 +1,9 @@
 package metrics
 
-import "math"
-
 // Window gives what a Summary has seen since the Window was last asked. The zero
 // Window begins with what there is at the first call. It belongs to one goroutine.
 type Window struct {
-	counts [nBucket]int64
+	counts histogram
 	sum    int64
 }
 
@@ -15,40 +13,23 @@ type Window struct {
 func (w *Window) Take(s *Summary, quantiles ...float64) Recent {
 	r := Recent{Quantiles: make([]float64, len(quantiles))}
 	sum := s.sum.Load()
-	b := s.buckets.Load()
-	if b == nil {
-		*w = Window{}
+	counts := s.counts()
+	recent, before := *counts, w.sum
+	for i, n := range w.counts {
+		if recent[i] -= n; recent[i] < 0 { // it has been reset
+			recent, before = *counts, 0
+			break
+		}
+	}
+	w.counts, w.sum = *counts, sum
+	if r.Count = recent.total(); r.Count == 0 {
 		return r
 	}
-	var counts [nBucket]int64
-	again := false // it has been reset
-	for i := range b {
-		n := b[i].Load()
-		counts[i], w.counts[i] = n-w.counts[i], n
-		again = again || counts[i] < 0
-	}
-	r.Sum, w.sum = float64(sum-w.sum)/scale, sum
-	if again {
-		counts, r.Sum = w.counts, float64(sum)/scale
-	}
-	for i, n := range counts {
-		if n > 0 {
-			r.Count += n
-			r.Max = float64(upperBound(i)) / scale
-		}
-	}
-	if r.Count == 0 {
-		return Recent{Quantiles: r.Quantiles}
-	}
+	r.Sum = float64(sum-before) / scale
 	r.Avg = max(r.Sum, 0) / float64(r.Count)
+	r.Max = float64(recent.quantile(1)) / scale
 	for i, q := range quantiles {
-		rank := max(int64(math.Ceil(q*float64(r.Count))), 1)
-		for j, n := range counts {
-			if rank -= n; rank <= 0 {
-				r.Quantiles[i] = float64(upperBound(j)) / scale
-				break
-			}
-		}
+		r.Quantiles[i] = float64(recent.quantile(q)) / scale
 	}
 	return r
 }
