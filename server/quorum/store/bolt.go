@@ -20,18 +20,11 @@ func boltOptions() *bbolt.Options {
 	return &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType}
 }
 
-// makeBolt verifies the structure of a raft-boltdb file, or makes one in one step,
-// so that a crash leaves a whole one or none.
+// makeBolt makes a raft-boltdb file, if there is none, in one step, so that a crash
+// leaves a whole one or none.
 func makeBolt(path string) error {
-	there, err := exists(path)
-	if err != nil {
+	if there, err := exists(path); there || err != nil {
 		return err
-	}
-	if there {
-		if err := checkBolt(path); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		return nil
 	}
 	tmp := path + tmpSuffix
 	if err := removeIfThere(tmp); err != nil {
@@ -63,6 +56,9 @@ func openBoltLog(path string, v visitor) (*boltLog, error) {
 	if err := makeBolt(path); err != nil {
 		return nil, err
 	}
+	if err := checkBolt(path); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	reading := boltOptions()
 	reading.ReadOnly = true
 	view, err := raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: reading})
@@ -82,10 +78,9 @@ func openBoltLog(path string, v visitor) (*boltLog, error) {
 // verify reads all entries. Gaps are raft's to judge: it leaves one behind a
 // snapshot from the leader.
 func (l *boltLog) verify(path string, v visitor) error {
-	var bad error
 	var last uint64
-	err := walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
-		if bucket != "logs" || bad != nil {
+	return walkBolt(path, func(bucket string, key, value []byte, offset int64) error {
+		if bucket != "logs" {
 			return nil
 		}
 		var e raft.Log
@@ -94,21 +89,21 @@ func (l *boltLog) verify(path string, v visitor) error {
 			index = binary.BigEndian.Uint64(key)
 		}
 		if err := l.GetLog(index, &e); err != nil {
-			bad = fmt.Errorf("offset %d: log entry %d: %w", offset, index, err)
-		} else if e.Index != index {
-			bad = fmt.Errorf("offset %d: %w: log entry %d stands in the place of %d", offset, ErrCorrupt, e.Index, index)
+			return fmt.Errorf("offset %d: log entry %d: %w", offset, index, err)
+		}
+		if e.Index != index {
+			return fmt.Errorf("offset %d: %w: log entry %d stands in the place of %d", offset, ErrCorrupt, e.Index, index)
 		}
 		if last == 0 || index != last+1 {
 			l.run = index
 		}
 		last = index
-		if bad == nil && v.wants(index) {
+		if v.wants(index) {
 			v.f(&e)
 		}
 		v.read()
 		return nil
 	})
-	return errors.Join(err, bad)
 }
 
 func (l *boltLog) settle() error { return nil }
