@@ -64,18 +64,23 @@ type appender struct {
 	sentTerm uint64
 	told     uint64 // the highest commit index that went out
 
-	messages uint64   // how many that want an answer went out
-	answered uint64   // how many of them have one
-	unheard  []uint64 // the last entry of each of those that have none
-	has      uint64   // the last entry that the follower is known to have
+	messages uint64           // how many that want an answer went out
+	answered uint64           // how many of them have one
+	unheard  []unheardMessage // those that have none
+	has      uint64           // the last entry that the follower is known to have
 	since    time.Time
-	times    []time.Time    // when each of those that have none went out
 	early    []earlyMessage // those that Raft has not asked for, oldest at first
 	keptUp   bool           // there was one
 	waiting  []*appendRequest
 	answer   raft.AppendEntriesResponse // the newest; once it is a refusal, it stays
 	refused  bool
 	failed   error // the connection has broken
+}
+
+// unheardMessage went out and has no answer.
+type unheardMessage struct {
+	last uint64 // entry that the follower has with it
+	at   time.Time
 }
 
 // earlyMessage went out before Raft asked for its entries.
@@ -224,8 +229,7 @@ func (p *appender) sendLocked(frame [][]byte, commit uint64, entries []*raft.Log
 		p.sent, p.sentTerm = entries[n-1].Index, entries[n-1].Term
 		p.queue.Time(min(now.Sub(entries[0].AppendedAt), now.Sub(p.opened))) // who catches up had no stream to wait for
 	}
-	p.unheard = append(p.unheard, p.sent)
-	p.times = append(p.times, now)
+	p.unheard = append(p.unheard, unheardMessage{p.sent, now})
 	return nil
 }
 
@@ -249,7 +253,7 @@ func (p *appender) sendEarly(entries []*raft.Log, commit uint64, shared *earlyFr
 		p.early = append(p.early, earlyMessage{p.messages, p.sent})
 		if !p.keptUp {
 			p.keptUp = true
-			p.t.laggards.forget(p.id)
+			p.t.laggards.forget(string(p.id))
 		}
 	}
 }
@@ -302,11 +306,10 @@ func (p *appender) readAnswers(conn net.Conn) {
 		}
 		if len(p.unheard) > 0 {
 			if !p.refused {
-				p.has = p.unheard[0] // the answer says what was there before
+				p.has = p.unheard[0].last // the answer says what was there before
 			}
+			p.acks.Time(time.Since(p.unheard[0].at))
 			p.unheard = append(p.unheard[:0], p.unheard[1:]...)
-			p.acks.Time(time.Since(p.times[0]))
-			p.times = append(p.times[:0], p.times[1:]...)
 		}
 		p.settleLocked()
 		p.mu.Unlock()
@@ -378,7 +381,7 @@ func (p *appender) Consumer() <-chan raft.AppendFuture { return p.done }
 func (p *appender) Close() error {
 	p.once.Do(func() {
 		p.t.forget(p)
-		p.t.laggards.forget(p.id)
+		p.t.laggards.forget(string(p.id))
 		close(p.closed)
 		p.out.Close()
 	})

@@ -34,7 +34,7 @@ const (
 // goroutine.
 type laggards struct {
 	mu  sync.Mutex
-	all map[raft.ServerID]laggard
+	all map[string]laggard // by who they are: a server's id, or the snapshot that one is to get
 }
 
 type laggard struct {
@@ -43,20 +43,20 @@ type laggard struct {
 }
 
 // needs notes what a follower needs next, for so long or until it is called again.
-func (l *laggards) needs(id raft.ServerID, next uint64, d time.Duration) {
+func (l *laggards) needs(who string, next uint64, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
-		l.all = make(map[raft.ServerID]laggard)
+		l.all = make(map[string]laggard)
 	}
-	l.all[id] = laggard{next, time.Now().Add(d)}
+	l.all[who] = laggard{next, time.Now().Add(d)}
 }
 
 // forget is called when a follower keeps up, or is not there any more.
-func (l *laggards) forget(id raft.ServerID) {
+func (l *laggards) forget(who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.all, id)
+	delete(l.all, who)
 }
 
 // least is the first entry from floor on that one of them needs, false if none needs
@@ -64,10 +64,10 @@ func (l *laggards) forget(id raft.ServerID) {
 func (l *laggards) least(floor uint64) (next uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for id, g := range l.all {
+	for who, g := range l.all {
 		switch {
 		case time.Now().After(g.until):
-			delete(l.all, id)
+			delete(l.all, who)
 		case g.next >= floor && (!ok || g.next < next):
 			next, ok = g.next, true
 		}
@@ -81,12 +81,12 @@ func (l *laggards) least(floor uint64) (next uint64, ok bool) {
 type transfer struct {
 	io.Reader
 	laggards *laggards
-	id       raft.ServerID
+	who      string
 	next     uint64
 }
 
 func (t transfer) Read(b []byte) (int, error) {
-	t.laggards.needs(t.id, t.next, laggardRest)
+	t.laggards.needs(t.who, t.next, laggardRest)
 	return t.Reader.Read(b)
 }
 
@@ -100,7 +100,7 @@ type sentSnapshots struct {
 func (s sentSnapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	list, err := s.List()
 	if i := slices.IndexFunc(list, func(m *raft.SnapshotMeta) bool { return m.ID == id }); err == nil && i >= 0 {
-		s.laggards.needs(raft.ServerID("snapshot "+id), list[i].Index+1, openedRest)
+		s.laggards.needs("snapshot "+id, list[i].Index+1, openedRest)
 	}
 	return s.SnapshotStore.Open(id)
 }

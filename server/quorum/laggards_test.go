@@ -210,7 +210,7 @@ func TestKeptForLaggards(t *testing.T) {
 		leader.do(create("/a"))
 		n.trans.laggards.mu.Lock()
 		defer n.trans.laggards.mu.Unlock()
-		_, lags := n.trans.laggards.all[serverID(follower.cfg.SID)]
+		_, lags := n.trans.laggards.all[string(serverID(follower.cfg.SID))]
 		return !lags
 	})
 }

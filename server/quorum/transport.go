@@ -109,7 +109,7 @@ func (l *streamLayer) transport(h hooks, m *metrics.Metrics) *transport {
 func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest,
 	resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	t.metrics.SyncsBySnapshot.Inc()
-	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, transfer{data, &t.laggards, id, args.LastLogIndex + 1})
+	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, transfer{data, &t.laggards, string(id), args.LastLogIndex + 1})
 }
 
 // relay passes on what comes by the stock transport, but for what Raft must not see.
@@ -227,11 +227,11 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 	start, logged := time.Now(), t.logged.Load()
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
 	if broken(err) {
-		t.laggards.forget(id)
+		t.laggards.forget(string(id))
 	}
 	if err == nil && resp.Success {
 		if len(args.Entries) > 0 {
-			t.laggards.needs(id, args.PrevLogEntry+uint64(len(args.Entries))+1, laggardRest)
+			t.laggards.needs(string(id), args.PrevLogEntry+uint64(len(args.Entries))+1, laggardRest)
 		}
 		t.giveWay(time.Since(start), uint64(len(args.Entries)), t.logged.Load()-logged)
 	}
