@@ -21,7 +21,7 @@ func (a applier) ApplyBatch(logs []*raft.Log) []any {
 	a.n.stages.applied = time.Now()
 	a.n.stages.found = logWrite{}
 	last := logs[len(logs)-1]
-	a.n.committed(last.Index, last.Term)
+	a.n.noteCommitted(last.Index, last.Term)
 	answers := a.FSM.ApplyBatch(logs)
 	a.n.cfg.Metrics.WriteBatchTime.Time(time.Since(a.n.stages.applied))
 	return answers

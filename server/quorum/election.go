@@ -324,7 +324,7 @@ func (e *election) leaderChanged(sid int64, term uint64) {
 func (e *election) settleLocked(sid int64, term uint64) {
 	took := time.Since(e.since)
 	e.looking, e.since, e.missed = false, time.Now(), time.Time{}
-	e.n.hurryRaft(&e.patient)
+	e.hurryRaftLocked()
 	state := e.stateLocked()
 	if !e.n.standalone() {
 		e.n.cfg.Metrics.ElectionTime.Time(took)
@@ -359,15 +359,15 @@ func (n *Node) Elections() []Election {
 	return slices.Clone(e.history)
 }
 
-// hurryRaft gives Raft its working timeouts, once.
-func (n *Node) hurryRaft(patient *bool) {
-	r := n.raft.Load()
-	if !*patient || r == nil {
+// hurryRaftLocked gives Raft its working timeouts, once.
+func (e *election) hurryRaftLocked() {
+	r := e.n.raft.Load()
+	if !e.patient || r == nil {
 		return
 	}
-	*patient = false
-	n.reload(r, func(c *raft.ReloadableConfig) {
-		c.HeartbeatTimeout, c.ElectionTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat
+	e.patient = false
+	e.n.reload(r, func(c *raft.ReloadableConfig) {
+		c.HeartbeatTimeout, c.ElectionTimeout = e.n.cfg.Heartbeat, e.n.cfg.Heartbeat
 	})
 }
 
@@ -399,7 +399,7 @@ func (e *election) considerLocked() {
 		e.ready = now
 	}
 	if now.Sub(e.ready) > patienceRunOut {
-		e.n.hurryRaft(&e.patient)
+		e.hurryRaftLocked()
 	}
 	if e.otherLeaderLocked() || e.barredLocked() {
 		return
@@ -446,7 +446,7 @@ func (e *election) stand() {
 		e.n.log.Warn("cannot stand for election", "error", err)
 	}
 	e.mu.Lock()
-	e.n.hurryRaft(&e.patient)
+	e.hurryRaftLocked()
 	e.mu.Unlock()
 	e.n.poke()
 }

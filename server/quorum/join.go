@@ -170,7 +170,7 @@ func (n *Node) startRaft(first bool) error {
 	conf.NoLegacyTelemetry = true
 
 	logs := newLogCache(n.stores.Log, logCacheBytes)
-	logs.before, logs.after = n.storing, n.stored
+	logs.before, logs.after = n.beforeStore, n.afterStore
 	logs.writes = &n.stages.writes
 	if first {
 		if err := raft.BootstrapCluster(conf, logs, firstTerm{n.stores.Stable}, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
@@ -227,16 +227,16 @@ func (n *Node) firstConfiguration() raft.Configuration {
 	return c
 }
 
-// storing is called when Raft is about to write entries. On the leader they
+// beforeStore is called when Raft is about to write entries. On the leader they
 // leave for the followers at once, so that all disks work at the same time.
-func (n *Node) storing(logs []*raft.Log) {
+func (n *Node) beforeStore(logs []*raft.Log) {
 	if r := n.raft.Load(); r != nil && r.State() == raft.Leader {
 		n.trans.sendEarly(logs, r.CommitIndex())
 	}
 }
 
-// stored is called when Raft has written entries.
-func (n *Node) stored(logs []*raft.Log) {
+// afterStore is called when Raft has written entries.
+func (n *Node) afterStore(logs []*raft.Log) {
 	if r := n.raft.Load(); r != nil && r.State() == raft.Leader {
 		n.batch.noteStored(logs)
 	}

@@ -216,10 +216,10 @@ const (
 	// officeGrace is how long after taking office a leader leaves to the members to
 	// be connected, before it gives up a change that it found pending.
 	officeGrace = 2 * time.Second
-	// endAgain is how long it waits before it proposes an end once more, and askAgain
-	// before it asks Raft after a refusal.
-	endAgain = time.Second
-	askAgain = 200 * time.Millisecond
+	// endAgain is how long it waits before it proposes an end once more, and changeAgain
+	// before it asks Raft for a change after a refusal.
+	endAgain    = time.Second
+	changeAgain = 200 * time.Millisecond
 )
 
 // reconcile takes the next step. Called in the main loop.
@@ -418,7 +418,7 @@ func (d *duty) waitsForRaft(n *Node, now time.Time) bool {
 		d.asked = nil
 		if err != nil {
 			n.log.Warn("raft's configuration was not changed", "error", err)
-			d.notBefore = now.Add(askAgain)
+			d.notBefore = now.Add(changeAgain)
 		}
 		return false
 	default:

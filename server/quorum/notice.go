@@ -15,10 +15,10 @@ import "zooraft/fsm"
 // of office never speaks in its successor's term, and to Raft the message is one
 // of its own (Raft, section 5.3).
 
-// committed takes note that everything up to the Raft index is committed and about
+// noteCommitted takes note that everything up to the Raft index is committed and about
 // to be applied here. Only the apply goroutine calls it, without the state lock; it
 // does not block.
-func (n *Node) committed(index, term uint64) {
+func (n *Node) noteCommitted(index, term uint64) {
 	if n.mesh == nil || n.leadTerm.Load() != term {
 		return
 	}
