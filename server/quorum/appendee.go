@@ -59,7 +59,7 @@ func (s *appendee) read() error {
 		rpc := raft.RPC{Command: q, RespChan: s.answers}
 		// What waits here is like a message that is long under way: the leader sends
 		// no more, and need not be asked for it when there is room again.
-		if len(q.Entries) > 0 && !s.t.awaitRoom(s.t.layer.ctx.Done()) {
+		if len(q.Entries) > 0 && !s.t.owner.awaitRoom(s.t.layer.ctx.Done()) {
 			return net.ErrClosed
 		}
 		s.t.metrics.ProposalsReceived.Add(int64(len(q.Entries)))

@@ -315,7 +315,7 @@ func (p *appender) readAnswers(conn net.Conn) {
 		p.mu.Unlock()
 		p.nudge()
 		if p.t.watching.Load() {
-			p.t.heard()
+			p.t.owner.poke()
 		}
 	}
 	if errors.Is(err, errAppendFrame) {

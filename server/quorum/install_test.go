@@ -45,7 +45,7 @@ func newScriptedLeader(t testing.TB, kind string, n uint64) *scriptedLeader {
 		addrs = append(addrs, m.ElectionAddr())
 	}
 	l := &scriptedLeader{t: t, s: s}
-	l.trans = newTransport(ln, 2, &stubPeer{sid: 2, addrs: addrs}, noHooks, new(metrics.Metrics), hclog.NewNullLogger())
+	l.trans = newTransport(ln, 2, &stubPeer{sid: 2, addrs: addrs}, new(metrics.Metrics), hclog.NewNullLogger())
 	t.Cleanup(func() { l.trans.Close() })
 	l.head = raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("2"), Addr: []byte("2")}
 	return l
@@ -216,7 +216,7 @@ func TestLateSnapshot(t *testing.T) {
 // which is understood, and one that brings something comes to Raft whole.
 func TestSnapshotPassedOver(t *testing.T) {
 	a, b := transports(t)
-	b.trans.holds = func(q *raft.InstallSnapshotRequest) bool { return q.LastLogIndex <= 40 }
+	b.trans.owner.(*stubPeer).held = func(q *raft.InstallSnapshotRequest) bool { return q.LastLogIndex <= 40 }
 	send := func(index uint64) (got raft.InstallSnapshotResponse, err error) {
 		const size = 300_000
 		err = a.trans.InstallSnapshot("2", b.trans.LocalAddr(), &raft.InstallSnapshotRequest{
@@ -246,7 +246,7 @@ func TestSnapshotPassedOver(t *testing.T) {
 
 	// It waited for Raft behind what brought the same.
 	rpc = pass(42)
-	b.trans.holds = func(*raft.InstallSnapshotRequest) bool { return true }
+	b.trans.owner.(*stubPeer).held = func(*raft.InstallSnapshotRequest) bool { return true }
 	if n, err := io.Copy(io.Discard, rpc.Reader); n != 0 || !errors.Is(err, errHeld) {
 		t.Errorf("%d bytes came to Raft, %v", n, err)
 	}
@@ -261,7 +261,7 @@ func TestSnapshotPassedOver(t *testing.T) {
 func TestCloseCutsSnapshot(t *testing.T) {
 	a, b := transports(t)
 	looked := make(chan bool, 1)
-	b.trans.holds = func(*raft.InstallSnapshotRequest) bool { looked <- true; return true }
+	b.trans.owner.(*stubPeer).held = func(*raft.InstallSnapshotRequest) bool { looked <- true; return true }
 	body, rest := io.Pipe()
 	defer rest.Close()
 	answered := make(chan error, 1)

@@ -252,7 +252,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 // standalone server.
 func (n *Node) bind() error {
 	if n.standalone() {
-		n.trans = newLocalTransport(n.cfg.SID, raftLog{n.log.Named("raft")})
+		n.trans = newTransport(nil, n.cfg.SID, n, n.cfg.Metrics, raftLog{n.log.Named("raft")})
 		return nil
 	}
 	self, _ := zabcompat.Membership{Servers: n.cfg.Members}.Server(n.cfg.SID)
@@ -268,8 +268,7 @@ func (n *Node) bind() error {
 	}
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
 	n.mesh = peer.New(quorumLn, n.roster.Load().peers, n, n.log.Named("peer"))
-	h := hooks{heard: n.poke, hasRoom: n.hasRoom, awaitRoom: n.awaitRoom, holds: n.holds, skipApplied: n.skipApplied}
-	n.trans = newTransport(electionLn, n.cfg.SID, n, h, n.cfg.Metrics, raftLog{n.log.Named("raft")})
+	n.trans = newTransport(electionLn, n.cfg.SID, n, n.cfg.Metrics, raftLog{n.log.Named("raft")})
 	return nil
 }
 

@@ -283,7 +283,7 @@ var errNoRoom = errors.New("no room on the disk")
 // it, and says whether it has.
 func (t *transport) refuseFull(rpc raft.RPC) bool {
 	q, ok := rpc.Command.(*raft.AppendEntriesRequest)
-	if !ok || len(q.Entries) == 0 || t.hasRoom() {
+	if !ok || len(q.Entries) == 0 || t.owner.hasRoom() {
 		return false
 	}
 	rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}, errNoRoom)

@@ -215,7 +215,7 @@ func (n *Node) QuorumAddr(sid int64) string {
 	return addr
 }
 
-// electionAddr implements peers.
+// electionAddr implements owner.
 func (n *Node) electionAddr(sid int64) string {
 	_, addr := n.place(n.roster.Load(), sid)
 	return addr

@@ -28,8 +28,8 @@ type transport struct {
 	metrics *metrics.Metrics
 	rpcs    chan raft.RPC // to Raft, from both
 
-	hooks
-	watching atomic.Bool // whether heard is to be called
+	owner    owner
+	watching atomic.Bool // whether owner is to be poked
 
 	laggards  laggards
 	logged    atomic.Uint64               // the last entry that this leader has logged
@@ -44,63 +44,52 @@ const (
 	waitForPeer = 30 * time.Second
 )
 
-// peers is what the transport needs to know of the other members; Node and its
-// mesh tell it.
-type peers interface {
+// owner is what the transport needs of its server: Node. Any goroutine calls it.
+type owner interface {
 	peer.Callee
 	// Connected says whether the peer's stream works.
 	Connected(sid int64) bool
 	// electionAddr is where a server's election port is dialled, "" if that is not
 	// known.
 	electionAddr(sid int64) string
-}
-
-// hooks are what a transport needs of its server. They are called by any goroutine.
-type hooks struct {
-	heard func() // a follower has answered
 	// hasRoom says whether entries may be stored here, and awaitRoom blocks until
 	// they may, or until done, and then is false.
-	hasRoom   func() bool
-	awaitRoom func(done <-chan struct{}) bool
+	hasRoom() bool
+	awaitRoom(done <-chan struct{}) bool
 	// holds says whether a snapshot brings nothing new.
-	holds func(q *raft.InstallSnapshotRequest) bool
+	holds(q *raft.InstallSnapshotRequest) bool
 	// skipApplied takes from a message what is applied here and not in the log.
-	skipApplied func(q *raft.AppendEntriesRequest)
+	skipApplied(q *raft.AppendEntriesRequest)
+	// poke says that a follower has answered.
+	poke()
 }
 
-// noHooks are those of a transport that speaks only to itself.
-var noHooks = hooks{
-	heard: func() {}, hasRoom: func() bool { return true }, awaitRoom: func(<-chan struct{}) bool { return true },
-	holds: func(*raft.InstallSnapshotRequest) bool { return false }, skipApplied: func(*raft.AppendEntriesRequest) {},
-}
-
-func newTransport(ln net.Listener, self int64, p peers, h hooks, m *metrics.Metrics, log hclog.Logger) *transport {
-	l := &streamLayer{ln: ln, self: self, peers: p, log: log}
-	t := l.transport(h, m)
-	l.wg.Go(func() { peer.Serve(l.ctx, l.ln, &l.wg, l.log, t.admit) })
-	return t
-}
-
-// newLocalTransport is the transport of a standalone server, which speaks only
-// to itself.
-func newLocalTransport(self int64, log hclog.Logger) *transport {
-	l := &streamLayer{self: self, log: log}
-	return l.transport(noHooks, new(metrics.Metrics)) // nothing goes over it
-}
-
-func (l *streamLayer) transport(h hooks, m *metrics.Metrics) *transport {
-	l.accepted, l.cameUp, l.dialled = make(chan net.Conn), make(chan struct{}), make(map[net.Conn]struct{})
+// newTransport makes a transport, without ln for a standalone server, which speaks
+// only to itself.
+func newTransport(ln net.Listener, self int64, o owner, m *metrics.Metrics, log hclog.Logger) *transport {
+	l := &streamLayer{
+		ln:       ln,
+		self:     self,
+		owner:    o,
+		log:      log,
+		accepted: make(chan net.Conn),
+		cameUp:   make(chan struct{}),
+		dialled:  make(map[net.Conn]struct{}),
+	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	t := &transport{layer: l, hooks: h, metrics: m, rpcs: make(chan raft.RPC, appendAhead)}
+	t := &transport{layer: l, owner: o, metrics: m, rpcs: make(chan raft.RPC, appendAhead)}
 	t.appenders.Store(new([]*appender))
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: labels{},
-		Logger:                l.log,
+		Logger:                log,
 		Stream:                l,
 		MaxPool:               raftPool,
 		Timeout:               raftRPCTimeout,
 	})
 	l.wg.Go(t.relay)
+	if ln != nil {
+		l.wg.Go(func() { peer.Serve(l.ctx, ln, &l.wg, log, t.admit) })
+	}
 	return t
 }
 
@@ -122,14 +111,14 @@ func (t *transport) relay() {
 			}
 			switch q := rpc.Command.(type) {
 			case *raft.AppendEntriesRequest:
-				t.skipApplied(q)
+				t.owner.skipApplied(q)
 			case *raft.InstallSnapshotRequest:
-				if t.holds(q) {
+				if t.owner.holds(q) {
 					t.layer.log.Info("passing over a snapshot: what it holds is here already", "index", q.LastLogIndex, "term", q.LastLogTerm)
 					t.answerSnapshot(rpc, raft.InstallSnapshotResponse{Term: q.Term, Success: true}, nil)
 					continue
 				}
-				rpc.Reader = &arriving{Reader: rpc.Reader, held: func() bool { return t.holds(q) }}
+				rpc.Reader = &arriving{Reader: rpc.Reader, held: func() bool { return t.owner.holds(q) }}
 			}
 			select {
 			case t.rpcs <- rpc:
@@ -321,7 +310,7 @@ func (labels) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 type streamLayer struct {
 	ln    net.Listener
 	self  int64
-	peers peers
+	owner owner
 	log   hclog.Logger
 
 	refused  peer.Repeats
@@ -354,11 +343,11 @@ func (l *streamLayer) dial(sid int64, purpose peer.Purpose) (net.Conn, error) {
 	if err := l.awaitPeer(sid); err != nil {
 		return nil, err
 	}
-	addr := l.peers.electionAddr(sid)
+	addr := l.owner.electionAddr(sid)
 	if addr == "" {
 		return nil, fmt.Errorf("nobody has said where server %d is", sid)
 	}
-	conn, _, err := peer.Dial(l.ctx, addr, l.peers, sid, purpose)
+	conn, _, err := peer.Dial(l.ctx, addr, l.owner, sid, purpose)
 	return conn, err
 }
 
@@ -411,7 +400,7 @@ func (l *streamLayer) awaitPeer(sid int64) error {
 		l.mu.Lock()
 		cameUp := l.cameUp
 		l.mu.Unlock()
-		if l.peers.Connected(sid) {
+		if l.owner.Connected(sid) {
 			return nil
 		}
 		select {
@@ -447,7 +436,7 @@ func (l *streamLayer) dialSelf() (net.Conn, error) {
 func (t *transport) admit(conn net.Conn) {
 	l := t.layer
 	stop := context.AfterFunc(l.ctx, func() { conn.Close() })
-	id, purpose, err := peer.Answer(conn, l.peers)
+	id, purpose, err := peer.Answer(conn, l.owner)
 	if err == nil && purpose == peer.PurposeAppend {
 		t.serveAppends(conn, id)
 		stop()

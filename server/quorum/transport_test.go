@@ -32,17 +32,19 @@ func transports(t *testing.T) (a, b *Node) {
 		}
 		n := &Node{cfg: s.cfg, log: hclog.NewNullLogger(), events: s}
 		stub := &stubPeer{sid: s.cfg.SID, addrs: []string{s.cfg.Members[0].ElectionAddr(), s.cfg.Members[1].ElectionAddr()}}
-		n.trans = newTransport(ln, s.cfg.SID, stub, noHooks, new(metrics.Metrics), hclog.NewNullLogger())
+		n.trans = newTransport(ln, s.cfg.SID, stub, new(metrics.Metrics), hclog.NewNullLogger())
 		t.Cleanup(func() { n.trans.Close() })
 		nodes = append(nodes, n)
 	}
 	return nodes[0], nodes[1]
 }
 
-// stubPeer answers handshakes and has every peer connected.
+// stubPeer owns a transport without a Node. It answers handshakes and has every peer
+// connected, and room.
 type stubPeer struct {
 	sid   int64
 	addrs []string
+	held  func(*raft.InstallSnapshotRequest) bool // for holds; nil: none
 }
 
 func (p *stubPeer) Identity() peer.Identity       { return peer.Identity{SID: p.sid} }
@@ -51,6 +53,13 @@ func (p *stubPeer) Voteless(int64) bool           { return false }
 func (p *stubPeer) Taken(int64, string) bool      { return false }
 func (p *stubPeer) Connected(int64) bool          { return true }
 func (p *stubPeer) electionAddr(sid int64) string { return p.addrs[sid-1] }
+
+func (p *stubPeer) hasRoom() bool                          { return true }
+func (p *stubPeer) awaitRoom(<-chan struct{}) bool         { return true }
+func (p *stubPeer) skipApplied(*raft.AppendEntriesRequest) {}
+func (p *stubPeer) poke()                                  {}
+
+func (p *stubPeer) holds(q *raft.InstallSnapshotRequest) bool { return p.held != nil && p.held(q) }
 
 func header(n *Node) raft.RPCHeader {
 	id := serverID(n.cfg.SID)
@@ -62,7 +71,7 @@ func header(n *Node) raft.RPCHeader {
 func TestCloseEndsOwnConnections(t *testing.T) {
 	networked, _ := transports(t)
 	for name, tr := range map[string]*transport{
-		"ensemble": networked.trans, "standalone": newLocalTransport(1, hclog.NewNullLogger()),
+		"ensemble": networked.trans, "standalone": newTransport(nil, 1, new(stubPeer), new(metrics.Metrics), hclog.NewNullLogger()),
 	} {
 		conn, err := tr.layer.Dial(label(1), 0)
 		if err != nil {
@@ -196,7 +205,7 @@ func TestBroken(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	a.trans.layer.peers.(*stubPeer).addrs[1] = ln.Addr().String()
+	a.trans.owner.(*stubPeer).addrs[1] = ln.Addr().String()
 	req := raft.RequestVoteRequest{RPCHeader: header(a), Term: 2}
 	if err := a.trans.NetworkTransport.RequestVote("2", "2", &req, &raft.RequestVoteResponse{}); err == nil || !broken(err) {
 		t.Errorf("a broken connection is not seen in %v", err)
