@@ -294,6 +294,21 @@ func (b *batcher) hand(r *raft.Raft, entry []byte) {
 	b.mu.Unlock()
 }
 
+// beforeStore is called when Raft is about to write entries. On the leader they
+// leave for the followers at once, so that all disks work at the same time.
+func (n *Node) beforeStore(logs []*raft.Log) {
+	if r := n.raft.Load(); r != nil && r.State() == raft.Leader {
+		n.trans.sendEarly(logs, r.CommitIndex())
+	}
+}
+
+// afterStore is called when Raft has written entries.
+func (n *Node) afterStore(logs []*raft.Log) {
+	if r := n.raft.Load(); r != nil && r.State() == raft.Leader {
+		n.batch.noteStored(logs)
+	}
+}
+
 // noteStored takes note that Raft, leading, has stored entries. Called in Raft's
 // goroutine.
 func (b *batcher) noteStored(logs []*raft.Log) {

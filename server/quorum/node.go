@@ -446,20 +446,6 @@ func (n *Node) seekOffice(now time.Time) {
 	n.batch.add(fsm.Origin{}, 0, lead.Append(nil), false)
 }
 
-// Led takes note that a leader's first entry is applied. Called under the state
-// lock.
-func (n *Node) Led(term uint64) {
-	if since := n.downSince.Swap(0); since != 0 {
-		d := time.Since(time.Unix(0, since))
-		n.cfg.Metrics.UnavailableTime.Time(d)
-		if sid, _ := n.Leader(); sid == n.cfg.SID {
-			n.cfg.Metrics.LeaderUnavailable.Time(d)
-		}
-	}
-	n.office.Store(term)
-	n.poke()
-}
-
 // enterOffice tells the owner that this server leads, once its first entry is
 // applied. Like leaderChanged it runs in the main loop, so that Leading and
 // Following alternate.

@@ -1,7 +1,5 @@
 package quorum
 
-import "zooraft/fsm"
-
 // Raft tells a follower of a commit with the next AppendEntries, which when
 // writes pause is one or two CommitTimeouts away: each lone write of a
 // follower's client would feel it, and each watch there. So a leader that hears of a
@@ -27,29 +25,5 @@ func (n *Node) noteCommitted(index, term uint64) {
 	}
 	for _, p := range *n.trans.appenders.Load() {
 		p.notice(index, term)
-	}
-}
-
-// Applied takes note that everything up to the Raft index is applied here. It
-// is called under the state lock, and does not block.
-func (n *Node) Applied(v fsm.View, index uint64) {
-	n.applied.Store(index)
-	n.countApplied()
-	n.releaseSyncs(v, index)
-	n.batch.noteApplied(index)
-	n.noteMembership(v)
-}
-
-// countApplied counts the requests of the batch as committed: by this leader, or
-// as it was told.
-func (n *Node) countApplied() {
-	requests, _ := n.fsm.Work()
-	done := int64(requests - n.counted)
-	n.counted = requests
-	n.cfg.Metrics.CommitsQueued.Add(done)
-	if n.leadTerm.Load() != 0 {
-		n.cfg.Metrics.Commits.Add(done)
-	} else {
-		n.cfg.Metrics.CommitsReceived.Add(done)
 	}
 }

@@ -343,33 +343,3 @@ func (n *Node) Registered(sid int64, incarnation uint64, nonce [16]byte) {
 	}
 	n.poke()
 }
-
-// SnapshotInstalled drops what it has overtaken: those requests are applied, and
-// their outcomes are not to be known any more.
-func (n *Node) SnapshotInstalled(v fsm.View) {
-	n.applied.Store(v.AppliedIndex())
-	n.snaps.restored.Store(true)
-	n.releaseSyncs(v, v.AppliedIndex())
-	if n.tailReplaced() {
-		n.events.Fatal(errTailReplaced)
-	}
-	inc, last, _ := v.Server(n.cfg.SID)
-	n.mu.Lock()
-	o := &n.origin
-	fenced := false
-	switch {
-	case o.incarnation == 0:
-	case inc != o.incarnation:
-		fenced = true
-	default:
-		if last >= o.base {
-			o.popLocked(int(min(last-o.base+1, uint64(o.len()))))
-		}
-		o.progressAt = time.Now()
-		n.handOnLocked()
-	}
-	n.mu.Unlock()
-	if fenced {
-		n.events.Fatal(ErrFenced)
-	}
-}
