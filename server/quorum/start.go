@@ -44,7 +44,8 @@ func (n *Node) startRaft(first bool) error {
 	logs.before, logs.after = n.beforeStore, n.afterStore
 	logs.writes = &n.stages.writes
 	if first {
-		if err := raft.BootstrapCluster(conf, logs, firstTerm{n.stores.Stable}, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
+		b := beginning{logs, n.stores.Stable}
+		if err := raft.BootstrapCluster(conf, b, b, n.stores.Snapshots, n.trans, n.firstConfiguration()); err != nil {
 			return fmt.Errorf("write the first configuration: %w", err)
 		}
 	}
@@ -64,23 +65,27 @@ func (n *Node) startRaft(first bool) error {
 	return nil
 }
 
-// firstTerm is the stable store for raft.BootstrapCluster, which takes a term for a
-// sign that the server has taken part, and writes the term and the first entry one
-// after the other: a kill between them leaves a blank server with a term, which does
-// not go back.
-type firstTerm struct{ raft.StableStore }
+// beginning is where raft.BootstrapCluster writes, which takes a term for a sign that the
+// server has taken part, and then writes term 1 and an entry of it. Here that entry is of
+// term 0 and the term stays as it is, so that the first leader's is 1, and so the first
+// epoch, as in ZooKeeper. And nothing is written before the entry, behind which a kill
+// leaves a server that can vote.
+type beginning struct {
+	raft.LogStore
+	raft.StableStore
+}
+
+// StoreLog implements raft.LogStore for the only entry.
+func (b beginning) StoreLog(l *raft.Log) error {
+	l.Term = 0
+	return b.LogStore.StoreLog(l)
+}
 
 // GetUint64 implements raft.StableStore for the only key that is asked for, the term.
-func (firstTerm) GetUint64([]byte) (uint64, error) { return 0, nil }
+func (beginning) GetUint64([]byte) (uint64, error) { return 0, nil }
 
 // SetUint64 implements raft.StableStore.
-func (s firstTerm) SetUint64(key []byte, first uint64) error {
-	term, err := s.StableStore.GetUint64(key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return s.StableStore.SetUint64(key, max(term, first))
-}
+func (beginning) SetUint64([]byte, uint64) error { return nil }
 
 // firstConfiguration is that of zoo.cfg: participants vote, observers do not.
 func (n *Node) firstConfiguration() raft.Configuration {
