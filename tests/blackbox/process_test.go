@@ -82,11 +82,7 @@ func launchCommand(t *testing.T, cmd *exec.Cmd, last syscall.Signal) *process {
 			p.signal(syscall.SIGKILL)
 			<-p.exited
 		}
-		for _, sign := range []string{"WARNING: DATA RACE", "\npanic: ", "\nfatal error: "} {
-			if strings.Contains(p.stderr.String(), sign) {
-				t.Errorf("%q in the output of %q:\n%s", sign, cmd.Args, p.stderr.String())
-			}
-		}
+		harness.Crashed(t, fmt.Sprintf("%q", cmd.Args), []byte(p.stderr.String()), false)
 		if t.Failed() {
 			t.Logf("%q wrote\n%s%s", cmd.Args, p.stdout.String(), p.stderr.String())
 		}

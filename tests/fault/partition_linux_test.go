@@ -183,9 +183,7 @@ func startInNetwork(t *testing.T, n *network, tick time.Duration, syncLimit int)
 			_ = cmd.Wait()
 			log.Close()
 			text, _ := os.ReadFile(log.Name())
-			if bytes.Contains(text, []byte("\nWARNING: DATA RACE")) || bytes.Contains(text, []byte("\npanic: ")) {
-				t.Errorf("server %d crashed or raced", i+1)
-			}
+			harness.Crashed(t, fmt.Sprintf("server %d", i+1), text, false)
 			if t.Failed() {
 				t.Logf("end of the log of server %d:\n%s", i+1, text[max(0, len(text)-8<<10):])
 			}

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -258,7 +259,7 @@ func TestServerThatEndsFailsTheTestAtOnce(t *testing.T) {
 }
 
 func TestCleanupEndsServersAndReportsCrashes(t *testing.T) {
-	w := &watched{TB: t}
+	w, lines := &watched{TB: t}, noteUnforgiven(t)
 	var e *Ensemble
 	w.run(func() {
 		e = newFake(w, Options{Size: 2, Lines: []string{"fake.mode=follower"}})
@@ -279,31 +280,46 @@ func TestCleanupEndsServersAndReportsCrashes(t *testing.T) {
 	if len(w.failures) != 1 || !strings.Contains(w.failures[0], "out of cheese") {
 		t.Errorf("failures: got %q, want the panic", w.failures)
 	}
+	if got, want := lines.String(), "\npanic: panic of server 1\n"; got != want {
+		t.Errorf("unforgiven: got %q, want %q", got, want)
+	}
 }
 
-func TestFindCrash(t *testing.T) {
+func TestCrashed(t *testing.T) {
 	tests := []struct {
 		name    string
 		log     string
 		crashOK bool
-		at      int
-		what    string
+		failure string // the end of it, "" for none
+		line    string // what stops a rerun
 	}{
-		{"nothing", "all is well\n", false, -1, ""},
-		{"quoted", "error=\"panic: no\"\n", false, -1, ""},
-		{"panic", "x\npanic: yes\n", false, 2, "panic"},
-		{"at once", "fatal error: all goroutines are asleep", false, 0, "fatal error"},
-		{"allowed panic", "x\npanic: yes\n", true, -1, ""},
-		{"race", "x\n====\nWARNING: DATA RACE\n", true, 7, "data race"},
+		{"nothing", "all is well\n", false, "", ""},
+		{"quoted", "error=\"panic: no\"\n", false, "", ""},
+		{"panic", "x\npanic: yes\n", false, "panic in its log:\npanic: yes\n", "panic: panic of it\n"},
+		{"at once", "fatal error: all asleep", false, "fatal error in its log:\nfatal error: all asleep", "panic: fatal error of it\n"},
+		{"allowed panic", "x\npanic: yes\n", true, "", ""},
+		{"race", "x\n====\nWARNING: DATA RACE\n", true, "data race in its log:\nWARNING: DATA RACE\n", "WARNING: DATA RACE: data race of it\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			at, what := findCrash([]byte(tt.log), tt.crashOK)
-			if at != tt.at || what != tt.what {
-				t.Errorf("findCrash: got %d %q, want %d %q", at, what, tt.at, tt.what)
+			w, lines := &watched{TB: t}, noteUnforgiven(t)
+			Crashed(w, "it", []byte(tt.log), tt.crashOK)
+			if got := strings.TrimPrefix(strings.Join(w.failures, ""), "it: "); got != tt.failure {
+				t.Errorf("failure: got %q, want %q", got, tt.failure)
+			}
+			if got := strings.TrimPrefix(lines.String(), "\n"); got != tt.line || got != "" && got == lines.String() {
+				t.Errorf("unforgiven: got %q, want %q at the start of a line", lines, tt.line)
 			}
 		})
 	}
+}
+
+// noteUnforgiven keeps for the test what would stop a rerun of any other.
+func noteUnforgiven(t *testing.T) *bytes.Buffer {
+	b, was := &bytes.Buffer{}, unforgiven
+	unforgiven = b
+	t.Cleanup(func() { unforgiven = was })
+	return b
 }
 
 func TestZooraftCommand(t *testing.T) {

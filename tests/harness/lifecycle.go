@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -240,30 +239,9 @@ func (e *Ensemble) close() {
 			e.t.Errorf("read log of server %d: %v", s.SID, err)
 			continue
 		}
-		if at, what := findCrash(log, e.options.CrashOK); at >= 0 {
-			e.t.Errorf("server %d: %s in its log:\n%s", s.SID, what, log[at:min(len(log), at+logTailBytes)])
-		}
+		Crashed(e.t, fmt.Sprintf("server %d", s.SID), log, e.options.CrashOK)
 		if e.t.Failed() {
 			e.t.Logf("end of the log of server %d:\n%s", s.SID, log[max(0, len(log)-logTailBytes):])
 		}
 	}
-}
-
-// findCrash looks for the first sign in a log that a Go server has crashed or raced; at is -1 if there is none.
-func findCrash(log []byte, crashOK bool) (at int, what string) {
-	signs := []struct{ text, what string }{{"WARNING: DATA RACE", "data race"}}
-	if !crashOK {
-		signs = append(signs, struct{ text, what string }{"panic: ", "panic"},
-			struct{ text, what string }{"fatal error: ", "fatal error"})
-	}
-	for _, sign := range signs {
-		// At the start of a line: a log line may quote one.
-		if bytes.HasPrefix(log, []byte(sign.text)) {
-			return 0, sign.what
-		}
-		if i := bytes.Index(log, []byte("\n"+sign.text)); i >= 0 {
-			return i + 1, sign.what
-		}
-	}
-	return -1, ""
 }
