@@ -153,7 +153,7 @@ func (e *Ensemble) Kill(sid int) {
 	}
 }
 
-// Term asks a server to end by SIGTERM, waits up to 20 s for it and returns its exit code.
+// Term asks a server to end by SIGTERM, waits up to a minute for it and returns its exit code.
 func (e *Ensemble) Term(sid int) int {
 	e.t.Helper()
 	p := e.signal(sid, syscall.SIGTERM)
