@@ -59,8 +59,8 @@ func backup(t *testing.T, s *harness.Server) []byte {
 }
 
 type restored struct {
-	LastZxid int64   `json:"last_zxid"`
-	Error    *string `json:"error"`
+	LastZxid int64  `json:"last_zxid"`
+	Error    string `json:"error"` // null for none
 }
 
 func putBack(t *testing.T, s *harness.Server, b []byte) (status int, r restored) {
@@ -122,8 +122,8 @@ func TestRestore(t *testing.T) {
 		}()
 	}
 	status, r := putBack(t, e.Server(follower), snapshot)
-	if status != http.StatusOK || r.Error != nil {
-		t.Fatalf("restore: %d, %s", status, *r.Error)
+	if status != http.StatusOK || r.Error != "" {
+		t.Fatalf("restore: %d, %s", status, r.Error)
 	}
 	close(stop)
 	writers.Wait()
@@ -145,7 +145,7 @@ func TestRestore(t *testing.T) {
 	// Without clients that write the servers show what the snapshot has.
 	status, r = putBack(t, e.Server(leader), snapshot)
 	if status != http.StatusOK {
-		t.Fatalf("second restore: %d, %s", status, *r.Error)
+		t.Fatalf("second restore: %d, %s", status, r.Error)
 	}
 	check := func(when string) {
 		t.Helper()
@@ -204,7 +204,7 @@ func TestRestoreWithoutQuorum(t *testing.T) {
 			e.Kill(sid)
 		}
 	}
-	if status, r := putBack(t, e.Server(asked), snapshot); status != http.StatusServiceUnavailable || r.Error == nil {
+	if status, r := putBack(t, e.Server(asked), snapshot); status != http.StatusServiceUnavailable || r.Error == "" {
 		t.Errorf("without a quorum: %d, %+v", status, r)
 	}
 	for sid := 1; sid <= 3; sid++ {
@@ -249,7 +249,7 @@ func TestRestoreRefused(t *testing.T) {
 		{"gzip", []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x00\x00"), 400, "gzip"},
 		{"JSON", []byte(`{"command" : "snapshot"}`), 400, "JSON"},
 	} {
-		if status, r := putBack(t, s, test.body); status != test.status || r.Error == nil || !strings.Contains(*r.Error, test.want) {
+		if status, r := putBack(t, s, test.body); status != test.status || r.Error == "" || !strings.Contains(r.Error, test.want) {
 			t.Errorf("%s: %d, %v", test.name, status, r.Error)
 		}
 	}

@@ -86,10 +86,11 @@ func TestRestoreKill(t *testing.T) {
 			status int
 			r      restored
 		}
+		page := harness.Page(t, s, "Started AdminServer")
 		done := make(chan outcome, 1)
 		go func() {
 			var o outcome
-			q, err := http.NewRequest(http.MethodPost, harness.Page(t, s, "Started AdminServer")+"/commands/restore", bytes.NewReader(snapshot))
+			q, err := http.NewRequest(http.MethodPost, page+"/commands/restore", bytes.NewReader(snapshot))
 			if err == nil {
 				q.Header.Set("Authorization", "ip")
 				var resp *http.Response
@@ -149,7 +150,7 @@ func TestRestoreKill(t *testing.T) {
 
 		status, r := putBack(t, e.Server(e.Leader()), snapshot)
 		if status != http.StatusOK {
-			t.Fatalf("again after %s was killed: %d, %v", test.name, status, *r.Error)
+			t.Fatalf("again after %s was killed: %d, %v", test.name, status, r.Error)
 		}
 		for sid := 1; sid <= 3; sid++ {
 			if got := digest(t, e.Server(sid), r.LastZxid); got != whole {
