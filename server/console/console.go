@@ -80,6 +80,7 @@ func New(cfg Config, state State, src Source, log hclog.Logger) *Console {
 		cfg: cfg, state: state, src: src, log: log,
 		origins: http.NewCrossOriginProtection(),
 		assets:  loadAssets(),
+		members: ensembleView{now: time.Now},
 		writes:  make(chan struct{}, maxWrites), searches: make(chan struct{}, maxSearches),
 	}
 	c.life, c.end = context.WithCancel(context.Background())

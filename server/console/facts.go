@@ -13,6 +13,7 @@ const ensembleFresh = time.Second
 
 // ensembleView keeps the last answer.
 type ensembleView struct {
+	now  func() time.Time
 	mu   sync.Mutex // held while the members are asked
 	at   time.Time
 	last Ensemble
@@ -22,9 +23,9 @@ func (c *Console) seenEnsemble() Ensemble {
 	v := &c.members
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if time.Since(v.at) > ensembleFresh {
+	if v.now().Sub(v.at) > ensembleFresh {
 		v.last = c.src.Ensemble(c.life)
-		v.at = time.Now()
+		v.at = v.now()
 	}
 	return v.last
 }
