@@ -13,7 +13,10 @@ import (
 	"testing"
 )
 
-const module = "zooraft"
+const (
+	module  = "zooraft"
+	testkit = module + "/tests/testkit"
+)
 
 // tags makes go list see the files that are built on request only.
 const tags = "interop"
@@ -27,7 +30,8 @@ type listed struct {
 // Imports point down: cmd -> server -> server/* -> fsm -> fsm/* -> protocol and
 // zabcompat. These import the standard library only, a child of server neither
 // server nor another child, except quorum, which has peer; and only quorum and
-// fsm know raft.
+// fsm know raft. All tests may import testkit, which imports the standard library
+// only.
 func TestImports(t *testing.T) {
 	packages := listPackages(t)
 	if len(packages) < 5 {
@@ -40,9 +44,9 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s imports %s: %s", from, path, why)
 			}
 		}
-		// Tests may use what the package may use, and any other module.
+		// Tests may use what the package may use, any other module, and what is made for all of them.
 		for _, path := range slices.Concat(p.TestImports, p.XTestImports) {
-			if inModule(path) && path != p.ImportPath {
+			if inModule(path) && path != p.ImportPath && path != testkit {
 				if why := forbidden(from, path); why != "" {
 					t.Errorf("a test of %s imports %s: %s", from, path, why)
 				}
@@ -94,7 +98,7 @@ func forbidden(from, path string) string {
 	}
 	if !inModule(path) {
 		switch {
-		case below(from, "protocol") || below(from, "zabcompat"):
+		case below(from, "protocol") || below(from, "zabcompat") || from == "tests/testkit":
 			return "it imports the standard library only"
 		case strings.HasPrefix(path, "github.com/hashicorp/raft") &&
 			!below(from, "fsm") && !below(from, "server/quorum") && !below(from, "tests"):
@@ -104,6 +108,9 @@ func forbidden(from, path string) string {
 	}
 	to := strings.TrimPrefix(path, module+"/")
 	if below(from, "tests") {
+		if from == "tests/testkit" {
+			return "it imports the standard library only"
+		}
 		return ""
 	}
 	if below(to, "tests") {
@@ -185,6 +192,10 @@ func TestForbidden(t *testing.T) {
 		{"cmd/zooraft", "github.com/spf13/cobra", true},
 		{"tests/harness", "zooraft/server/client", true},
 		{"tests/fault", raft, true},
+		{"tests/fault", testkit, true},
+		{"tests/testkit", raft, false},
+		{"tests/testkit", "zooraft/protocol", false},
+		{"server", testkit, false},
 		{"server", "zooraft/tests/harness", false},
 		{"util", "zooraft/protocol", false},
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 	"zooraft/zabcompat"
 )
 
@@ -116,31 +116,11 @@ func until(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// given are the ports that freePorts has returned: nobody holds them before the start.
-var given sync.Map
-
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	var ports []int
-	for len(ports) < n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		port := ln.Addr().(*net.TCPAddr).Port
-		if _, already := given.LoadOrStore(port, true); !already {
-			ports = append(ports, port)
-		}
-	}
-	return ports
-}
-
 // newEnsemble makes n servers that have not been started.
 func newEnsemble(t testing.TB, n int, kind string) []*testServer {
 	t.Helper()
 	dir := t.TempDir()
-	ports := freePorts(t, 2*n)
+	ports := testkit.Ports(t, 2*n)
 	var members []zabcompat.ServerSpec
 	for i := range n {
 		members = append(members, zabcompat.ServerSpec{ID: i + 1, Host: "127.0.0.1", QuorumPort: ports[2*i], ElectionPort: ports[2*i+1]})

@@ -17,6 +17,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 	"zooraft/zabcompat"
 )
 
@@ -24,7 +25,7 @@ import (
 // one's, and itself.
 func joiner(of *testServer, sid int) *testServer {
 	of.t.Helper()
-	ports := freePorts(of.t, 2)
+	ports := testkit.Ports(of.t, 2)
 	self := zabcompat.ServerSpec{ID: sid, Host: "127.0.0.1", QuorumPort: ports[0], ElectionPort: ports[1], ClientHost: "127.0.0.1", ClientPort: 1}
 	members := append(slices.Clone(of.cfg.Members), self)
 	return newServer(of.t, members, sid, of.t.TempDir(), store.KindWAL, of.cfg.Store.Log)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // Exit codes, those of ZooKeeper.
@@ -208,7 +209,7 @@ func TestEnsembleScript(t *testing.T) {
 	dir := t.TempDir()
 	configs := filepath.Join(dir, "configs")
 	must(t, "copy configs", os.CopyFS(configs, os.DirFS("../../configs")))
-	ports := harness.Ports(t, 9)
+	ports := testkit.Ports(t, 9)
 	var addrs []string
 	for n := 1; n <= 3; n++ {
 		edit(t, filepath.Join(configs, fmt.Sprintf("zoo%d.cfg", n)), func(b []byte) []byte {

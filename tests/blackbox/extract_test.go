@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // TestMajorityLost: two of three disks are gone, and with them the quorum. What the third one holds is taken from it,
@@ -67,7 +68,7 @@ func TestAloneOnMembersDisk(t *testing.T) {
 		e.Kill(sid)
 	}
 	cfg := filepath.Join(t.TempDir(), "alone.cfg")
-	must(t, "write a configuration", os.WriteFile(cfg, fmt.Appendf(nil, "dataDir=%s\nclientPort=%d\nadmin.enableServer=false\n", s.DataDir, harness.Ports(t, 1)[0]), 0o644))
+	must(t, "write a configuration", os.WriteFile(cfg, fmt.Appendf(nil, "dataDir=%s\nclientPort=%d\nadmin.enableServer=false\n", s.DataDir, testkit.Ports(t, 1)[0]), 0o644))
 	stdout, stderr, code := zooraft(t, "server", cfg)
 	if code != 3 || !strings.Contains(stderr, "voters are the servers 1, 2, 3") || strings.Contains(stderr, "panic") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // Three servers configured by variables alone, as the compose files for the common images have them: each calls itself
@@ -33,7 +34,7 @@ func TestImageVariables(t *testing.T) {
 	} {
 		t.Run(tt.image, func(t *testing.T) {
 			t.Parallel()
-			ports := harness.Ports(t, 9)
+			ports := testkit.Ports(t, 9)
 			var envs [3][]string
 			var servers [3]*process
 			for i := range 3 {
@@ -93,7 +94,7 @@ func TestDockerfile(t *testing.T) {
 func TestImageConfiguration(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
-	dir, port := t.TempDir(), harness.Ports(t, 1)[0]
+	dir, port := t.TempDir(), testkit.Ports(t, 1)[0]
 	must(t, "write zoo.cfg", os.WriteFile(filepath.Join(dir, "zoo.cfg"), fmt.Appendf(nil, "dataDir=%s/d\nclientPort=%d\n", dir, port), 0o600))
 	env := []string{"GORACE=" + os.Getenv("GORACE"), "ZOO_CONF_DIR=" + dir, "ZOO_DATA_DIR=" + dir + "/never", "ZOO_PORT_NUMBER=1"}
 	cmd := exec.Command(zooraftBin, "server")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 const membershipTimeout = 2 * time.Minute
@@ -87,7 +88,7 @@ func TestMovedByLines(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3})
-	ports := harness.Ports(t, 2)
+	ports := testkit.Ports(t, 2)
 	for sid := 1; sid <= 3; sid++ {
 		s := e.Server(sid)
 		cfg, err := os.ReadFile(s.Config)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // deployDir holds what is tested here.
@@ -74,7 +75,7 @@ func (in *installation) write(text string, elem ...string) string {
 // server writes a standalone server's configuration.
 func (in *installation) server(name string, lines ...string) (config, dataDir string, port int) {
 	in.t.Helper()
-	port = harness.Ports(in.t, 1)[0]
+	port = testkit.Ports(in.t, 1)[0]
 	dataDir = in.path("data-" + name)
 	text := fmt.Sprintf("tickTime=2000\ndataDir=%s\nclientPort=%d\nadmin.enableServer=false\n%s\n", dataDir, port, strings.Join(lines, "\n"))
 	return in.write(text, "conf", name), dataDir, port
@@ -341,7 +342,7 @@ func TestServerScriptFindsThePort(t *testing.T) {
 	found := func(port int, address string, tls bool) string {
 		return fmt.Sprintf("Client port found: %d. Client address: %s. Client SSL: %v.\n", port, address, tls) + nobody
 	}
-	closed := harness.Ports(t, 1)[0]
+	closed := testkit.Ports(t, 1)[0]
 	tests := []struct{ name, config, want string }{
 		{"clientPort", data + fmt.Sprintf(" clientPort = %d \r\n#clientPort=1\n", closed), found(closed, "localhost", false)},
 		{"the last one counts", data + fmt.Sprintf("clientPort=1\nclientPort: %d\n", closed), found(closed, "localhost", false)},
@@ -467,7 +468,7 @@ func TestThreeConfigurationsOnOneHost(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	script := in.path("bin", "zkServer.sh")
-	ports := harness.Ports(t, 6)
+	ports := testkit.Ports(t, 6)
 	var members strings.Builder
 	for i := range 3 {
 		fmt.Fprintf(&members, "server.%d=localhost:%d:%d\n", i+1, ports[2*i], ports[2*i+1])

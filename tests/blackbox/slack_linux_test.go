@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // All threads of a server may be woken late by the kernel, the Go runtime's monitor later than main's; with one
@@ -31,7 +32,7 @@ func TestTimerSlack(t *testing.T) {
 	}{{"2", []string{main, monitor}}, {"1", []string{strings.TrimSpace(string(own))}}} {
 		link := filepath.Join(t.TempDir(), "keeper")
 		must(t, "link", os.Symlink(zooraftBin, link))
-		cmd := exec.Command(link, "server", "-D", fmt.Sprintf("clientPort=%d", harness.Ports(t, 1)[0]), "-D", "admin.enableServer=false")
+		cmd := exec.Command(link, "server", "-D", fmt.Sprintf("clientPort=%d", testkit.Ports(t, 1)[0]), "-D", "admin.enableServer=false")
 		cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "GOMAXPROCS="+tt.procs)
 		p := launchCommand(t, cmd, syscall.SIGKILL)
 		harness.Eventually(t, startTimeout, "the server serves", func() error {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // exposure is how much systemd may find open in the unit, in tenths; a unit without any protection has 96.
@@ -47,7 +47,7 @@ func TestReadyWithoutAQuorum(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
 	dir := t.TempDir()
-	ports := harness.Ports(t, 7)
+	ports := testkit.Ports(t, 7)
 	lines := fmt.Sprintf("dataDir=%s/data\nclientPort=%d\ninitLimit=10\nsyncLimit=5\n", dir, ports[6])
 	for i := range 3 {
 		lines += fmt.Sprintf("server.%d=127.0.0.1:%d:%d\n", i+1, ports[2*i], ports[2*i+1])

@@ -18,6 +18,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 const token = "a-token-that-only-these-tests-know"
@@ -36,7 +37,7 @@ func start(t testing.TB, size int, lines ...string) (*harness.Ensemble, map[int]
 	e := harness.NewZooraft(t, harness.Options{Size: size})
 	bases := make(map[int]string)
 	for sid := 1; sid <= size; sid++ {
-		port := harness.Ports(t, 1)[0]
+		port := testkit.Ports(t, 1)[0]
 		bases[sid] = fmt.Sprintf("http://127.0.0.1:%d", port)
 		f, err := os.OpenFile(e.Server(sid).Config, os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"zooraft/tests/testkit"
 )
 
 const (
@@ -140,10 +142,10 @@ func (e *Ensemble) newServer(sid int) *Server {
 		Log:     filepath.Join(dir, "server.log"),
 	}
 	if e.options.Size == 1 {
-		s.ClientAddr = hostPort(Ports(e.t, 1)[0])
+		s.ClientAddr = hostPort(testkit.Ports(e.t, 1)[0])
 		return s
 	}
-	ports := Ports(e.t, 3)
+	ports := testkit.Ports(e.t, 3)
 	s.ClientAddr, s.QuorumPort, s.ElectionPort = hostPort(ports[0]), ports[1], ports[2]
 	return s
 }
@@ -259,5 +261,7 @@ func (s *Server) current() *process {
 	defer s.mu.Unlock()
 	return s.process
 }
+
+const loopbackAddr = "127.0.0.1"
 
 func hostPort(port int) string { return net.JoinHostPort(loopbackAddr, strconv.Itoa(port)) }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // TestKafka runs the program under kafka/ with a Kafka broker, in ZooKeeper mode, on an ensemble of three whose servers
@@ -100,7 +101,7 @@ func newBroker(t *testing.T, jars, connect string) *broker {
 		dir, err = os.MkdirTemp(keep, "broker-")
 		must(t, "directory", err)
 	}
-	b := &broker{t: t, jars: jars, dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", harness.Ports(t, 1)[0]),
+	b := &broker{t: t, jars: jars, dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", testkit.Ports(t, 1)[0]),
 		properties: filepath.Join(dir, "server.properties"), log: filepath.Join(dir, "broker.log")}
 	for name, text := range map[string]string{
 		b.properties:                           fmt.Sprintf(brokerProperties, b.addr, filepath.Join(dir, "data"), connect),

@@ -1,4 +1,6 @@
-package harness
+// Package testkit is what the tests of any package may share: it imports nothing but the
+// standard library.
+package testkit
 
 import (
 	"errors"
