@@ -31,6 +31,24 @@ func TestSessionIDsAndPasswords(t *testing.T) {
 	}
 }
 
+// Each byte of a password is a guess of its own.
+func TestPasswordsAreRandom(t *testing.T) {
+	var seen [16]map[byte]bool
+	for i := range seen {
+		seen[i] = make(map[byte]bool)
+	}
+	for range 200 {
+		for i, b := range newPassword() {
+			seen[i][b] = true
+		}
+	}
+	for i, values := range seen {
+		if len(values) < 64 { // about 139 are likely
+			t.Errorf("byte %d of 200 passwords has %d values", i, len(values))
+		}
+	}
+}
+
 func TestReconnect(t *testing.T) {
 	f := start(t, nil)
 	for _, tt := range []struct {
