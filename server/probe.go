@@ -38,14 +38,14 @@ func (a source) Ready() error {
 	default:
 		return errors.New("not serving: no quorum")
 	}
-	return a.caughtUp()
+	p := a.s.node.Progress()
+	return caughtUp(p.Applied, p.Committed)
 }
 
-// caughtUp is nil if nearly all that is known to be committed has been applied here.
-func (a source) caughtUp() error {
-	p := a.s.node.Progress()
-	if p.Applied+catchingUp < p.Committed {
-		return fmt.Errorf("catching up: applied %d of %d", p.Applied, p.Committed)
+// caughtUp is nil if nearly all has been applied that is known to be committed.
+func caughtUp(applied, committed uint64) error {
+	if applied+catchingUp < committed {
+		return fmt.Errorf("catching up: applied %d of %d", applied, committed)
 	}
 	return nil
 }
@@ -57,6 +57,7 @@ func (a source) SafeToStop() error {
 	if a.s.cfg.Standalone() {
 		return errors.New("there is no other server")
 	}
+	self := a.Status()
 	switch {
 	case a.s.node.OutOfRoom(): // nobody is served here, and what the others can do they are asked
 	case a.s.duty.quorumServes() != client.FullService:
@@ -64,11 +65,10 @@ func (a source) SafeToStop() error {
 	case a.s.node.Takes() == quorum.RoomNone:
 		return errDisksFull
 	default:
-		if err := a.caughtUp(); err != nil {
+		if err := caughtUp(self.RaftAppliedIndex, self.RaftCommitIndex); err != nil {
 			return err
 		}
 	}
-	self := a.Status()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	voters, good := 0, 0
@@ -81,7 +81,12 @@ func (a source) SafeToStop() error {
 			continue
 		}
 		wg.Go(func() {
-			err := a.follows(m, &self)
+			st, err := queryStatus(context.Background(), m.ID, a.s.node.QuorumAddr(int64(m.ID)))
+			if err != nil {
+				err = fmt.Errorf("server %d: %w", m.ID, err)
+			} else if err = fit(&st, &self); err != nil {
+				err = fmt.Errorf("server %d %w", m.ID, err)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -117,20 +122,19 @@ func unsafe(good, voters int, problems []error) error {
 	return nil
 }
 
-// follows is nil if a member follows the leader that self knows and is up to date.
-func (a source) follows(m zabcompat.ServerSpec, self *Status) error {
-	st, err := queryStatus(context.Background(), m.ID, a.s.node.QuorumAddr(int64(m.ID)))
+// fit is nil if a member follows the leader that self knows and is up to date; else it
+// says what the member does.
+func fit(st, self *Status) error {
 	switch {
-	case err != nil:
-		return fmt.Errorf("server %d: %w", m.ID, err)
 	case st.Room == 0:
-		return fmt.Errorf("server %d has no room on its disk", m.ID)
+		return errors.New("has no room on its disk")
 	case !st.Serving && st.State != zabcompat.Leading || st.ReadOnly: // a leader need not serve clients (leaderServes)
-		return fmt.Errorf("server %d does not serve", m.ID)
+		return errors.New("does not serve")
 	case st.LeaderSID != self.LeaderSID:
-		return fmt.Errorf("server %d follows %d and not %d", m.ID, st.LeaderSID, self.LeaderSID)
-	case st.RaftAppliedIndex+catchingUp < self.RaftCommitIndex:
-		return fmt.Errorf("server %d is catching up: applied %d of %d", m.ID, st.RaftAppliedIndex, self.RaftCommitIndex)
+		return fmt.Errorf("follows %d and not %d", st.LeaderSID, self.LeaderSID)
+	}
+	if err := caughtUp(st.RaftAppliedIndex, self.RaftCommitIndex); err != nil {
+		return fmt.Errorf("is %w", err)
 	}
 	return nil
 }
