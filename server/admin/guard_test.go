@@ -198,6 +198,32 @@ func TestPageConnections(t *testing.T) {
 	}
 }
 
+// Of those that may be ended it is the one that has been silent longest.
+func TestLongestSilentIsEnded(t *testing.T) {
+	g := guard(nil, time.Minute)
+	var all []*patient
+	for _, last := range []int64{3, 2, 1, 4} {
+		c, _ := net.Pipe()
+		p := &patient{Conn: c}
+		p.last.Store(last)
+		g.conns[p] = struct{}{}
+		all = append(all, p)
+	}
+	all[2].spared.Store(true)
+	for n, want := range []int{1, 0, 3} {
+		g.endLongestSilent()
+		if _, kept := g.conns[all[want]]; kept || len(g.conns) != len(all)-1-n {
+			t.Fatalf("%d ended: got %d connections, with that of %d: %v", n+1, len(g.conns), all[want].last.Load(), kept)
+		}
+		if _, err := all[want].Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("that of %d is open: %v", all[want].last.Load(), err)
+		}
+	}
+	if g.endLongestSilent(); len(g.conns) != 1 {
+		t.Error("one that is spared was ended")
+	}
+}
+
 // What is carried out for somebody is not ended to make room; and if nothing else is
 // there, others wait.
 func TestPageSparesWork(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -281,6 +283,52 @@ func TestSearch(t *testing.T) {
 		if got := f.send("GET", "search?q="+q, "", nil).StatusCode; got != 400 {
 			t.Errorf("%d bytes: %d, want 400", len(q), got)
 		}
+	}
+}
+
+// heldState lets nobody see the state until it is released.
+type heldState struct {
+	State
+	seen, release chan struct{}
+}
+
+func (h heldState) View(fn func(fsm.View)) {
+	h.seen <- struct{}{}
+	<-h.release
+	h.State.View(fn)
+}
+
+func TestSearchesAreBounded(t *testing.T) {
+	f := newFixture(t, nil)
+	h := heldState{f.c.state, make(chan struct{}, 2*maxSearches), make(chan struct{})}
+	f.c.state = h
+	search := func() int {
+		w := httptest.NewRecorder()
+		f.c.search(w, httptest.NewRequest("GET", "/?q=x", nil), nil)
+		return w.Code
+	}
+	codes, late := make(chan int, maxSearches), make(chan int, 1)
+	for range maxSearches {
+		go func() { codes <- search() }()
+		<-h.seen
+	}
+	go func() { late <- search() }()
+	select {
+	case code := <-late:
+		if code != http.StatusServiceUnavailable {
+			t.Errorf("one too many: %d", code)
+		}
+	case <-h.seen:
+		t.Errorf("%d searches are under way", maxSearches+1)
+	}
+	close(h.release)
+	for range maxSearches {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("one of %d: %d", maxSearches, code)
+		}
+	}
+	if code := search(); code != http.StatusOK {
+		t.Errorf("behind them: %d", code)
 	}
 }
 
