@@ -1,6 +1,7 @@
 package blackbox
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -187,6 +189,44 @@ func write(t *testing.T, addr, path string, stop <-chan struct{}) {
 			c.nc.Close()
 			c = nil
 		}
+	}
+}
+
+// A snapshot has all that was acknowledged before it was asked for, wherever that was.
+func TestSnapshotHasAllBefore(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
+	e := backed(t, 3)
+	leader := e.Leader()
+	behind := leader%3 + 1
+	c := mustConnect(t, e.Server(leader).ClientAddr)
+	page := strings.TrimPrefix(harness.Page(t, e.Server(behind), "Started AdminServer"), "http://")
+	taken := 0
+	for round := range 5 {
+		dir := fmt.Sprintf("/round%d", round)
+		must(t, "create", c.create(dir, ""))
+		e.Stop(behind)
+		c.fill(t, dir, 200, 5000)
+		nc, err := net.Dial("tcp", page)
+		must(t, "dial", err)
+		nc.SetDeadline(time.Now().Add(startTimeout))
+		_, err = io.WriteString(nc, "GET /commands/snapshot HTTP/1.0\r\nHost: localhost\r\nAuthorization: ip\r\n\r\n")
+		must(t, "ask", err)
+		e.Cont(behind)
+		r, err := http.ReadResponse(bufio.NewReader(nc), nil)
+		must(t, "read the answer", err)
+		nc.Close()
+		if r.StatusCode != http.StatusOK { // out of touch with its leader, where it stood still for long
+			t.Logf("round %d: %s", round, r.Status)
+			continue
+		}
+		taken++
+		if got, err := strconv.ParseInt(r.Header.Get("last_zxid"), 0, 64); err != nil || got < c.zxid {
+			t.Errorf("round %d: zxid %#x of the snapshot, %v, want that of the write before, %#x, or a later one", round, got, err, c.zxid)
+		}
+	}
+	if taken == 0 {
+		t.Error("no snapshot was taken")
 	}
 }
 
