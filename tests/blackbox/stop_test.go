@@ -130,7 +130,7 @@ func (w *writer) check(t *testing.T, addr string) {
 	w.names = have // the one under way may have been carried out
 }
 
-// A server that is killed, at whatever moment, comes back with all that it has acknowledged, and with its sessions.
+// A server whose process is killed, at whatever moment, comes back with all that it has acknowledged, and with its sessions.
 func TestKillLosesNothing(t *testing.T) {
 	skipShort(t)
 	for _, kind := range []string{"wal", "boltdb"} {

@@ -85,7 +85,8 @@ func TestKillLeader(t *testing.T) {
 	f.verify(loadExpiry)
 }
 
-// TestKillAll kills all servers at once, under load. What was acknowledged must be on their disks.
+// TestKillAll kills all servers at once, under load. What was acknowledged must be there
+// after a kill of the processes; that of the machines is what the tests of server/quorum/store are about.
 func TestKillAll(t *testing.T) {
 	e := startServers(t, harness.Options{})
 	rounds := scaled(2, 10)

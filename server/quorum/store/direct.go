@@ -85,7 +85,7 @@ func (f *directFile) flush() error {
 	if f.by != nil {
 		return nil
 	}
-	return dataSync(f.File)
+	return syncData(f.File)
 }
 
 // Close closes both ways.

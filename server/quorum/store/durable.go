@@ -15,6 +15,13 @@ const (
 	tmpSuffix = ".tmp"
 )
 
+// What makes a file durable, or the names in a directory: all of it, or what reading
+// its data needs. Tests look on here.
+var (
+	syncFile = (*os.File).Sync
+	syncData = dataSync
+)
+
 // writeFile replaces the file at path: after a crash it holds the old bytes or
 // the new, never a mixture.
 func writeFile(path string, data []byte) (err error) {
@@ -25,7 +32,7 @@ func writeFile(path string, data []byte) (err error) {
 	}
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = syncFile(f)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(tmp))
@@ -42,7 +49,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(syncFile(d), d.Close())
 }
 
 // makeDir makes dir and what is missing above it, durably.

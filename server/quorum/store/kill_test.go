@@ -13,7 +13,8 @@ import (
 )
 
 // TestKill kills a process that appends, rotates and compacts, again and again
-// on the same directory. What it was told is durable must be there.
+// on the same directory. What it was told is stored must be there after a kill
+// of the process; TestDurable is about that of the machine.
 func TestKill(t *testing.T) {
 	if dir := os.Getenv("ZOORAFT_STORE_TEST_DIR"); dir != "" {
 		appendForever(t, dir, os.Getenv("ZOORAFT_STORE_TEST_KIND"))

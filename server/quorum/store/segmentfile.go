@@ -125,7 +125,7 @@ func (f *segmentFile) WriteAt(b []byte, offset int64) (int, error) {
 // the size the file was made with included: fdatasync(2) has it so.
 func (f *segmentFile) Sync() error {
 	start := time.Now()
-	if err := dataSync(f.File); err != nil {
+	if err := syncData(f.File); err != nil {
 		return err
 	}
 	f.metrics.FsyncTime.Time(time.Since(start))

@@ -164,5 +164,5 @@ func (s *blockStream) finish() error {
 	if err := s.Truncate(s.at + int64(s.n)); err != nil {
 		return err
 	}
-	return s.Sync()
+	return syncFile(s.File)
 }

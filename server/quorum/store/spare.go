@@ -436,5 +436,5 @@ func (s *spare) make() (err error) {
 		s.made = at
 		s.mu.Unlock()
 	}
-	return f.Sync()
+	return syncFile(f)
 }

@@ -189,14 +189,14 @@ func clearRange(path string, info types.SegmentInfo, offset int64, n int, logger
 			return err
 		}
 		_, err = f.WriteAt(make([]byte, n), offset)
-		return errors.Join(err, f.File.Sync(), f.Close())
+		return errors.Join(err, syncFile(f.File), f.Close())
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteAt(make([]byte, n), offset)
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, syncFile(f), f.Close())
 }
 
 // verifySegment checks the bytes of one segment, but for zeros at its end,
