@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,18 +116,33 @@ func TestRestore(t *testing.T) {
 	must(t, "create", late.create("/later", ""))
 
 	stop := make(chan struct{})
+	var written [4]atomic.Int64 // by the writer at each server
+	wrote := func(when string) {
+		t.Helper()
+		for sid := 1; sid <= 3; sid++ {
+			n := written[sid].Load()
+			harness.Eventually(t, startTimeout, fmt.Sprintf("server %d takes writes %s", sid, when), func() error {
+				if written[sid].Load() == n {
+					return errors.New("none was acknowledged")
+				}
+				return nil
+			})
+		}
+	}
 	var writers sync.WaitGroup
 	for sid := 1; sid <= 3; sid++ {
 		writers.Add(1)
 		go func() {
 			defer writers.Done()
-			write(t, e.Server(sid).ClientAddr, fmt.Sprintf("/writer%d", sid), stop)
+			write(e.Server(sid).ClientAddr, fmt.Sprintf("/writer%d", sid), stop, &written[sid])
 		}()
 	}
+	wrote("before the restore")
 	status, r := putBack(t, e.Server(follower), snapshot)
 	if status != http.StatusOK || r.Error != "" {
 		t.Fatalf("restore: %d, %s", status, r.Error)
 	}
+	wrote("behind it")
 	close(stop)
 	writers.Wait()
 	if _, err := connect(e.Server(follower).ClientAddr, late); !errors.Is(err, errExpired) {
@@ -166,8 +182,8 @@ func TestRestore(t *testing.T) {
 	backup(t, e.Server(1))
 }
 
-// write creates znodes below a path until stop, over whatever connections it gets.
-func write(t *testing.T, addr, path string, stop <-chan struct{}) {
+// write creates znodes below a path until stop, over whatever connections it gets, and counts them.
+func write(addr, path string, stop <-chan struct{}, written *atomic.Int64) {
 	var c *client
 	for i := 0; ; i++ {
 		select {
@@ -185,7 +201,11 @@ func write(t *testing.T, addr, path string, stop <-chan struct{}) {
 				continue
 			}
 		}
-		if err = c.create(fmt.Sprintf("%s-%d", path, i), ""); err != nil && err != protocol.ErrNodeExists {
+		switch err = c.create(fmt.Sprintf("%s-%d", path, i), ""); err {
+		case nil:
+			written.Add(1)
+		case protocol.ErrNodeExists:
+		default:
 			c.nc.Close()
 			c = nil
 		}
