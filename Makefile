@@ -34,7 +34,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # the clock, on machines that are busy with other things. Never forgiven are data races, panics, more failures than
 # three, and histories that break a rule (tests/fault).
 GOTESTSUM := gotest.tools/gotestsum@v1.13.0
-GOTEST     = $(GO) run $(GOTESTSUM) --format pkgname --format-icons text --format-hide-empty-pkg --hide-summary skipped \
+GOTEST     = $(GO) run $(GOTESTSUM) --format pkgname --format-icons text --format-hide-empty-pkg \
   --rerun-fails=1 --rerun-fails-max-failures 3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race
 
 # The race detector needs cgo.

@@ -540,15 +540,23 @@ func checkOperatorsLog(t *testing.T, sid int, log string) {
 	}
 }
 
-// The scripts hold what shellcheck looks for.
-func TestShellcheck(t *testing.T) {
-	shellcheck, err := exec.LookPath("shellcheck")
+// need finds a program that looks at files of ours. Without it the test is skipped, with word in front; it fails where
+// .ci/run, which sets CI, has installed the package.
+func need(t *testing.T, name, word, pkg string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
 	if err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("no shellcheck, which .ci/run installs")
+			t.Fatalf("%s: no %s, which .ci/run installs", word, name)
 		}
-		t.Skip("SCRIPTS NOT CHECKED: no shellcheck (package shellcheck)")
+		t.Skipf("%s: no %s (package %s)", word, name, pkg)
 	}
+	return path
+}
+
+// The scripts hold what shellcheck looks for.
+func TestShellcheck(t *testing.T) {
+	shellcheck := need(t, "shellcheck", "SCRIPTS NOT CHECKED", "shellcheck")
 	scripts, err := filepath.Glob("../../deploy/bin/*.sh")
 	if err != nil || len(scripts) < 5 {
 		t.Fatalf("scripts: %q, %v", scripts, err)

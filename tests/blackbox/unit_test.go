@@ -20,10 +20,7 @@ const exposure = "15"
 // The unit holds nothing that systemd does not know or passes over, and leaves the server little that it does not need.
 func TestSystemdUnit(t *testing.T) {
 	skipShort(t)
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("UNIT NOT TESTED: no systemd-analyze (package systemd)")
-	}
+	analyze := need(t, "systemd-analyze", "UNIT NOT TESTED", "systemd")
 	unit, err := os.ReadFile(filepath.Join(deployDir, "systemd", "zooraft.service"))
 	must(t, "read the unit", err)
 	// It must find the program.
