@@ -7,17 +7,9 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
-)
 
-// unhex returns the bytes that s spells, spaces left out.
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(string(bytes.ReplaceAll([]byte(s), []byte(" "), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+	"zooraft/tests/testkit"
+)
 
 func TestMalformedInput(t *testing.T) {
 	acls := func(d *Decoder) any { v, null := DecodeACLs(d); return []any{v, null} }
@@ -68,7 +60,7 @@ func TestMalformedInput(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := NewDecoder(unhex(t, tt.in))
+			d := NewDecoder(testkit.Unhex(t, tt.in))
 			got := tt.read(&d)
 			if g, w := fmt.Sprintf("%#v", got), fmt.Sprintf("%#v", tt.want); g != w {
 				t.Errorf("got %s, want %s", g, w)
@@ -76,7 +68,7 @@ func TestMalformedInput(t *testing.T) {
 			if d.Err() != tt.err || d.Remaining() != tt.after {
 				t.Errorf("err %v, want %v; %d bytes left, want %d", d.Err(), tt.err, d.Remaining(), tt.after)
 			}
-			s := NewSharingDecoder(unhex(t, tt.in))
+			s := NewSharingDecoder(testkit.Unhex(t, tt.in))
 			if g, w := fmt.Sprintf("%#v", tt.read(&s)), fmt.Sprintf("%#v", tt.want); g != w || s.Err() != tt.err || s.Remaining() != tt.after {
 				t.Errorf("sharing: got %s, err %v, %d bytes left; want %s, %v, %d", g, s.Err(), s.Remaining(), w, tt.err, tt.after)
 			}
@@ -85,7 +77,7 @@ func TestMalformedInput(t *testing.T) {
 }
 
 func TestFirstErrorSticks(t *testing.T) {
-	d := NewDecoder(unhex(t, "fffffffe 00000001 00000002 00000003 01"))
+	d := NewDecoder(testkit.Unhex(t, "fffffffe 00000001 00000002 00000003 01"))
 	d.Buffer()
 	s, sNull := d.StringNull()
 	acls, aNull := DecodeACLs(&d)
@@ -99,7 +91,7 @@ func TestFirstErrorSticks(t *testing.T) {
 }
 
 func TestBufferAliasesInput(t *testing.T) {
-	in := unhex(t, "00000002 6162 63")
+	in := testkit.Unhex(t, "00000002 6162 63")
 	d := NewDecoder(in)
 	b := d.Buffer()
 	if &b[0] != &in[4] {
@@ -140,7 +132,7 @@ func TestMalformedUTF8IsReplacedAsInJava(t *testing.T) {
 		{"2f6100", "/a\x00"},
 	}
 	for _, tt := range tests {
-		d := NewDecoder(AppendBuffer(nil, unhex(t, tt.in)))
+		d := NewDecoder(AppendBuffer(nil, testkit.Unhex(t, tt.in)))
 		if got := d.String(); got != tt.want || d.Err() != nil {
 			t.Errorf("%s: got %q, err %v; want %q", tt.in, got, d.Err(), tt.want)
 		}
@@ -152,7 +144,7 @@ func TestMalformedUTF8IsReplacedAsInJava(t *testing.T) {
 // one line "input output" each, in hexadecimal).
 func TestMalformedUTF8Exhaustively(t *testing.T) {
 	const java = "6b1b5c1f9f746734e6734809fe43681f981f2e2828e21c522ece66693310ae8d"
-	alphabet := unhex(t, "41 80 8f 90 9f a0 bf c0 c2 df e0 e1 ed ef f0 f1 f4 f5 ff")
+	alphabet := testkit.Unhex(t, "41 80 8f 90 9f a0 bf c0 c2 df e0 e1 ed ef f0 f1 f4 f5 ff")
 	h := sha256.New()
 	var walk func(prefix []byte, n int)
 	walk = func(prefix []byte, n int) {
@@ -187,7 +179,7 @@ func TestAppendString(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got, want := AppendString(nil, tt.in), unhex(t, tt.want); !bytes.Equal(got, want) {
+			if got, want := AppendString(nil, tt.in), testkit.Unhex(t, tt.want); !bytes.Equal(got, want) {
 				t.Errorf("got %x, want %x", got, want)
 			}
 		})
@@ -209,7 +201,7 @@ func TestAppendNulls(t *testing.T) {
 		{"null id", (&ACL{Perms: 1, Scheme: "auth", NullID: true}).Append(nil), "00000001 00000004 61757468 ffffffff"},
 	}
 	for _, tt := range tests {
-		if want := unhex(t, tt.want); !bytes.Equal(tt.got, want) {
+		if want := testkit.Unhex(t, tt.want); !bytes.Equal(tt.got, want) {
 			t.Errorf("%s: got %x, want %x", tt.name, tt.got, want)
 		}
 	}
@@ -218,7 +210,7 @@ func TestAppendNulls(t *testing.T) {
 // Counts and lengths that promise more than the input holds must fail before
 // memory is taken for them; what is honestly there costs a bounded multiple.
 func TestAllocationIsBounded(t *testing.T) {
-	hostile := unhex(t, "00000001 2f 00000000 7fffffff 00000000")
+	hostile := testkit.Unhex(t, "00000001 2f 00000000 7fffffff 00000000")
 	bigMulti := make([]MultiOp, 20000)
 	for i := range bigMulti {
 		bigMulti[i] = MultiOp{Type: OpCheck}
@@ -233,9 +225,9 @@ func TestAllocationIsBounded(t *testing.T) {
 		read  func(*Decoder)
 		limit uint64 // bytes allocated
 	}{
-		{"strings of 2 G", unhex(t, "7fffffff 00000001 61"), func(d *Decoder) { d.Strings() }, 0},
+		{"strings of 2 G", testkit.Unhex(t, "7fffffff 00000001 61"), func(d *Decoder) { d.Strings() }, 0},
 		{"acls of 2 G", hostile, func(d *Decoder) { (&CreateRequest{}).Decode(d) }, 64},
-		{"buffer of 2 GiB", unhex(t, "7fffffff 61"), func(d *Decoder) { d.Buffer() }, 0},
+		{"buffer of 2 GiB", testkit.Unhex(t, "7fffffff 61"), func(d *Decoder) { d.Buffer() }, 0},
 		{"many empty strings", AppendStrings(nil, make([]string, 1<<18)), func(d *Decoder) { d.Strings() }, 1<<22 + 1<<13},
 		{"multi of many checks", AppendMulti(nil, bigMulti), func(d *Decoder) { DecodeMulti(d) }, 20000 * 17 * 64},
 		{"multi of many reads", AppendMulti(nil, bigReads), func(d *Decoder) { DecodeMultiRead(d) }, 20000 * 14 * 64},

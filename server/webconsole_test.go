@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -16,6 +15,7 @@ import (
 	"zooraft/protocol"
 	"zooraft/server/admin"
 	"zooraft/server/console"
+	"zooraft/tests/testkit"
 )
 
 // idle is a source of the console for a server that does nothing.
@@ -68,10 +68,6 @@ func TestPagesWatchesAreNotCounted(t *testing.T) {
 	if _, err := io.ReadFull(stream.Body, make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); s.fsm.Watches().NumWatches() != 4; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the page does not watch")
-		}
-	}
+	testkit.Until(t, "the page watches", func() bool { return s.fsm.Watches().NumWatches() == 4 })
 	check("beside a page")
 }

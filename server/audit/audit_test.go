@@ -15,6 +15,7 @@ import (
 
 	"zooraft/fsm"
 	"zooraft/protocol"
+	"zooraft/tests/testkit"
 )
 
 func open(t *testing.T, path string) *Log {
@@ -221,16 +222,9 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 // await waits until the log says it.
 func (l *lockedBuffer) await(t *testing.T, what string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
+	testkit.Until(t, "the log says "+what, func() bool {
 		l.mu.Lock()
-		there := strings.Contains(l.b.String(), what)
-		l.mu.Unlock()
-		if there {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the log does not say %q", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		defer l.mu.Unlock()
+		return strings.Contains(l.b.String(), what)
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+
+	"zooraft/tests/testkit"
 )
 
 // Frames recorded from a ZooKeeper server, with the event's zxid as newer
@@ -15,15 +17,6 @@ const (
 		"00000001 00000000 00000000 0000000000000000 00000002 00000000 0000000000000002"
 	noPasswd = "00000000000000000000000000000000"
 )
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func TestGoldenFrames(t *testing.T) {
 	f := start(t, nil)
@@ -58,7 +51,7 @@ func TestGoldenFrames(t *testing.T) {
 				"00000000 00000000 ffffffff 0000000000000000 00000000 00000000 0000000000000000"}},
 	}
 	for _, st := range steps {
-		p.write(unhex(t, st.send))
+		p.write(testkit.Unhex(t, st.send))
 		for i, want := range st.want {
 			got := frameOf(p.frame())
 			if i == 0 && st.name == "connect" {

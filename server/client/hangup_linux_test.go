@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zooraft/protocol"
+	"zooraft/tests/testkit"
 )
 
 // cork has the end of a stream leave in one segment with the bytes before it, if
@@ -88,7 +89,7 @@ func TestHangUp(t *testing.T) {
 // once if it is thorough, else by the first reading after a deadline.
 func TestFollow(t *testing.T) {
 	for _, thorough := range []bool{false, true} {
-		client, server := tcpPair(t)
+		client, server := testkit.TCPPair(t)
 		cork(t, client)
 		if _, err := client.Write(frameOf([]byte("last"))); err != nil {
 			t.Fatal(err)
@@ -117,21 +118,4 @@ func TestFollow(t *testing.T) {
 		}
 		r.release()
 	}
-}
-
-func tcpPair(t *testing.T) (client, server net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if server, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close(); server.Close() })
-	return client, server
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -249,24 +248,4 @@ func (b *backend) makeNode(path string, data []byte) {
 	if o := <-done; o.code != protocol.ErrOK {
 		panic(path + ": " + o.code.Error())
 	}
-}
-
-// patience bounds the wait for a state, which a loaded machine may keep waiting.
-const patience = 2 * time.Minute
-
-// eventually awaits a state.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	if !within(patience, cond) {
-		t.Fatalf("not within %v: %s", patience, what)
-	}
-}
-
-func within(limit time.Duration, cond func() bool) bool {
-	for deadline := time.Now().Add(limit); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			return false
-		}
-	}
-	return true
 }

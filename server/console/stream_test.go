@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zooraft/protocol"
+	"zooraft/tests/testkit"
 )
 
 // listener is a page that reads a stream.
@@ -171,7 +172,7 @@ func TestWatchesOfPages(t *testing.T) {
 	f.listen("/", "/a")
 	f.listen("/", "/b")
 	f.listen()
-	eventually(t, "they watch", func() bool { return table.NumWatches() == 2+4 })
+	testkit.Until(t, "they watch", func() bool { return table.NumWatches() == 2+4 })
 	if watches, pages, paths := f.c.Watches(); watches != 4 || pages != 2 || paths != 1 {
 		t.Errorf("%d watches of %d pages on %d paths that no client watches; want 4, 2, 1", watches, pages, paths)
 	}
@@ -185,7 +186,7 @@ func TestStreamsEnd(t *testing.T) {
 	for range 3 {
 		pages = append(pages, f.listen("/", "/a"))
 	}
-	eventually(t, "they watch", func() bool { return f.b.Watches().NumWatches() == 6 })
+	testkit.Until(t, "they watch", func() bool { return f.b.Watches().NumWatches() == 6 })
 	other := *f
 	other.cookie = nil
 	other.signIn()
@@ -203,11 +204,11 @@ func TestStreamsEnd(t *testing.T) {
 		}
 		break
 	}
-	eventually(t, "nobody watches for who has signed out", func() bool { return f.b.Watches().NumWatches() == 1 })
+	testkit.Until(t, "nobody watches for who has signed out", func() bool { return f.b.Watches().NumWatches() == 1 })
 
 	gone := other.listen("/b")
 	gone.resp.Body.Close()
-	eventually(t, "nobody watches for a page that is gone", func() bool { return f.b.Watches().NumWatches() == 1 })
+	testkit.Until(t, "nobody watches for a page that is gone", func() bool { return f.b.Watches().NumWatches() == 1 })
 
 	f.c.Restored()
 	for name := ""; name != "resync"; {
@@ -221,7 +222,7 @@ func TestStreamsEnd(t *testing.T) {
 			t.Fatal("the stream has ended without a word")
 		}
 	}
-	eventually(t, "nobody watches", func() bool { return f.b.Watches().NumWatches() == 0 })
+	testkit.Until(t, "nobody watches", func() bool { return f.b.Watches().NumWatches() == 0 })
 	if got := f.send("GET", "me", "", nil).StatusCode; got != 503 {
 		t.Errorf("after the end: %d, want 503", got)
 	}
@@ -230,10 +231,7 @@ func TestStreamsEnd(t *testing.T) {
 		l.resp.Body.Close()
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	if !within(patience, func() bool { return runtime.NumGoroutine() <= before }) {
-		stacks := make([]byte, 1<<20)
-		t.Errorf("%d goroutines before, now:\n%s", before, stacks[:runtime.Stack(stacks, true)])
-	}
+	testkit.Until(t, fmt.Sprintf("%d goroutines, as before", before), func() bool { return runtime.NumGoroutine() <= before })
 }
 
 func TestStreamsAreBounded(t *testing.T) {
@@ -288,7 +286,7 @@ func TestTend(t *testing.T) {
 	b := newBackend()
 	c := New(testConfig(), b, b, nopLog())
 	c.Start()
-	eventually(t, "a sample", func() bool { return len(c.history.since(time.Time{})) > 0 })
+	testkit.Until(t, "a sample", func() bool { return len(c.history.since(time.Time{})) > 0 })
 	c.Close()
 	c.Close()
 }

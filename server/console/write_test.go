@@ -15,6 +15,7 @@ import (
 
 	"zooraft/fsm/acl"
 	"zooraft/protocol"
+	"zooraft/tests/testkit"
 )
 
 func (f *fixture) request() *http.Request { return httptest.NewRequest("GET", Base, nil) }
@@ -149,7 +150,7 @@ func TestWritesWithoutQuorum(t *testing.T) {
 			results <- result{status, no}
 		}()
 	}
-	eventually(t, "all places are taken", func() bool { return len(f.c.writes) == maxWrites })
+	testkit.Until(t, "all places are taken", func() bool { return len(f.c.writes) == maxWrites })
 	if status, no, _ := f.post("set", json.RawMessage(`{"path":"/","data":"","version":-1}`)); status != 503 || no.Error != "Busy" {
 		t.Errorf("one more: %d %+v", status, no)
 	}

@@ -8,7 +8,8 @@ import (
 	"net"
 	"slices"
 	"testing"
-	"time"
+
+	"zooraft/tests/testkit"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -50,7 +51,7 @@ func pair(t *testing.T) (a, b *member) {
 	m[0].mesh.Start()
 	m[1].mesh.Start()
 	for i := range m {
-		if sid := await(t, m[i].up, "stream up"); sid != int64(2-i) {
+		if sid := testkit.Await(t, m[i].up, "stream up"); sid != int64(2-i) {
 			t.Fatalf("up: %d", sid)
 		}
 	}
@@ -80,17 +81,6 @@ func single(t *testing.T, sid int64, disk string, others ...*member) *member {
 
 func (m *member) place() Member { return Member{SID: m.id.SID, Addr: m.mesh.ln.Addr().String()} }
 
-func await[T any](t *testing.T, ch <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(2 * time.Minute):
-		t.Fatalf("no %s", what)
-		panic("unreachable")
-	}
-}
-
 func TestStreamKeepsOrder(t *testing.T) {
 	a, b := pair(t)
 	const n = 20000
@@ -102,7 +92,7 @@ func TestStreamKeepsOrder(t *testing.T) {
 		}
 	}
 	for i := range uint64(n) {
-		if got := await(t, b.got, "frame"); got != i {
+		if got := testkit.Await(t, b.got, "frame"); got != i {
 			t.Fatalf("frame %d came as number %d", got, i)
 		}
 	}
@@ -114,7 +104,7 @@ func TestStreamKeepsOrder(t *testing.T) {
 func TestStreamEnd(t *testing.T) {
 	a, b := pair(t)
 	b.mesh.Close()
-	if gone := await(t, a.down, "end of the stream"); !gone {
+	if gone := testkit.Await(t, a.down, "end of the stream"); !gone {
 		t.Errorf("the end of a process was not told from a silent host")
 	}
 	if a.mesh.Connected(2) || a.mesh.Send(2, 9, make([]byte, 8)) {
@@ -124,23 +114,13 @@ func TestStreamEnd(t *testing.T) {
 	a.mesh.Close()
 }
 
-// until polls a condition that nothing announces.
-func until(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // TestGuest: a server that nobody has heard of calls, is called back, and is
 // forgotten when it is gone. Streams between the others go on meanwhile.
 func TestGuest(t *testing.T) {
 	a, b := pair(t)
 	g := single(t, 7, "d7", a, b)
 	for _, m := range []*member{a, b} {
-		if sid := await(t, m.up, "stream to the guest"); sid != 7 {
+		if sid := testkit.Await(t, m.up, "stream to the guest"); sid != 7 {
 			t.Errorf("up: %d", sid)
 		}
 		if id, ok := m.mesh.Caller(7); !ok || id.Disk != "d7" {
@@ -150,10 +130,10 @@ func TestGuest(t *testing.T) {
 	if !a.mesh.Send(7, 9, make([]byte, 8)) {
 		t.Fatal("the guest is not to be reached")
 	}
-	await(t, g.got, "frame to the guest")
+	testkit.Await(t, g.got, "frame to the guest")
 	g.mesh.Close()
 	for _, m := range []*member{a, b} {
-		until(t, "the guest is forgotten", func() bool { return !slices.Contains(m.mesh.Others(), 7) })
+		testkit.Until(t, "the guest is forgotten", func() bool { return !slices.Contains(m.mesh.Others(), 7) })
 		if id, ok := m.mesh.Caller(7); ok || id.QuorumAddr != g.id.QuorumAddr {
 			t.Errorf("the guest that has gone: %+v, %v", id, ok)
 		}
@@ -174,31 +154,31 @@ func TestSet(t *testing.T) {
 	a, b := pair(t)
 	c := single(t, 3, "d3")
 	a.mesh.Set([]Member{b.place(), c.place()})
-	if sid := await(t, a.up, "stream to the new member"); sid != 3 {
+	if sid := testkit.Await(t, a.up, "stream to the new member"); sid != 3 {
 		t.Fatalf("up: %d", sid)
 	}
-	await(t, c.up, "stream to the guest")
+	testkit.Await(t, c.up, "stream to the guest")
 	c.mesh.Close()
 	moved := single(t, 3, "d3")
 	a.mesh.Set([]Member{b.place(), moved.place()})
-	await(t, a.up, "stream to the place where it is now")
-	await(t, moved.up, "stream to the guest")
+	testkit.Await(t, a.up, "stream to the place where it is now")
+	testkit.Await(t, moved.up, "stream to the guest")
 	a.mesh.Send(3, 9, make([]byte, 8))
-	await(t, moved.got, "frame")
+	testkit.Await(t, moved.got, "frame")
 
 	a.mesh.Set([]Member{b.place()})
 	if !a.mesh.Connected(3) {
 		t.Error("a server that is a member no more, but is there, was cut off")
 	}
 	moved.mesh.Close()
-	until(t, "it is forgotten", func() bool { return !slices.Contains(a.mesh.Others(), 3) })
+	testkit.Until(t, "it is forgotten", func() bool { return !slices.Contains(a.mesh.Others(), 3) })
 	if !a.mesh.Connected(2) || len(b.up) > 0 {
 		t.Error("the stream to the other member was touched")
 	}
 }
 
 func TestCallBack(t *testing.T) {
-	near, _ := tcpPair(t)
+	near, _ := testkit.TCPPair(t)
 	for addr, want := range map[string]string{
 		"host:1": "host:1", "0.0.0.0:2": "127.0.0.1:2", "[::]:3": "127.0.0.1:3", "10.0.0.1:4": "10.0.0.1:4", "nothing": "nothing",
 	} {

@@ -9,25 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
-)
 
-// tcpPair is a connection over the loopback.
-func tcpPair(t *testing.T) (near, far net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if near, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if far, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close(); far.Close() })
-	return near, far
-}
+	"zooraft/tests/testkit"
+)
 
 // hidden is a connection that cannot be written to directly, as under TLS.
 func hidden(c net.Conn) net.Conn { return struct{ net.Conn }{c} }
@@ -37,7 +21,7 @@ func hidden(c net.Conn) net.Conn { return struct{ net.Conn }{c} }
 func TestOutlet(t *testing.T) {
 	for name, wrap := range map[string]func(net.Conn) net.Conn{"direct": func(c net.Conn) net.Conn { return c }, "wrapped": hidden} {
 		t.Run(name, func(t *testing.T) {
-			near, far := tcpPair(t)
+			near, far := testkit.TCPPair(t)
 			o := NewOutlet(wrap(near), 64<<20)
 			defer o.Close()
 			var want []byte
@@ -71,7 +55,7 @@ func TestOutletReuse(t *testing.T) {
 			var outs []*Outlet
 			var ends []net.Conn
 			for range 2 {
-				near, far := tcpPair(t)
+				near, far := testkit.TCPPair(t)
 				o := NewOutlet(wrap(near), 256<<20)
 				defer o.Close()
 				outs, ends = append(outs, o), append(ends, far)
@@ -149,7 +133,7 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 // TestOutletDeadline: a backlog is given its time, and leaves none behind for what
 // is sent long after it.
 func TestOutletDeadline(t *testing.T) {
-	near, far := tcpPair(t)
+	near, far := testkit.TCPPair(t)
 	conn := &deadlines{TCPConn: near.(*net.TCPConn)}
 	o := NewOutlet(conn, 64<<20)
 	defer o.Close()
@@ -157,33 +141,22 @@ func TestOutletDeadline(t *testing.T) {
 	if err := o.Send(make([]byte, size)); err != nil {
 		t.Fatal(err)
 	}
-	until := time.Now().Add(10 * time.Second)
 	limited := func() bool {
 		conn.mu.Lock()
 		defer conn.mu.Unlock()
 		return !conn.set.IsZero()
 	}
-	for !limited() {
-		if time.Now().After(until) {
-			t.Fatal("a peer that reads nothing is waited for without a limit")
-		}
-		time.Sleep(time.Millisecond)
-	}
-	far.SetReadDeadline(until)
+	testkit.Until(t, "a peer that reads nothing is not waited for without a limit", limited)
+	far.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := io.ReadFull(far, make([]byte, size)); err != nil {
 		t.Fatal(err)
 	}
-	for limited() {
-		if time.Now().After(until) {
-			t.Fatal("the deadline stays")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Until(t, "the deadline goes", func() bool { return !limited() })
 }
 
 // TestOutletFull: a peer that does not read costs no more than the limit.
 func TestOutletFull(t *testing.T) {
-	near, far := tcpPair(t)
+	near, far := testkit.TCPPair(t)
 	o := NewOutlet(near, 1<<20)
 	defer o.Close()
 	frame := make([]byte, 256<<10)
@@ -211,7 +184,7 @@ func TestOutletFull(t *testing.T) {
 
 // TestOutletClose ends the goroutine, even while it waits for the peer.
 func TestOutletClose(t *testing.T) {
-	near, _ := tcpPair(t)
+	near, _ := testkit.TCPPair(t)
 	o := NewOutlet(near, 64<<20)
 	for range 64 {
 		if err := o.Send(make([]byte, 256<<10)); err != nil {

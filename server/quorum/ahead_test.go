@@ -12,6 +12,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 	"zooraft/zabcompat"
 )
 
@@ -62,14 +63,14 @@ func testAhead(t *testing.T, kind string, snapshot bool) {
 			young := joiner(all[0], 4)
 			young.cfg.Store.Kind = kind
 			young.start()
-			await(t, young.serving, "service of a learner")
+			testkit.Await(t, young.serving, "service of a learner")
 			mustChange(t, all[0].reconfig([]*testServer{young}))
 			all = append(all, young)
 		}
 		closeAll()
 	}
 	// All have registered, and applied it.
-	until(t, "equal states", func() bool {
+	testkit.Until(t, "equal states", func() bool {
 		return !slices.ContainsFunc(all, func(s *testServer) bool { return s.fsm.Digest() != all[0].fsm.Digest() })
 	})
 	clock, _ := all[0].fsm.Clock()
@@ -162,7 +163,7 @@ func testAhead(t *testing.T, kind string, snapshot bool) {
 	}
 
 	n.Start()
-	until(t, "Raft has started", func() bool { return n.raft.Load() != nil })
+	testkit.Until(t, "Raft has started", func() bool { return n.raft.Load() != nil })
 	started := n.raft.Load().GetConfiguration()
 	if started.Index() != configuration.Index() || len(started.Configuration().Servers) != 4 {
 		t.Errorf("Raft starts with configuration %d of %d servers, want %d of 4",
@@ -198,7 +199,7 @@ func clockOf(t *testing.T, n *Node) *zabcompat.Clock {
 func TestAheadReplaced(t *testing.T) {
 	s := newStandalone(t)
 	s.start()
-	await(t, s.serving, "service")
+	testkit.Await(t, s.serving, "service")
 	create := s.session(1)
 	for range 10 {
 		s.do(create("/a"))
@@ -240,7 +241,7 @@ func TestAheadPartlyApplied(t *testing.T) {
 	s := newStandalone(t)
 	s.cfg.ReadOnlyAfter = time.Hour
 	s.start()
-	await(t, s.serving, "service")
+	testkit.Await(t, s.serving, "service")
 	expire := fsm.Expire{Term: s.node.LeadTerm()}
 	var create []byte
 	for id := range protocol.SessionID(10) {
@@ -251,7 +252,7 @@ func TestAheadPartlyApplied(t *testing.T) {
 		})
 	}
 	s.node.Duty(expire.Append(nil))
-	until(t, "the sessions have ended", func() (ended bool) {
+	testkit.Until(t, "the sessions have ended", func() (ended bool) {
 		s.fsm.View(func(v fsm.View) { ended = v.NumSessions() == 0 })
 		return ended
 	})

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"zooraft/tests/testkit"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -184,7 +186,7 @@ func appendPair(t *testing.T) (a, b *Node, p *appender) {
 	p = pipeline.(*appender)
 	ask(t, a, p, 0, logsFrom(1, 1, 1))
 	answerNext(t, b, true, 1)
-	if got := await(t, p.Consumer(), "answer"); !got.Response().Success {
+	if got := testkit.Await(t, p.Consumer(), "answer"); !got.Response().Success {
 		t.Fatal("the first message was refused")
 	}
 	return a, b, p
@@ -206,7 +208,7 @@ func ask(t *testing.T, n *Node, p *appender, prev uint64, entries []*raft.Log) r
 // and answers it.
 func answerNext(t *testing.T, n *Node, ok bool, want ...uint64) *raft.AppendEntriesRequest {
 	t.Helper()
-	rpc := await(t, n.trans.Consumer(), "message")
+	rpc := testkit.Await(t, n.trans.Consumer(), "message")
 	q := rpc.Command.(*raft.AppendEntriesRequest)
 	var got []uint64
 	for _, l := range q.Entries {
@@ -236,20 +238,20 @@ func TestEarlyEntries(t *testing.T) {
 	if q := answerNext(t, b, true, 2, 3); q.PrevLogEntry != 1 || q.PrevLogTerm != 1 || q.LeaderCommitIndex != 1 || string(q.Addr) != string(a.trans.LocalAddr()) {
 		t.Errorf("early message: %+v", q)
 	}
-	until(t, "the answer is in", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.answered == p.messages })
+	testkit.Until(t, "the answer is in", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.answered == p.messages })
 	if !pending(p) {
 		t.Fatal("Raft heard an answer that it had not asked for")
 	}
 	// Raft asks in other portions: a part of the message, then the rest and more.
 	ask(t, a, p, 1, logsFrom(2, 1, 1))
 	f := ask(t, a, p, 2, logsFrom(3, 2, 1))
-	if got := await(t, p.Consumer(), "answer"); !got.Response().Success || got.Request().Entries[0].Index != 2 {
+	if got := testkit.Await(t, p.Consumer(), "answer"); !got.Response().Success || got.Request().Entries[0].Index != 2 {
 		t.Errorf("got %+v", got.Response())
 	}
 	if q := answerNext(t, b, true, 4); q.PrevLogEntry != 3 {
 		t.Errorf("the rest follows %d, want 3", q.PrevLogEntry)
 	}
-	if got := await(t, p.Consumer(), "answer"); got != f || !got.Response().Success || got.Error() != nil {
+	if got := testkit.Await(t, p.Consumer(), "answer"); got != f || !got.Response().Success || got.Error() != nil {
 		t.Errorf("got %+v, %v", got.Response(), got.Error())
 	}
 }
@@ -262,7 +264,7 @@ func TestEarlyAnsweredAtOnce(t *testing.T) {
 	a.trans.sendEarly(logsFrom(3, 1, 1), 0)
 	f := ask(t, a, p, 1, logsFrom(2, 1, 1))
 	answerNext(t, b, true, 2)
-	if got := await(t, p.Consumer(), "answer, with a later message under way"); got != f || !got.Response().Success {
+	if got := testkit.Await(t, p.Consumer(), "answer, with a later message under way"); got != f || !got.Response().Success {
 		t.Errorf("got %+v", got.Response())
 	}
 	answerNext(t, b, true, 3)
@@ -318,7 +320,7 @@ func TestQueueTime(t *testing.T) {
 	defer answers.Stop()
 	ask(t, a, p, 3, entries)
 	check(4, wait, time.Since(entries[0].AppendedAt))
-	if got := await(t, p.Consumer(), "answer"); !got.Response().Success {
+	if got := testkit.Await(t, p.Consumer(), "answer"); !got.Response().Success {
 		t.Errorf("got %+v", got.Response())
 	}
 }
@@ -328,9 +330,9 @@ func TestAppendRefusal(t *testing.T) {
 	a, b, p := appendPair(t)
 	a.trans.sendEarly(logsFrom(2, 1, 1), 0)
 	answerNext(t, b, false, 2)
-	until(t, "the answer is in", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.refused })
+	testkit.Until(t, "the answer is in", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.refused })
 	ask(t, a, p, 1, logsFrom(2, 1, 1))
-	if got := await(t, p.Consumer(), "answer"); got.Response().Success {
+	if got := testkit.Await(t, p.Consumer(), "answer"); got.Response().Success {
 		t.Error("Raft was told of success")
 	}
 	a.trans.sendEarly(logsFrom(3, 1, 1), 0)
@@ -346,12 +348,12 @@ func TestAppendRefusal(t *testing.T) {
 func TestAppendBroken(t *testing.T) {
 	a, b, p := appendPair(t)
 	ask(t, a, p, 1, logsFrom(2, 1, 1))
-	await(t, b.trans.Consumer(), "message")
+	testkit.Await(t, b.trans.Consumer(), "message")
 	b.trans.Close()
-	if got := await(t, p.Consumer(), "answer"); got.Response().Success || got.Error() == nil {
+	if got := testkit.Await(t, p.Consumer(), "answer"); got.Response().Success || got.Error() == nil {
 		t.Errorf("got %+v, %v", got.Response(), got.Error())
 	}
-	until(t, "new requests fail", func() bool {
+	testkit.Until(t, "new requests fail", func() bool {
 		_, err := p.AppendEntries(&raft.AppendEntriesRequest{Term: 1, PrevLogEntry: 2, PrevLogTerm: 1}, &raft.AppendEntriesResponse{})
 		return err != nil
 	})
@@ -370,7 +372,7 @@ func TestCommitNotice(t *testing.T) {
 	}
 	ask(t, a, p, 1, logsFrom(2, 1, 1))
 	answerNext(t, b, true, 2)
-	if got := await(t, p.Consumer(), "answer"); !got.Response().Success {
+	if got := testkit.Await(t, p.Consumer(), "answer"); !got.Response().Success {
 		t.Error("the answer to a notice was taken for that to the next message")
 	}
 }
@@ -396,7 +398,7 @@ func TestCommitWithinMessage(t *testing.T) {
 		{"heartbeat", 0, 0, nil, []uint64{0}},
 	}
 	next := func(n *Node) uint64 {
-		rpc := await(t, n.trans.Consumer(), "message")
+		rpc := testkit.Await(t, n.trans.Consumer(), "message")
 		rpc.Respond(&raft.AppendEntriesResponse{Term: 1, Success: true}, nil)
 		return rpc.Command.(*raft.AppendEntriesRequest).LeaderCommitIndex
 	}
@@ -414,7 +416,7 @@ func TestCommitWithinMessage(t *testing.T) {
 			if got := next(b); got != tt.want[0] { // the rest is for Raft to send
 				t.Errorf("by itself it tells of %d, want %d", got, tt.want[0])
 			}
-			if err := await(t, sent, "answer"); err != nil {
+			if err := testkit.Await(t, sent, "answer"); err != nil {
 				t.Error(err)
 			}
 			p, err := a.trans.AppendEntriesPipeline("2", "2")
@@ -513,10 +515,10 @@ func TestAppendStream(t *testing.T) {
 			asked += n
 		}
 	}
-	if err := await(t, received, "end at the follower"); err != nil {
+	if err := testkit.Await(t, received, "end at the follower"); err != nil {
 		t.Error(err)
 	}
-	if err := await(t, answered, "end at the leader"); err != nil {
+	if err := testkit.Await(t, answered, "end at the leader"); err != nil {
 		t.Error(err)
 	}
 }

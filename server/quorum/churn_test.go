@@ -14,6 +14,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 )
 
 // churn is five servers, some of them members, that write, come, go and lose their
@@ -47,7 +48,7 @@ func TestChurn(t *testing.T) {
 	for sid := 4; sid <= 5; sid++ {
 		s := joiner(c.all[0], sid)
 		s.start()
-		await(t, s.serving, "service of a learner")
+		testkit.Await(t, s.serving, "service of a learner")
 		c.all = append(c.all, s)
 	}
 	for range steps {
@@ -107,7 +108,7 @@ func (c *churn) step() {
 			}
 		}
 		s.start()
-		await(c.t, s.serving, "service again")
+		testkit.Await(c.t, s.serving, "service again")
 		stop()
 	}
 }
@@ -166,7 +167,7 @@ func (c *churn) write(servers ...*testServer) (stop func()) {
 // all states are equal.
 func (c *churn) settle() {
 	c.t.Helper()
-	until(c.t, "the members vote, and all states are equal", func() bool {
+	testkit.Until(c.t, "the members vote, and all states are equal", func() bool {
 		for _, s := range c.all {
 			for _, o := range c.all {
 				if s.votesBy(o.cfg.SID) != c.members[o.cfg.SID] {

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 )
 
 func TestRestAfter(t *testing.T) {
@@ -109,7 +110,7 @@ func TestRunDelay(t *testing.T) {
 			}
 		}()
 	}
-	until(t, "these threads wait for a processor", func() bool {
+	testkit.Until(t, "these threads wait for a processor", func() bool {
 		now, ok := runDelay()
 		return ok && now-before > 100*time.Millisecond
 	})
@@ -138,7 +139,7 @@ func TestStartGivesWay(t *testing.T) {
 	follower.node.rests.looked = time.Time{}
 	follower.node.rests.delay = looking
 	follower.node.Start()
-	await(t, follower.serving, "service")
+	testkit.Await(t, follower.serving, "service")
 	if looks.Load() == 0 {
 		t.Error("it has read its log without a look")
 	}
@@ -159,14 +160,14 @@ func TestStartGivesWay(t *testing.T) {
 	if err := leader.node.raft.Load().LeadershipTransferToServer(serverID(n.cfg.SID), n.trans.LocalAddr()).Error(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "it leads", func() bool { return n.raft.Load().State() == raft.Leader })
+	testkit.Until(t, "it leads", func() bool { return n.raft.Load().State() == raft.Leader })
 	if looked := look(); looked && n.raft.Load().State() == raft.Leader {
 		t.Error("a leader looked")
 	}
 
 	alone := newStandalone(t)
 	alone.start()
-	await(t, alone.serving, "service")
+	testkit.Await(t, alone.serving, "service")
 	if alone.node.rests.delay != nil {
 		t.Error("a standalone server rests")
 	}

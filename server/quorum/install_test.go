@@ -12,6 +12,7 @@ import (
 
 	"zooraft/fsm"
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 	"zooraft/zabcompat/metrics"
 )
 
@@ -74,7 +75,7 @@ func noops(first, last, term uint64) (logs []*raft.Log) {
 func (l *scriptedLeader) start(term uint64) {
 	l.t.Helper()
 	l.s.start()
-	until(l.t, "raft runs", func() bool { return l.s.node.raft.Load() != nil })
+	testkit.Until(l.t, "raft runs", func() bool { return l.s.node.raft.Load() != nil })
 	if a := l.append(&raft.AppendEntriesRequest{Term: term}); !a.Success {
 		l.t.Fatalf("a heartbeat: %+v", a)
 	}
@@ -179,7 +180,7 @@ func TestLateSnapshot(t *testing.T) {
 		leader.do(create("/a"))
 	}
 	term := leader.node.LeadTerm()
-	until(t, "the follower has all", func() bool { return follower.fsm.Digest() == leader.fsm.Digest() })
+	testkit.Until(t, "the follower has all", func() bool { return follower.fsm.Digest() == leader.fsm.Digest() })
 	r, digest := follower.node.raft.Load(), leader.fsm.Digest()
 	last := r.LastIndex()
 	for _, tt := range []struct {
@@ -206,7 +207,7 @@ func TestLateSnapshot(t *testing.T) {
 		})
 	}
 	leader.do(create("/a"))
-	until(t, "the follower goes on", func() bool { return follower.fsm.Digest() == leader.fsm.Digest() })
+	testkit.Until(t, "the follower goes on", func() bool { return follower.fsm.Digest() == leader.fsm.Digest() })
 	if now := leader.node.LeadTerm(); now != term {
 		t.Errorf("term %d is now %d", term, now)
 	}
@@ -233,14 +234,14 @@ func TestSnapshotPassedOver(t *testing.T) {
 			_, err := send(index)
 			answered <- err
 		}()
-		return await(t, b.trans.Consumer(), "snapshot")
+		return testkit.Await(t, b.trans.Consumer(), "snapshot")
 	}
 	rpc := pass(41)
 	if n, err := io.Copy(io.Discard, rpc.Reader); n != 300_000 || err != nil {
 		t.Errorf("%d bytes came to Raft, %v", n, err)
 	}
 	rpc.Respond(&raft.InstallSnapshotResponse{}, nil)
-	if err := await(t, answered, "answer"); err != nil {
+	if err := testkit.Await(t, answered, "answer"); err != nil {
 		t.Error(err)
 	}
 
@@ -251,7 +252,7 @@ func TestSnapshotPassedOver(t *testing.T) {
 		t.Errorf("%d bytes came to Raft, %v", n, err)
 	}
 	rpc.Respond(&raft.InstallSnapshotResponse{}, errHeld)
-	if err := await(t, answered, "answer"); err == nil || err.Error() != errHeld.Error() {
+	if err := testkit.Await(t, answered, "answer"); err == nil || err.Error() != errHeld.Error() {
 		t.Errorf("the leader hears %v", err)
 	}
 }
@@ -269,15 +270,15 @@ func TestCloseCutsSnapshot(t *testing.T) {
 		answered <- a.trans.InstallSnapshot("2", b.trans.LocalAddr(), &raft.InstallSnapshotRequest{RPCHeader: header(a), Size: 10},
 			&raft.InstallSnapshotResponse{}, body)
 	}()
-	await(t, looked, "snapshot")
+	testkit.Await(t, looked, "snapshot")
 	closed := make(chan error, 1)
 	go func() { closed <- b.trans.layer.Close() }()
-	if err := await(t, closed, "end"); err != nil {
+	if err := testkit.Await(t, closed, "end"); err != nil {
 		t.Error(err)
 	}
 	rest.Write([]byte("0123456789"))
 	rest.Close()
-	if err := await(t, answered, "failure"); err == nil {
+	if err := testkit.Await(t, answered, "failure"); err == nil {
 		t.Error("a server that has ended has answered")
 	}
 }

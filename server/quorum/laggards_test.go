@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 )
 
 func TestLaggards(t *testing.T) {
@@ -59,13 +60,13 @@ func TestLaggardsOfTransport(t *testing.T) {
 		req := raft.InstallSnapshotRequest{RPCHeader: header(a), LastLogIndex: 40, Size: 3}
 		answered <- a.trans.InstallSnapshot("2", b.trans.LocalAddr(), &req, &raft.InstallSnapshotResponse{}, strings.NewReader("abc"))
 	}()
-	rpc := await(t, b.trans.Consumer(), "snapshot")
+	rpc := testkit.Await(t, b.trans.Consumer(), "snapshot")
 	if _, err := io.Copy(io.Discard, rpc.Reader); err != nil {
 		t.Error(err)
 	}
 	check("while a snapshot is installed", 41)
 	rpc.Respond(&raft.InstallSnapshotResponse{Success: true}, nil)
-	if err := await(t, answered, "answer"); err != nil {
+	if err := testkit.Await(t, answered, "answer"); err != nil {
 		t.Error(err)
 	}
 	check("when it is", 41)
@@ -83,9 +84,9 @@ func TestLaggardsOfTransport(t *testing.T) {
 			}
 			answered <- a.trans.AppendEntries("2", b.trans.LocalAddr(), &req, &raft.AppendEntriesResponse{})
 		}()
-		rpc := await(t, b.trans.Consumer(), "entries")
+		rpc := testkit.Await(t, b.trans.Consumer(), "entries")
 		rpc.Respond(&raft.AppendEntriesResponse{Success: c.success}, nil)
-		if err := await(t, answered, "answer"); err != nil {
+		if err := testkit.Await(t, answered, "answer"); err != nil {
 			t.Error(err)
 		}
 		check(fmt.Sprintf("after %d entries, taken: %v", c.entries, c.success), c.next)
@@ -200,13 +201,13 @@ func TestKeptForLaggards(t *testing.T) {
 	} // more than may be on the way to it in a message
 	before := n.cfg.Metrics.SyncsBySnapshot.Value()
 	follower.start()
-	until(t, "the follower has what the leader has", func() bool {
+	testkit.Until(t, "the follower has what the leader has", func() bool {
 		return follower.node.applied.Load() == n.applied.Load() && follower.fsm.Digest() == leader.fsm.Digest()
 	})
 	if got := n.cfg.Metrics.SyncsBySnapshot.Value() - before; got == 0 {
 		t.Error("it did not take a snapshot")
 	}
-	until(t, "it is known to have caught up", func() bool {
+	testkit.Until(t, "it is known to have caught up", func() bool {
 		leader.do(create("/a"))
 		n.trans.laggards.mu.Lock()
 		defer n.trans.laggards.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 )
 
 // logged keeps what a server logs.
@@ -47,18 +48,18 @@ func TestMissingVotersAreTold(t *testing.T) {
 		return fmt.Sprintf("no quorum: too few voters are connected: missing=%q connected=1 voters=3", strings.Join(who, ", "))
 	}
 	one.start()
-	until(t, "who is missing for a first quorum", func() bool { return log.count(line(1, 2)) == 1 })
+	testkit.Until(t, "who is missing for a first quorum", func() bool { return log.count(line(1, 2)) == 1 })
 	for _, s := range all[1:] {
 		s.start()
 	}
 	for _, s := range all {
-		await(t, s.serving, "service")
+		testkit.Await(t, s.serving, "service")
 	}
 	all[1].node.Close()
 	all[2].node.Close()
-	until(t, "who is missing for another", func() bool { return log.count(line(1, 2)) == 2 })
+	testkit.Until(t, "who is missing for another", func() bool { return log.count(line(1, 2)) == 2 })
 	begun := time.Now()
-	until(t, "some tries", func() bool { return time.Since(begun) > 4*one.cfg.Heartbeat })
+	testkit.Until(t, "some tries", func() bool { return time.Since(begun) > 4*one.cfg.Heartbeat })
 	for _, text := range []string{"Election timeout reached", "entering candidate state", "failed to make"} {
 		if n := log.count(text); n > 0 {
 			t.Errorf("%q is logged %d times", text, n)

@@ -95,27 +95,6 @@ func (s *testServer) open() *Node {
 	return n
 }
 
-func await[T any](t testing.TB, ch <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(2 * time.Minute):
-		t.Fatalf("no %s", what)
-		panic("unreachable")
-	}
-}
-
-// until polls a condition that nothing announces.
-func until(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // newEnsemble makes n servers that have not been started.
 func newEnsemble(t testing.TB, n int, kind string) []*testServer {
 	t.Helper()
@@ -173,7 +152,7 @@ func (s *testServer) do(payload []byte) fsm.Result {
 	if err := s.node.Propose(payload, completion(func(_ fsm.View, r *fsm.Result) { done <- *r })); err != nil {
 		s.t.Fatal(err)
 	}
-	return await(s.t, done, "result")
+	return testkit.Await(s.t, done, "result")
 }
 
 // startAll starts the servers together and waits until all serve.
@@ -183,14 +162,14 @@ func startAll(t testing.TB, all []*testServer) {
 		s.start()
 	}
 	for _, s := range all {
-		await(t, s.serving, "service")
+		testkit.Await(t, s.serving, "service")
 	}
 }
 
 func leaderOf(t testing.TB, all []*testServer) *testServer {
 	t.Helper()
 	var leader *testServer
-	until(t, "a leader in office", func() bool {
+	testkit.Until(t, "a leader in office", func() bool {
 		for _, s := range all {
 			if s.node != nil && s.node.LeadTerm() != 0 {
 				leader = s
@@ -205,7 +184,7 @@ func leaderOf(t testing.TB, all []*testServer) *testServer {
 func TestStandalone(t *testing.T) {
 	s := newStandalone(t)
 	s.start()
-	await(t, s.serving, "service")
+	testkit.Await(t, s.serving, "service")
 	create := s.session(1)
 	if r := s.do(create("/a")); r.Path != "/a0000000000" {
 		t.Errorf("result %+v", r)
@@ -214,8 +193,8 @@ func TestStandalone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.start()
-	await(t, s.serving, "service")
-	until(t, "the state is back", func() bool { return s.fsm.Digest() != fsm.New(1, nil).Digest() })
+	testkit.Await(t, s.serving, "service")
+	testkit.Until(t, "the state is back", func() bool { return s.fsm.Digest() != fsm.New(1, nil).Digest() })
 	if inc := s.node.origin.incarnation; inc != 2 {
 		t.Errorf("incarnation %d after a restart, want 2", inc)
 	}
@@ -238,7 +217,7 @@ func TestFirstStartKilled(t *testing.T) {
 	}
 	serves := func(t *testing.T, s *testServer, term uint64) {
 		t.Helper()
-		await(t, s.serving, "service")
+		testkit.Await(t, s.serving, "service")
 		if r := s.do(s.session(protocol.SessionID(s.cfg.SID))("/a")); r.Err != protocol.ErrOK {
 			t.Errorf("result %+v", r)
 		}
@@ -255,7 +234,7 @@ func TestFirstStartKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.start()
-		await(t, s.serving, "service")
+		testkit.Await(t, s.serving, "service")
 	})
 	t.Run("all of three", func(t *testing.T) {
 		all := newEnsemble(t, 3, store.KindWAL)
@@ -285,7 +264,7 @@ func TestFirstElection(t *testing.T) {
 			s.start()
 			if i < n/2 {
 				// It must be looking, with all earlier ones, before the next starts.
-				until(t, "earlier servers connected", func() bool {
+				testkit.Until(t, "earlier servers connected", func() bool {
 					for j := range i {
 						if !s.node.mesh.Connected(int64(j+1)) || !all[j].node.mesh.Connected(s.cfg.SID) {
 							return false
@@ -294,7 +273,7 @@ func TestFirstElection(t *testing.T) {
 					return true
 				})
 			} else {
-				await(t, s.serving, "service")
+				testkit.Await(t, s.serving, "service")
 			}
 		}
 		sid := leaderOf(t, all).cfg.SID
@@ -354,7 +333,7 @@ func TestExactlyOnce(t *testing.T) {
 			}
 			done := make(chan struct{})
 			go func() { wg.Wait(); close(done) }()
-			await(t, done, "all writes")
+			testkit.Await(t, done, "all writes")
 			seen := map[string]bool{}
 			for i := range results {
 				last := ""
@@ -368,7 +347,7 @@ func TestExactlyOnce(t *testing.T) {
 			if len(seen) != writes*len(all) {
 				t.Errorf("%d writes applied, want %d", len(seen), writes*len(all))
 			}
-			until(t, "all states equal", func() bool {
+			testkit.Until(t, "all states equal", func() bool {
 				return all[0].fsm.Digest() == all[1].fsm.Digest() && all[1].fsm.Digest() == all[2].fsm.Digest()
 			})
 			all[0].fsm.View(func(v fsm.View) {
@@ -396,7 +375,7 @@ func TestSync(t *testing.T) {
 			_, code := v.Read(nil, protocol.OpExists, (&protocol.PathWatchRequest{Path: path}).Append(nil), &fsm.Reader{Options: fsm.SkipACL})
 			seen <- err == nil && code == protocol.ErrOK
 		})
-		if !await(t, seen, "sync") {
+		if !testkit.Await(t, seen, "sync") {
 			t.Fatalf("round %d: server %d did not see %s after a sync", round, r.cfg.SID, path)
 		}
 		if round%20 == 10 {
@@ -426,10 +405,10 @@ func TestLateVoter(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
 	all[0].start()
 	all[1].start()
-	await(t, all[0].serving, "service")
-	await(t, all[1].serving, "service")
+	testkit.Await(t, all[0].serving, "service")
+	testkit.Await(t, all[1].serving, "service")
 	all[2].start()
-	await(t, all[2].serving, "service of the late one")
+	testkit.Await(t, all[2].serving, "service of the late one")
 	if !all[2].votesBy(3) {
 		t.Error("the late one has no vote")
 	}
@@ -448,9 +427,9 @@ func TestBlankDisk(t *testing.T) {
 	lost := all[leader.cfg.SID%3]
 	lost.wipe()
 	lost.start()
-	await(t, lost.serving, "service on the new disk")
-	until(t, "its vote is given back", func() bool { return lost.votesBy(lost.cfg.SID) && leader.votesBy(lost.cfg.SID) })
-	until(t, "equal states", func() bool { return lost.fsm.Digest() == leader.fsm.Digest() })
+	testkit.Await(t, lost.serving, "service on the new disk")
+	testkit.Until(t, "its vote is given back", func() bool { return lost.votesBy(lost.cfg.SID) && leader.votesBy(lost.cfg.SID) })
+	testkit.Until(t, "equal states", func() bool { return lost.fsm.Digest() == leader.fsm.Digest() })
 
 	// It counts: with it alone the leader goes on.
 	third := all[(leader.cfg.SID+1)%3]
@@ -472,8 +451,8 @@ func TestOldDiskReturns(t *testing.T) {
 	sid, old := s.cfg.SID, s.cfg.Store.DataDir
 	s.wipe()
 	s.start()
-	await(t, s.serving, "service on the new disk")
-	until(t, "it votes", func() bool { return leader.votesBy(sid) && s.votesBy(sid) })
+	testkit.Await(t, s.serving, "service on the new disk")
+	testkit.Until(t, "it votes", func() bool { return leader.votesBy(sid) && s.votesBy(sid) })
 	leader.do(create("/a"))
 	term := leader.node.LeadTerm()
 	if err := s.node.Close(); err != nil {
@@ -482,12 +461,12 @@ func TestOldDiskReturns(t *testing.T) {
 
 	s.cfg.Store.DataDir = old
 	s.start()
-	await(t, s.serving, "service on the old disk")
-	until(t, "it votes again", func() bool {
+	testkit.Await(t, s.serving, "service on the old disk")
+	testkit.Until(t, "it votes again", func() bool {
 		return leader.votesBy(sid) && s.votesBy(sid) && leader.node.KnownDisk(sid) == s.node.disk
 	})
 	leader.do(create("/b"))
-	until(t, "equal states", func() bool { return s.fsm.Digest() == leader.fsm.Digest() })
+	testkit.Until(t, "equal states", func() bool { return s.fsm.Digest() == leader.fsm.Digest() })
 	if got := leader.node.LeadTerm(); got != term {
 		t.Errorf("term %d is now %d", term, got)
 	}
@@ -507,7 +486,7 @@ func TestBlankDiskAmongRestarted(t *testing.T) {
 	all[2].wipe()
 	all[2].start()
 	all[0].start()
-	until(t, "the two see each other", func() bool { return all[0].node.reachable(3) && all[2].node.reachable(1) })
+	testkit.Until(t, "the two see each other", func() bool { return all[0].node.reachable(3) && all[2].node.reachable(1) })
 	select {
 	case <-all[0].serving:
 		t.Error("a blank disk helped to elect")
@@ -517,9 +496,9 @@ func TestBlankDiskAmongRestarted(t *testing.T) {
 		t.Error("a server with a blank disk takes part in votes")
 	}
 	all[1].start()
-	await(t, all[0].serving, "service by the vote of the third")
-	await(t, all[2].serving, "service on the new disk")
-	until(t, "its vote is given back", func() bool { return all[0].votesBy(3) })
+	testkit.Await(t, all[0].serving, "service by the vote of the third")
+	testkit.Await(t, all[2].serving, "service on the new disk")
+	testkit.Until(t, "its vote is given back", func() bool { return all[0].votesBy(3) })
 }
 
 // TestOneElection: servers that start together elect once. A second term means
@@ -553,7 +532,7 @@ func TestRetire(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	old.node.Retire(ctx)
-	if on := await(t, old.serving, "end of service"); on {
+	if on := testkit.Await(t, old.serving, "end of service"); on {
 		t.Errorf("still serving")
 	}
 	var rest []*testServer
@@ -580,7 +559,7 @@ func TestCutOff(t *testing.T) {
 	last := all[2]
 	service := func(want Service) {
 		t.Helper()
-		until(t, fmt.Sprintf("service %v", want), func() bool { return Service(last.service.Load()) == want })
+		testkit.Until(t, fmt.Sprintf("service %v", want), func() bool { return Service(last.service.Load()) == want })
 	}
 	service(Full)
 	const path = "/shown"
@@ -619,7 +598,7 @@ func TestCutOff(t *testing.T) {
 	all[0].start()
 	service(Full)
 	digest := last.fsm.Digest
-	until(t, "both have the same state", func() bool { return digest() == all[0].fsm.Digest() })
+	testkit.Until(t, "both have the same state", func() bool { return digest() == all[0].fsm.Digest() })
 	stop(all[0])
 	stop(last)
 

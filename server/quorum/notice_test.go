@@ -7,6 +7,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/protocol"
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 )
 
 // Followers hear of a commit before the leader has applied it, and by a notice:
@@ -30,7 +31,7 @@ func TestNoticeBeforeApply(t *testing.T) {
 	}
 	try := func() bool {
 		// One that has yet to apply what was before takes nothing new until it has.
-		until(t, "the leader to have applied its log", func() bool {
+		testkit.Until(t, "the leader to have applied its log", func() bool {
 			return leader.node.applied.Load() == leader.node.raft.Load().LastIndex()
 		})
 		leader.fsm.RLock() // apply waits for it
@@ -41,10 +42,10 @@ func TestNoticeBeforeApply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if code := await(t, done, "result while the leader applies nothing"); code != protocol.ErrOK {
+		if code := testkit.Await(t, done, "result while the leader applies nothing"); code != protocol.ErrOK {
 			t.Fatalf("create: %v", code)
 		}
-		until(t, "news for the other follower while the leader applies nothing", func() bool {
+		testkit.Until(t, "news for the other follower while the leader applies nothing", func() bool {
 			return other.node.applied.Load() >= follower.node.applied.Load()
 		})
 		return messages() == before+2 // those with the entry

@@ -64,7 +64,7 @@ func (s *testServer) reconfigWith(o fsm.Options, joining []*testServer, leaving 
 	if !r.Pending {
 		return r
 	}
-	return await(s.t, s.changed, "outcome of the reconfig")
+	return testkit.Await(s.t, s.changed, "outcome of the reconfig")
 }
 
 // membersBy are the members in the state of s.
@@ -92,14 +92,14 @@ func TestExchange(t *testing.T) {
 	for i := range 3 {
 		young := joiner(all[i], i+4)
 		young.start()
-		await(t, young.serving, "service of a learner")
+		testkit.Await(t, young.serving, "service of a learner")
 		if young.votesBy(young.cfg.SID) {
 			t.Error("a joiner votes before it is a member")
 		}
 		mustChange(t, all[i+1].reconfig([]*testServer{young}, int64(i+1)))
 		all = append(all, young)
 		leaver := all[i]
-		until(t, "the leaver knows", func() bool { return !slices.Contains(leaver.membersBy(), i+1) && !leaver.votesBy(int64(i+1)) })
+		testkit.Until(t, "the leaver knows", func() bool { return !slices.Contains(leaver.membersBy(), i+1) && !leaver.votesBy(int64(i+1)) })
 		if len(leaver.serving) > 0 {
 			t.Error("the leaver ceased to serve")
 		}
@@ -110,7 +110,7 @@ func TestExchange(t *testing.T) {
 	rest := all[3:]
 	leaderOf(t, rest)
 	rest[0].do(rest[0].session(2)("/b"))
-	until(t, "equal states", func() bool {
+	testkit.Until(t, "equal states", func() bool {
 		return rest[0].fsm.Digest() == rest[1].fsm.Digest() && rest[1].fsm.Digest() == rest[2].fsm.Digest()
 	})
 	if got := rest[0].membersBy(); !slices.Equal(got, []int{4, 5, 6}) {
@@ -128,7 +128,7 @@ func TestExchange(t *testing.T) {
 		s.start()
 	}
 	for _, s := range rest {
-		await(t, s.serving, "service after a restart")
+		testkit.Await(t, s.serving, "service after a restart")
 		if len(s.fatal) > 0 {
 			t.Errorf("server %d: %v", s.cfg.SID, <-s.fatal)
 		}
@@ -157,7 +157,7 @@ func TestReconfigNoQuorum(t *testing.T) {
 	if got := all[0].membersBy(); !slices.Equal(got, []int{1, 2, 3}) {
 		t.Errorf("members %v", got)
 	}
-	until(t, "raft has forgotten them", func() bool {
+	testkit.Until(t, "raft has forgotten them", func() bool {
 		n := 0
 		all[1].fsm.View(func(v fsm.View) { n = len(v.Actual().Servers) })
 		return n == 3
@@ -182,8 +182,8 @@ func TestRemovedWhileAway(t *testing.T) {
 	mustChange(t, leader.reconfig(nil, away.cfg.SID))
 	term := leader.node.LeadTerm()
 	away.start()
-	await(t, away.serving, "service as a learner")
-	until(t, "it knows", func() bool { return !away.votesBy(away.cfg.SID) })
+	testkit.Await(t, away.serving, "service as a learner")
+	testkit.Until(t, "it knows", func() bool { return !away.votesBy(away.cfg.SID) })
 	if got := leader.node.LeadTerm(); got != term {
 		t.Errorf("term %d is now %d", term, got)
 	}
@@ -192,13 +192,13 @@ func TestRemovedWhileAway(t *testing.T) {
 	// votes, and with the one that is left and itself it is still no majority; nor
 	// may it raise the term that the members go on from.
 	mustChange(t, leader.reconfig([]*testServer{away}))
-	until(t, "it votes again", func() bool { return away.votesBy(away.cfg.SID) })
+	testkit.Until(t, "it votes again", func() bool { return away.votesBy(away.cfg.SID) })
 	away.node.Close()
 	mustChange(t, leader.reconfig(nil, away.cfg.SID))
 	rest[0].node.Close() // before the leader, or these two would go on
 	leader.node.Close()
 	away.start()
-	until(t, "the two see each other", func() bool { return away.node.reachable(rest[1].cfg.SID) && rest[1].node.reachable(away.cfg.SID) })
+	testkit.Until(t, "the two see each other", func() bool { return away.node.reachable(rest[1].cfg.SID) && rest[1].node.reachable(away.cfg.SID) })
 	for deadline := time.Now().Add(standAgain + time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if away.node.LeadTerm() != 0 || rest[1].node.LeadTerm() != 0 {
 			t.Fatal("a leader without a majority of the members")
@@ -208,9 +208,9 @@ func TestRemovedWhileAway(t *testing.T) {
 		t.Errorf("a server that is no member has gone on to term %d, the members are in %d", got, term)
 	}
 	leader.start()
-	await(t, leader.serving, "service")
+	testkit.Await(t, leader.serving, "service")
 	leaderOf(t, []*testServer{leader, rest[1]})
-	await(t, away.serving, "service as a learner")
+	testkit.Await(t, away.serving, "service as a learner")
 }
 
 // TestLearnerIsForgotten: a server that only looked in costs nothing once it has
@@ -223,18 +223,18 @@ func TestLearnerIsForgotten(t *testing.T) {
 	startAll(t, all)
 	guest := joiner(all[0], 9)
 	guest.start()
-	await(t, guest.serving, "service of a learner")
+	testkit.Await(t, guest.serving, "service of a learner")
 	servers := func() int {
 		n := 0
 		all[0].fsm.View(func(v fsm.View) { n = len(v.Actual().Servers) })
 		return n
 	}
-	until(t, "four follow", func() bool { return servers() == 4 })
+	testkit.Until(t, "four follow", func() bool { return servers() == 4 })
 	guest.node.Close()
-	until(t, "it is forgotten", func() bool { return servers() == 3 })
-	until(t, "its streams too", func() bool { return !slices.Contains(all[0].node.mesh.Others(), 9) })
+	testkit.Until(t, "it is forgotten", func() bool { return servers() == 3 })
+	testkit.Until(t, "its streams too", func() bool { return !slices.Contains(all[0].node.mesh.Others(), 9) })
 	guest.start()
-	await(t, guest.serving, "service again")
+	testkit.Await(t, guest.serving, "service again")
 }
 
 // TestObserver: a member without a vote serves, and makes no majority.
@@ -254,7 +254,7 @@ func TestObserver(t *testing.T) {
 	}
 	synced := make(chan error, 1)
 	observer.node.Sync(func(_ fsm.View, err error) { synced <- err })
-	if err := await(t, synced, "sync"); err != nil {
+	if err := testkit.Await(t, synced, "sync"); err != nil {
 		t.Error(err)
 	}
 	// A follower becomes an observer and a voter again; the leader, too.
@@ -264,9 +264,9 @@ func TestObserver(t *testing.T) {
 		asObserver.cfg.Members = slices.Clone(s.cfg.Members)
 		asObserver.cfg.Members[s.cfg.SID-1].Observer = true
 		mustChange(t, observer.reconfig([]*testServer{asObserver}))
-		until(t, "it has no vote", func() bool { return !s.votesBy(s.cfg.SID) })
+		testkit.Until(t, "it has no vote", func() bool { return !s.votesBy(s.cfg.SID) })
 		mustChange(t, observer.reconfig([]*testServer{s}))
-		until(t, "it votes", func() bool { return s.votesBy(s.cfg.SID) })
+		testkit.Until(t, "it votes", func() bool { return s.votesBy(s.cfg.SID) })
 	}
 	leaderOf(t, all[:3])
 	for _, s := range all {
@@ -296,13 +296,13 @@ func TestJoinBySnapshot(t *testing.T) {
 	}
 	young := joiner(leader, 4)
 	young.start()
-	await(t, young.serving, "service of a learner")
+	testkit.Await(t, young.serving, "service of a learner")
 	mustChange(t, young.reconfig([]*testServer{young}, 1))
-	until(t, "it votes", func() bool { return young.votesBy(4) })
+	testkit.Until(t, "it votes", func() bool { return young.votesBy(4) })
 	if got := young.membersBy(); !slices.Equal(got, []int{2, 3, 4}) {
 		t.Errorf("members %v", got)
 	}
-	until(t, "equal states", func() bool { return young.fsm.Digest() == all[1].fsm.Digest() })
+	testkit.Until(t, "equal states", func() bool { return young.fsm.Digest() == all[1].fsm.Digest() })
 }
 
 // TestGrowAndShrink: an ensemble of one becomes one of three, and of one again.
@@ -312,13 +312,13 @@ func TestGrowAndShrink(t *testing.T) {
 	for sid := 2; sid <= 3; sid++ {
 		s := joiner(all[0], sid)
 		s.start()
-		await(t, s.serving, "service of a learner")
+		testkit.Await(t, s.serving, "service of a learner")
 		mustChange(t, all[0].reconfig([]*testServer{s}))
 		all = append(all, s)
 	}
 	last := all[2]
 	mustChange(t, last.reconfigWith(fsm.Reconfig|fsm.SkipACL|fsm.NoStandalone, nil, 1, 2))
-	until(t, "the last one leads", func() bool { return leaderOf(t, all) == last })
+	testkit.Until(t, "the last one leads", func() bool { return leaderOf(t, all) == last })
 	for _, s := range all[:2] {
 		s.node.Close()
 	}
@@ -350,8 +350,8 @@ func TestReadAhead(t *testing.T) {
 	startAll(t, all)
 	all[2].wipe()
 	all[2].start()
-	await(t, all[2].serving, "service on the new disk")
-	until(t, "it votes", func() bool { return all[0].votesBy(3) && all[2].votesBy(3) })
+	testkit.Await(t, all[2].serving, "service on the new disk")
+	testkit.Until(t, "it votes", func() bool { return all[0].votesBy(3) && all[2].votesBy(3) })
 	leader := leaderOf(t, all)
 	leader.do(leader.session(1)("/a"))
 	for _, s := range all {
@@ -365,8 +365,8 @@ func TestReadAhead(t *testing.T) {
 		t.Errorf("server 3 is known by disk %s, want %s", got, want)
 	}
 	all[2].start()
-	await(t, all[0].serving, "service")
-	await(t, all[2].serving, "service of the exchanged one")
+	testkit.Await(t, all[0].serving, "service")
+	testkit.Await(t, all[2].serving, "service of the exchanged one")
 }
 
 // TestFounders: a joiner that starts with the first servers of an ensemble does not
@@ -376,12 +376,12 @@ func TestFounders(t *testing.T) {
 	early := joiner(all[0], 4)
 	early.start()
 	all[0].start()
-	until(t, "they see each other", func() bool { return all[0].node.reachable(4) && early.node.reachable(1) })
+	testkit.Until(t, "they see each other", func() bool { return all[0].node.reachable(4) && early.node.reachable(1) })
 	// Of four voters, as the joiner sees it, two are no majority; with a third they
 	// were one, if all agreed on who votes.
 	all[1].start()
-	await(t, all[0].serving, "service")
-	await(t, early.serving, "service of the joiner")
+	testkit.Await(t, all[0].serving, "service")
+	testkit.Await(t, early.serving, "service of the joiner")
 	for _, s := range []*testServer{all[0], all[1], early} {
 		if n := s.node.voters(); n != 3 || s.votesBy(4) {
 			t.Errorf("server %d counts %d voters", s.cfg.SID, n)
@@ -410,13 +410,13 @@ func TestInitialize(t *testing.T) {
 	}
 	all[0].wipe()
 	all[0].start()
-	await(t, all[0].serving, "service on a new disk")
+	testkit.Await(t, all[0].serving, "service on a new disk")
 	all[2].node.Close()
 	for _, s := range all[:2] {
 		s.wipe()
 		s.start()
 	}
-	until(t, "they see each other", func() bool { return all[0].node.reachable(2) && all[1].node.reachable(1) })
+	testkit.Until(t, "they see each other", func() bool { return all[0].node.reachable(2) && all[1].node.reachable(1) })
 	time.Sleep(20 * settle) // in which they would begin one
 	for _, s := range all[:2] {
 		if s.node.founded() || s.node.raft.Load() != nil {
@@ -435,9 +435,9 @@ func TestJoinThroughOthers(t *testing.T) {
 		return int64(m.ID) != leader.cfg.SID%3+1 && m.ID != 7
 	})
 	late.start()
-	await(t, late.serving, "service")
+	testkit.Await(t, late.serving, "service")
 	mustChange(t, late.reconfig([]*testServer{late}))
-	until(t, "it votes", func() bool { return late.votesBy(7) })
+	testkit.Until(t, "it votes", func() bool { return late.votesBy(7) })
 }
 
 // anyHost has a server write 0.0.0.0 for itself, as is usual in containers.
@@ -462,11 +462,11 @@ func TestAnyHost(t *testing.T) {
 	startAll(t, all)
 	old := leaderOf(t, all)
 	young.start()
-	await(t, young.serving, "service of a learner")
+	testkit.Await(t, young.serving, "service of a learner")
 	named := &testServer{cfg: young.cfg}
 	named.cfg.Members = []zabcompat.ServerSpec{spec}
 	mustChange(t, young.reconfig([]*testServer{named}))
-	until(t, "it votes", func() bool { return young.votesBy(4) })
+	testkit.Until(t, "it votes", func() bool { return young.votesBy(4) })
 	if err := old.node.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -479,6 +479,6 @@ func TestAnyHost(t *testing.T) {
 	leaderOf(t, rest).do(rest[1].session(1)("/a"))
 	// The membership names the old leader 0.0.0.0, for it was its zoo.cfg that began it.
 	old.start()
-	await(t, old.serving, "service again")
-	until(t, "equal states", func() bool { return old.fsm.Digest() == young.fsm.Digest() })
+	testkit.Await(t, old.serving, "service again")
+	testkit.Until(t, "equal states", func() bool { return old.fsm.Digest() == young.fsm.Digest() })
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 )
 
 // TestTailOfAnotherLeader: a server that ended between a leader's snapshot and the
@@ -56,7 +57,7 @@ func TestTailReplaced(t *testing.T) {
 					t.Fatalf("a snapshot: %+v, %v", a, err)
 				}
 				if tt.ends {
-					if err := await(t, l.s.fatal, "end"); !errors.Is(err, errTailReplaced) {
+					if err := testkit.Await(t, l.s.fatal, "end"); !errors.Is(err, errTailReplaced) {
 						t.Errorf("it ends for %v", err)
 					}
 					if err := l.s.node.Close(); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"zooraft/server/peer"
 	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 
 	"zooraft/zabcompat/metrics"
 )
@@ -97,9 +98,9 @@ func TestHeartbeatsPassTheMainChannel(t *testing.T) {
 		req := raft.AppendEntriesRequest{RPCHeader: header(a), Term: 1}
 		answered <- a.trans.AppendEntries("2", b.trans.LocalAddr(), &req, &raft.AppendEntriesResponse{})
 	}()
-	rpc := await(t, b.trans.Consumer(), "heartbeat on the channel")
+	rpc := testkit.Await(t, b.trans.Consumer(), "heartbeat on the channel")
 	rpc.Respond(&raft.AppendEntriesResponse{}, nil)
-	if err := await(t, answered, "answer"); err != nil {
+	if err := testkit.Await(t, answered, "answer"); err != nil {
 		t.Error(err)
 	}
 }
@@ -109,12 +110,12 @@ func TestStandNow(t *testing.T) {
 	a, _ := transports(t)
 	sent := make(chan error, 1)
 	go func() { sent <- a.trans.standNow("1") }()
-	rpc := await(t, a.trans.Consumer(), "message to itself")
+	rpc := testkit.Await(t, a.trans.Consumer(), "message to itself")
 	if _, ok := rpc.Command.(*raft.TimeoutNowRequest); !ok {
 		t.Errorf("got %T", rpc.Command)
 	}
 	rpc.Respond(&raft.TimeoutNowResponse{}, nil)
-	if err := await(t, sent, "answer"); err != nil {
+	if err := testkit.Await(t, sent, "answer"); err != nil {
 		t.Error(err)
 	}
 }
@@ -258,9 +259,9 @@ func TestCloseCutsSilentCallers(t *testing.T) {
 		req := raft.RequestVoteRequest{RPCHeader: header(b), Term: 1}
 		answered <- b.trans.RequestVote("1", a.trans.LocalAddr(), &req, &raft.RequestVoteResponse{})
 	}()
-	rpc := await(t, a.trans.Consumer(), "vote request")
+	rpc := testkit.Await(t, a.trans.Consumer(), "vote request")
 	rpc.Respond(&raft.RequestVoteResponse{}, nil)
-	if err := await(t, answered, "answer"); err != nil {
+	if err := testkit.Await(t, answered, "answer"); err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()

@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -40,27 +38,12 @@ type side struct {
 func sides(t *testing.T, b *book) []side {
 	t.Helper()
 	all := []side{{label: zooraftLabel}}
-	jars, err := zooKeeperJars()
+	jars, err := harness.ZooKeeperJars()
 	if err != nil {
 		b.say("MISSING: ZooKeeper is left out: %v; tests/interop/setup.sh installs it", err)
 		return all
 	}
 	return append(all, side{label: zooKeeperLabel, jars: jars})
-}
-
-// zooKeeperJars is where tests/interop/setup.sh puts ZooKeeper, by the same rule.
-func zooKeeperJars() (string, error) {
-	dir := os.Getenv("ZOORAFT_INTEROP_DEPS")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		dir = filepath.Join(cache, "zooraft-interop")
-	}
-	jars := filepath.Join(dir, "zookeeper-3.9.5")
-	_, err := os.Stat(filepath.Join(jars, ".complete"))
-	return jars, err
 }
 
 // ensemble is servers of one side.

@@ -21,7 +21,7 @@ const juteMaxBuffer = 0xfffff
 
 // What is no ZooKeeper client, or a broken one, loses its connection; nobody else does.
 func TestBadInput(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	e := harness.StartZooraft(t, harness.Options{})
 	addr := e.Server(1).ClientAddr
 	n := startNeighbour(t, addr)
@@ -97,7 +97,7 @@ func TestBadInput(t *testing.T) {
 
 // Who begins a handshake and falls silent is let go after a while.
 func TestHalfAHandshake(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{})
 	addr := e.Server(1).ClientAddr
@@ -121,7 +121,7 @@ func TestHalfAHandshake(t *testing.T) {
 // Clients that ask for much, as fast as they can, and read nothing: the server ceases to read them, and holds no more
 // than a bounded backlog for each.
 func TestUnreadReplies(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	const clients, requests, size = 30, 20000, 100 << 10 // 60 GB of replies
 	e := harness.StartZooraft(t, harness.Options{})
 	addr := e.Server(1).ClientAddr
@@ -152,7 +152,7 @@ func TestUnreadReplies(t *testing.T) {
 
 // A client that sends tens of thousands of requests before it reads is answered all of them, in order.
 func TestPipelining(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	const requests = 30000
 	e := harness.StartZooraft(t, harness.Options{})
 	addr := e.Server(1).ClientAddr
@@ -202,7 +202,7 @@ func TestPipelining(t *testing.T) {
 // Events cannot be held back: a client that reads none of them loses its connection when too many wait, and keeps its
 // session.
 func TestUnreadEvents(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	const lazy, events, size = 2, 700, 50 << 10                                                // more than twice the bound on a backlog
 	e := harness.StartZooraft(t, harness.Options{Lines: []string{"maxSessionTimeout=120000"}}) // the lazy ones send nothing
 	addr := e.Server(1).ClientAddr
@@ -249,7 +249,7 @@ func TestUnreadEvents(t *testing.T) {
 
 // Thousands of connections that come and go, politely or not, leave nothing behind.
 func TestConnectStorm(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	const workers, rounds = 32, 200
 	e := harness.StartZooraft(t, harness.Options{})
 	addr := e.Server(1).ClientAddr
@@ -294,7 +294,7 @@ func TestConnectStorm(t *testing.T) {
 
 // Ten thousand clients that are only there cost little, and nobody notices them.
 func TestIdleConnections(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	const wanted, workers = 10000, 64
 	var limit syscall.Rlimit
 	must(t, "read the limit of open files", syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))

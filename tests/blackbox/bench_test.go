@@ -16,7 +16,7 @@ import (
 // The load generator and a server of the same binary: a table on standard
 // output, the same as JSON in a file, and nothing left on the server.
 func TestBench(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{})
 	file := filepath.Join(t.TempDir(), "results.json")

@@ -203,7 +203,7 @@ func TestConsole(t *testing.T) {
 // Every member's console shows all of them and writes through the leader; the page
 // goes on when the leader dies.
 func TestConsoleOfEnsemble(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	e := startConsoles(t, 3)
 	leader := e.Leader()
 	follower, other := leader%3+1, (leader+1)%3+1

@@ -51,7 +51,7 @@ func edit(t *testing.T, path string, change func([]byte) []byte) {
 // A flipped byte in the middle of the log is damage: the server refuses to start, and names file and offset. Put right,
 // all is there.
 func TestDamagedLog(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	for _, tt := range []struct{ kind, file string }{{"wal", "log/*.wal"}, {"boltdb", "log.db"}} {
 		t.Run(tt.kind, func(t *testing.T) {
 			t.Parallel()
@@ -112,7 +112,7 @@ func TestDamagedLog(t *testing.T) {
 
 // What a power failure leaves of the last write, which nobody was told of, is cut, and the log tells so.
 func TestTornTail(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{})
 	s := e.Server(1)
@@ -154,7 +154,7 @@ func TestTornTail(t *testing.T) {
 
 // A damaged snapshot is refused, by file and offset, and never passed over for an older one: the log before it is gone.
 func TestDamagedSnapshot(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	// As many requests as make one snapshot due, but not two.
 	e := harness.StartZooraft(t, harness.Options{Lines: []string{"snapCount=60"}})
@@ -201,7 +201,7 @@ func TestDamagedSnapshot(t *testing.T) {
 
 // A member whose data are damaged says which directory to move away, and is then whole again by what the others send it.
 func TestDamagedMemberStartsAnew(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3})
 	victim := e.Leader()%3 + 1

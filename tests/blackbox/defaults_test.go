@@ -46,7 +46,7 @@ func serving(t *testing.T, p *process) string {
 
 // Without a file, a server serves with its data in ./data, and says so in one line on stdout.
 func TestDefaults(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	for _, tt := range []struct {
 		name, addr string
@@ -108,7 +108,7 @@ func free(addr string) bool {
 
 // All faults of a configuration are told at once, each with its line.
 func TestFaultsOfTheConfiguration(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	config := filepath.Join(t.TempDir(), "zoo.cfg")
 	text := strings.Join([]string{
@@ -137,7 +137,7 @@ func TestFaultsOfTheConfiguration(t *testing.T) {
 
 // A port that another process holds ends the start, with a code of its own for the election port.
 func TestPortInUse(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.NewZooraft(t, harness.Options{Size: 3})
 	s := e.Server(1)
@@ -162,7 +162,7 @@ func TestPortInUse(t *testing.T) {
 
 // SIGQUIT shows what a server is at, and it goes on; SIGHUP ends it in order, unless it is ignored as by nohup.
 func TestSignals(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	dir := t.TempDir()
 	p := launch(t, dir, "server", "-D", "clientPort=0")
@@ -200,7 +200,7 @@ func TestSignals(t *testing.T) {
 // The script that starts three servers on one machine does so, and stops them all by Ctrl-C. It is run as it is; its
 // zoo.cfg files only get other ports.
 func TestEnsembleScript(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	bash, err := exec.LookPath("bash")
 	if err != nil {

@@ -99,7 +99,7 @@ func killAll(t *testing.T, e *harness.Ensemble, sids ...int) {
 // Servers that start one after the other elect the last of the first majority, as ZooKeeper's do, and tell of it in
 // ZooKeeper's words.
 func TestStartOrder(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	for _, tt := range []struct {
 		size, leader int
 		order        string // of votes, the first one first
@@ -182,7 +182,7 @@ func checkStatus(t *testing.T, e *harness.Ensemble, leader int, order string) {
 // A whole ensemble that comes back elects by (epoch, zxid, sid): with equal logs the highest sid of the first majority,
 // else the one that has more, whatever its sid.
 func TestRestartOfTheWhole(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3})
 	c := mustConnect(t, e.Server(1).ClientAddr)

@@ -16,7 +16,7 @@ import (
 // TestMajorityLost: two of three disks are gone, and with them the quorum. What the third one holds is taken from it,
 // and restored into an ensemble that begins anew.
 func TestMajorityLost(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := backed(t, 3)
 	c := mustConnect(t, e.Server(3).ClientAddr)
@@ -60,7 +60,7 @@ func TestMajorityLost(t *testing.T) {
 
 // TestAloneOnMembersDisk: the directory of a member is not taken by a server whose configuration names no others.
 func TestAloneOnMembersDisk(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3})
 	s := e.Server(3)

@@ -59,7 +59,7 @@ func (c *client) mustSync(t *testing.T) {
 // Three machines that know each other by their hosts files, set up as the old instructions say: the same zoo.cfg on each,
 // a myid, and zkServer.sh start.
 func TestThreeMachines(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	netns.Need(t, "MACHINES NOT TESTED")
 	t.Parallel()
 	l := newLAN(t, 3)
@@ -165,7 +165,7 @@ func podName(i int) string { return fmt.Sprintf("zk-%d.zk-hs.default.svc.cluster
 // Pods made all at once, before any name resolves. They answer, and serve once the names are there. Then each is made
 // anew, as a rolling update does, with another address: the others find it.
 func TestPodsInParallel(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	netns.Need(t, "PODS NOT TESTED")
 	t.Parallel()
 	l, dns, configs := newPods(t)
@@ -213,7 +213,7 @@ func TestPodsInParallel(t *testing.T) {
 // Pods made one after the other, as the component ordered-ready has them: the next one only when the one before is ready,
 // which with its probe it is without a majority.
 func TestPodsInOrder(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	netns.Need(t, "PODS NOT TESTED")
 	t.Parallel()
 	l, dns, configs := newPods(t)

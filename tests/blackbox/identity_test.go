@@ -24,7 +24,7 @@ const exitDataDir = 3 // ZooKeeper's exit code for a data directory that cannot 
 // A member that comes back with an empty disk has forgotten whom it voted for: it must not vote, helps to elect nobody,
 // and serves again once the ensemble has taken its vote from the lost disk.
 func TestBlankDiskOfAMember(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3})
 	c := mustConnect(t, e.Server(1).ClientAddr)
@@ -90,7 +90,7 @@ func exchangeDisk(t *testing.T, of, with *harness.Server) {
 
 // The data directory of another server is refused, as is one of two that do not belong together.
 func TestExchangedDisk(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3})
 	settle(t, e)
@@ -107,7 +107,7 @@ func TestExchangedDisk(t *testing.T) {
 
 // A server that belongs to another ensemble is refused by its peers, by name, and never serves; they do not notice.
 func TestServerOfAnotherEnsemble(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	ours, others := harness.StartZooraft(t, harness.Options{Size: 3}), harness.StartZooraft(t, harness.Options{Size: 3})
 	our, their := cluster(t, ours.Server(1)), cluster(t, others.Server(1))
@@ -168,7 +168,7 @@ func cluster(t *testing.T, s *harness.Server) string {
 // A peer that speaks another version of the peers' protocol, that is no member, or no server at all, is refused with a
 // line that says who and why.
 func TestStrangePeer(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3})
 	c := mustConnect(t, e.Server(1).ClientAddr)

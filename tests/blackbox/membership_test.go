@@ -20,7 +20,7 @@ const membershipTimeout = 2 * time.Minute
 // With reconfigEnabled the server lines move into a file of their own, as ZooKeeper moves them, and are read from there
 // at the next start. What the ensemble has agreed on counts, whatever the files say.
 func TestMembershipFiles(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3, Lines: []string{"reconfigEnabled=true"}})
 	var dynamic string
@@ -85,7 +85,7 @@ func TestMembershipFiles(t *testing.T) {
 // TestMovedByLines: without reconfig a server is moved as one of ZooKeeper's is, by its line in each zoo.cfg and a
 // restart of each server, itself first. Until the others have the line it waits.
 func TestMovedByLines(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3})
 	ports := testkit.Ports(t, 2)

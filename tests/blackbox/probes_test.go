@@ -69,7 +69,7 @@ func oneRead(t *testing.T, addr, word string) string {
 // Probes and plugins made for ZooKeeper find what they look for on a server of
 // each kind, and on one that does not serve.
 func TestProbes(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := harness.StartZooraft(t, harness.Options{Size: 3, Observers: 1, Lines: []string{
 		"admin.enableServer=true", "admin.serverPort=0",

@@ -12,7 +12,7 @@ import (
 
 // Old snapshots go when new ones are there, and so does the log that only they need.
 func TestAutopurge(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	e := harness.StartZooraft(t, harness.Options{Lines: []string{"snapCount=100", "autopurge.snapRetainCount=4", "autopurge.purgeInterval=1"}})
 	s := e.Server(1)
 	c := mustConnect(t, s.ClientAddr)

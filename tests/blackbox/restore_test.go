@@ -93,7 +93,7 @@ func digest(t *testing.T, s *harness.Server, zxid int64) (digest int64) {
 // The state of a snapshot comes back on all servers, whoever is given it, while
 // clients are writing; they go on behind it, and sessions that it does not have end.
 func TestRestore(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	e := backed(t, 3)
 	leader := e.Leader()
 	follower := leader%3 + 1
@@ -214,7 +214,7 @@ func write(addr, path string, stop <-chan struct{}, written *atomic.Int64) {
 
 // A snapshot has all that was acknowledged before it was asked for, wherever that was.
 func TestSnapshotHasAllBefore(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := backed(t, 3)
 	leader := e.Leader()
@@ -252,7 +252,7 @@ func TestSnapshotHasAllBefore(t *testing.T) {
 
 // A restore that is asked of a server without a quorum is not carried out when there is one again.
 func TestRestoreWithoutQuorum(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	e := backed(t, 3)
 	asked := e.Leader()%3 + 1
@@ -284,7 +284,7 @@ func TestRestoreWithoutQuorum(t *testing.T) {
 // Nothing is restored, nor shown, for those who may not, and nothing that is no
 // snapshot.
 func TestRestoreRefused(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	log := filepath.Join(t.TempDir(), "audit.log")
 	e := backed(t, 1, "audit.enable=true", "log.dir="+filepath.Dir(log), "auditlog.file="+filepath.Base(log))
 	s := e.Server(1)
@@ -380,7 +380,7 @@ func TestRestoreRefused(t *testing.T) {
 // A snapshot that stays on the disk is the one that is named; a command that is off
 // or comes too soon is not carried out.
 func TestSnapshotKept(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	e := backed(t, 1, "admin.restore.enabled=false", "admin.rateLimiterIntervalInMS=600000", "metricsProvider.className=org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider", "metricsProvider.httpPort=0")
 	s := e.Server(1)
 	c := mustConnect(t, s.ClientAddr)

@@ -52,7 +52,7 @@ func lines(t *testing.T, s *harness.Server, text string) int {
 // A restore during which a server is killed has come about everywhere or nowhere, and
 // can be tried again.
 func TestRestoreKill(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	e := backed(t, 3)
 	c := mustConnect(t, e.Server(e.Leader()).ClientAddr)
 	must(t, "create", c.create("/big", ""))

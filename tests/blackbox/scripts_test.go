@@ -144,7 +144,7 @@ func (in *installation) awaitStatus(env []string, name string, args ...string) (
 
 // The verbs, run from another directory through a link, print ZooKeeper's lines and end with its codes.
 func TestServerScript(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	in := newInstallation(t)
 	_, dataDir, port := in.server("zoo.cfg")
@@ -206,7 +206,7 @@ func TestServerScript(t *testing.T) {
 
 // A server that cannot start is not said to be started, and why is shown.
 func TestServerScriptFailure(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	in := newInstallation(t)
 	script := in.path("bin", "zkServer.sh")
@@ -237,7 +237,7 @@ func TestServerScriptFailure(t *testing.T) {
 
 // Files and variables reach the server: java.env, zookeeper-env.sh, --config, ZOOPIDFILE, ZOO_LOG_DIR, JVMFLAGS, the log level.
 func TestServerScriptEnvironment(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	in := newInstallation(t)
 	script := in.path("bin", "zkServer.sh")
@@ -294,7 +294,7 @@ func TestServerScriptEnvironment(t *testing.T) {
 
 // In the foreground the server is the process itself, or with ZOO_NOEXEC the script's child; the exit code is its own.
 func TestServerScriptForeground(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	in := newInstallation(t)
 	script := in.path("bin", "zkServer.sh")
@@ -326,7 +326,7 @@ func TestServerScriptForeground(t *testing.T) {
 
 // zkServer.sh status looks for the client port where ZooKeeper's does.
 func TestServerScriptFindsThePort(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	in := newInstallation(t)
 	in.write("2\n", "data", "myid")
@@ -361,7 +361,7 @@ func TestServerScriptFindsThePort(t *testing.T) {
 }
 
 func TestOtherScripts(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	in := newInstallation(t)
 	data, log := in.path("data"), in.path("log")
@@ -418,7 +418,7 @@ func TestOtherScripts(t *testing.T) {
 // A service script of System V's kind works on top: the one that comes along, and one that calls zkServer.sh by sh as old
 // instructions do.
 func TestServiceScript(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	in := newInstallation(t)
 	in.server("zoo.cfg")
@@ -464,7 +464,7 @@ esac
 
 // Three configurations on one host, as in every first tutorial.
 func TestThreeConfigurationsOnOneHost(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	in := newInstallation(t)
 	script := in.path("bin", "zkServer.sh")

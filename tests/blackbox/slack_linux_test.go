@@ -20,7 +20,7 @@ import (
 // All threads of a server may be woken late by the kernel, the Go runtime's monitor later than main's; with one
 // processor, or where the process has been given a slack already, it is left alone.
 func TestTimerSlack(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	own, err := os.ReadFile("/proc/self/timerslack_ns")
 	if err != nil {
 		t.Skip(err)

@@ -43,7 +43,7 @@ func askSlow(t *testing.T, s *harness.Server) []slowRequest {
 // write of the leader's client, and then the leader under one of a follower's. Too short for an election, both; where the
 // machine stands still meanwhile the figures are its own, so that they have to be right once of some runs.
 func TestSlowRequestsAreDivided(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	const runs = 10
 	e := harness.StartZooraft(t, harness.Options{Size: 3, Lines: []string{
 		"admin.enableServer=true", "admin.serverPort=0", "slowRequest.thresholdMs=200",

@@ -28,7 +28,7 @@ func term(t *testing.T, e *harness.Ensemble, sid int, what string) {
 
 // A server that is told to stop does so at once, with exit code 0, and its sessions live on, ephemerals included.
 func TestTermStandalone(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	e := harness.StartZooraft(t, harness.Options{TickTime: 2 * time.Second})
 	addr := e.Server(1).ClientAddr
 	c := mustConnect(t, addr)
@@ -50,7 +50,7 @@ func TestTermStandalone(t *testing.T) {
 }
 
 func TestTermMembers(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	e := harness.StartZooraft(t, harness.Options{Size: 3, TickTime: 2 * time.Second})
 	for _, role := range []string{"follower", "leader"} {
 		leader := e.Leader()
@@ -132,7 +132,7 @@ func (w *writer) check(t *testing.T, addr string) {
 
 // A server whose process is killed, at whatever moment, comes back with all that it has acknowledged, and with its sessions.
 func TestKillLosesNothing(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	for _, kind := range []string{"wal", "boltdb"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"zooraft/tests/harness"
 	"zooraft/tests/testkit"
 )
 
@@ -19,7 +20,7 @@ const exposure = "15"
 
 // The unit holds nothing that systemd does not know or passes over, and leaves the server little that it does not need.
 func TestSystemdUnit(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	analyze := need(t, "systemd-analyze", "UNIT NOT TESTED", "systemd")
 	unit, err := os.ReadFile(filepath.Join(deployDir, "systemd", "zooraft.service"))
 	must(t, "read the unit", err)
@@ -41,7 +42,7 @@ func TestSystemdUnit(t *testing.T) {
 
 // A member whose fellows are not there yet tells systemd that it is ready, or it would be killed as one that hangs.
 func TestReadyWithoutAQuorum(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	dir := t.TempDir()
 	ports := testkit.Ports(t, 7)

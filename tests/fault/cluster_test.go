@@ -4,7 +4,6 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -32,7 +31,7 @@ func scaled[T any](short, long T) T {
 // startServers starts an ensemble of three: Zooraft, or the stock ZooKeeper when that is to be the oracle.
 func startServers(t *testing.T, o harness.Options) *harness.Ensemble {
 	t.Helper()
-	skipShort(t)
+	harness.SkipShort(t)
 	o.Size = 3
 	if oracle {
 		return harness.StartZooKeeper(t, zooKeeperJars(t), o)
@@ -40,29 +39,13 @@ func startServers(t *testing.T, o harness.Options) *harness.Ensemble {
 	return harness.StartZooraft(t, o)
 }
 
-func skipShort(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("starts servers and takes seconds")
-	}
-}
-
-// zooKeeperJars is the directory of the stock server that the interop tests have set up.
 func zooKeeperJars(t *testing.T) string {
 	t.Helper()
-	deps := os.Getenv("ZOORAFT_INTEROP_DEPS")
-	if deps == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		deps = filepath.Join(cache, "zooraft-interop")
+	jars, err := harness.ZooKeeperJars()
+	if err != nil {
+		t.Fatalf("%v: run the interop tests' setup.sh first", err)
 	}
-	found, _ := filepath.Glob(filepath.Join(deps, "zookeeper-*", ".complete"))
-	if len(found) == 0 {
-		t.Fatalf("no stock ZooKeeper in %s: run the interop tests' setup.sh first", deps)
-	}
-	return filepath.Dir(found[len(found)-1])
+	return jars
 }
 
 // addresses are the servers of an ensemble as the load client wants them.

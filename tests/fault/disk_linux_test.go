@@ -85,7 +85,7 @@ func (d *disk) empty() {
 // needDisks skips a test that cannot have them, or that the oracle would not survive.
 func needDisks(t *testing.T) {
 	t.Helper()
-	skipShort(t)
+	harness.SkipShort(t)
 	if oracle {
 		t.Skip("a stock ZooKeeper ends when its disk is full")
 	}

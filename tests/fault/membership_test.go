@@ -39,7 +39,7 @@ type ensemble struct {
 // load on the first ones.
 func startEnsemble(t *testing.T, size, observers, joiners int, limit time.Duration) *ensemble {
 	t.Helper()
-	skipShort(t)
+	harness.SkipShort(t)
 	if oracle {
 		t.Skip("tests what Zooraft alone promises")
 	}

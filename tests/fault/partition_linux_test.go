@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +30,7 @@ func TestPartition(t *testing.T) {
 		syncLimit = 5 // written by startInNetwork
 		patience  = 30 * time.Second
 	)
-	skipShort(t)
+	harness.SkipShort(t)
 	netns.Need(t, "PARTITION NOT TESTED")
 	n := newNetwork(t, 3)
 	servers := startInNetwork(t, n, tick, syncLimit)
@@ -202,20 +201,6 @@ func serverCommand(t *testing.T) func(cfg string) *exec.Cmd {
 				filepath.Join(jars, "*"), "org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)
 		}
 	}
-	bin := os.Getenv("ZOORAFT_BIN")
-	if bin == "" {
-		bin = filepath.Join(t.TempDir(), "zooraft")
-		args := []string{"build", "-o", bin, "zooraft/cmd/zooraft"}
-		if os.Getenv("ZOORAFT_RACE") != "0" {
-			args = slices.Insert(args, 1, "-race")
-		}
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v: %s", strings.Join(args, " "), err, out)
-		}
-	}
-	bin, err := filepath.Abs(bin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := harness.ZooraftBinary(t)
 	return func(cfg string) *exec.Cmd { return exec.Command(bin, "server", cfg) }
 }

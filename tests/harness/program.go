@@ -22,7 +22,7 @@ type program struct {
 var zooraft = program{
 	name: "zooraft",
 	command: func(s *Server, o *Options) (*exec.Cmd, error) {
-		bin, err := zooraftBinary()
+		bin, err := FindZooraft()
 		if err != nil {
 			return nil, err
 		}
@@ -74,18 +74,18 @@ const serverLogback = `<configuration>
 </configuration>
 `
 
-// ZooraftBinary is the path of the binary under test, built if need be, for a test whose servers something else starts.
+// ZooraftBinary is the path of the binary under test, built if need be, for tests that start it themselves.
 func ZooraftBinary(t testing.TB) string {
 	t.Helper()
-	bin, err := zooraftBinary()
+	bin, err := FindZooraft()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return bin
 }
 
-// zooraftBinary is the binary under test: ZOORAFT_BIN, or one built from this checkout, at most once per process.
-var zooraftBinary = sync.OnceValues(func() (string, error) {
+// FindZooraft is the path of the binary under test: ZOORAFT_BIN, or one built from this checkout, at most once per process.
+var FindZooraft = sync.OnceValues(func() (string, error) {
 	if bin := os.Getenv("ZOORAFT_BIN"); bin != "" {
 		abs, err := filepath.Abs(bin)
 		if err != nil {

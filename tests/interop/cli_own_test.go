@@ -115,7 +115,7 @@ func TestCLIOwnCommands(t *testing.T) {
 		write(`echo edited > "$1"`)
 		do("edit", "/app/two")
 		want(do("get", "/app/two"), "edited\n")
-		write(`echo lost > "$1"; ` + harness.Binary(t) + ` cli -server ` + server + ` set /app/two meanwhile >/dev/null`)
+		write(`echo lost > "$1"; ` + harness.ZooraftBinary(t) + ` cli -server ` + server + ` set /app/two meanwhile >/dev/null`)
 		_, stderr := cliRun(t, server, 1, "edit", "/app/two")
 		m := regexp.MustCompile(`not overwritten; your text is in (\S+)\n`).FindStringSubmatch(stderr)
 		if m == nil {

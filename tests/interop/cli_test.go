@@ -17,7 +17,7 @@ func zooraftCLI(t *testing.T, server string, args ...string) *exec.Cmd {
 	t.Helper()
 	// Under the race detector a process would wait a second before it ends.
 	t.Setenv("GORACE", "atexit_sleep_ms=0")
-	return exec.CommandContext(withDeadline(t, clientTimeout), harness.Binary(t), append([]string{"cli", "-server", server}, args...)...)
+	return exec.CommandContext(withDeadline(t, clientTimeout), harness.ZooraftBinary(t), append([]string{"cli", "-server", server}, args...)...)
 }
 
 // cliScript uses every command of zkCli, rightly and wrongly. SERVER stands for the server's address.

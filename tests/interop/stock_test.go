@@ -15,11 +15,10 @@ import (
 
 // The versions that setup.sh installs; the directories are named after them.
 const (
-	zooKeeperDir = "zookeeper-3.9.5"
-	kazooDir     = "kazoo-2.11.0"
-	curatorDir   = "curator-5.9.0"
-	kafkaDir     = "kafka-3.9.1"
-	ownTestsDir  = "zookeeper-tests-3.9.5"
+	kazooDir    = "kazoo-2.11.0"
+	curatorDir  = "curator-5.9.0"
+	kafkaDir    = "kafka-3.9.1"
+	ownTestsDir = "zookeeper-tests-3.9.5"
 )
 
 // clientTimeout bounds a single run of a client program. It is far above what one takes, for a loaded machine.
@@ -85,9 +84,9 @@ func lacking(t *testing.T, tool string) {
 
 func zooKeeperJars(t *testing.T) string {
 	t.Helper()
-	jars := filepath.Join(deps(t), zooKeeperDir)
-	if _, err := os.Stat(filepath.Join(jars, ".complete")); err != nil {
-		lacking(t, "ZooKeeper's jars in "+jars)
+	jars, err := harness.ZooKeeperJars()
+	if err != nil {
+		lacking(t, err.Error())
 	}
 	return jars
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zooraft/tests/testkit"
 )
 
 func TestParse(t *testing.T) {
@@ -81,15 +83,6 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestReplies(t *testing.T) {
 	for _, tt := range []struct {
 		op          int32
@@ -105,12 +98,12 @@ func TestReplies(t *testing.T) {
 		{14, "00000001 0000000000000012 00000000 ffffffff 00 ffffff9b ffffff9b ffffffff 01 ffffffff", "reply 1 z+2 ok {-1,-101 -101} end(-1,-1)"},
 		{102, "00000001 0000000000000000 00000000 ffffffff", "reply 1 0 ok null"},
 	} {
-		if got, _, _ := reply(newNormal(16), tt.op, unhex(t, tt.reply)); got != tt.want {
+		if got, _, _ := reply(newNormal(16), tt.op, testkit.Unhex(t, tt.reply)); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.reply, got, tt.want)
 		}
 	}
 	short := "00000001 0000000000000012 00000000 00000005 2f61"
-	if got, _, _ := reply(newNormal(16), 1, unhex(t, short)); !strings.Contains(got, "UNDECODABLE") {
+	if got, _, _ := reply(newNormal(16), 1, testkit.Unhex(t, short)); !strings.Contains(got, "UNDECODABLE") {
 		t.Errorf("a short reply reads %q", got)
 	}
 }
