@@ -268,14 +268,14 @@ func (b *backups) snapshot(w http.ResponseWriter, r *http.Request) *answer {
 		return refused(http.StatusInternalServerError, err.Error())
 	}
 	defer s.Close()
+	// As ZooKeeper writes them, for scripts that look at the text.
+	w.Header()["last_zxid"] = []string{hex(s.Zxid)}
+	w.Header()["snapshot_size"] = []string{strconv.FormatInt(s.Bytes, 10)}
 	if !streaming {
 		return &answer{fields: object{{"last_zxid", hex(s.Zxid)}, {"snapshot_size", s.Bytes}, {"file", s.File}}}
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(s.Bytes, 10))
-	// As ZooKeeper writes them, for scripts that look at the text.
-	w.Header()["last_zxid"] = []string{hex(s.Zxid)}
-	w.Header()["snapshot_size"] = []string{strconv.FormatInt(s.Bytes, 10)}
 	if _, err := io.Copy(w, s); err != nil {
 		m.SnapshotErrors.Inc()
 		b.log.Warn("a snapshot was not sent to its end", "client", r.RemoteAddr, "error", err)

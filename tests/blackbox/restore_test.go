@@ -395,6 +395,9 @@ func TestSnapshotKept(t *testing.T) {
 	if r.StatusCode != http.StatusOK || kept.Zxid != fmt.Sprintf("%#x", c.zxid) {
 		t.Errorf("%s, zxid %s, want %#x", r.Status, kept.Zxid, c.zxid)
 	}
+	if zxid, size := r.Header.Get("last_zxid"), r.Header.Get("snapshot_size"); zxid != kept.Zxid || size != strconv.FormatInt(kept.Size, 10) {
+		t.Errorf("headers: last_zxid %q, snapshot_size %q; want %s, %d, as in the body", zxid, size, kept.Zxid, kept.Size)
+	}
 	if info, err := os.Stat(kept.File); err != nil || info.Size() != kept.Size {
 		t.Errorf("%v, %v, want %d bytes", info, err, kept.Size)
 	}
