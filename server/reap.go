@@ -13,31 +13,40 @@ const (
 	maxReapBytes  = 64 << 10 // of paths, but for the last one
 )
 
+// enoughFor is for how long one look finds enough, at least. With a shorter interval
+// the next look might come before what is on its way through the log is gone, and find
+// it again.
+const enoughFor = time.Second
+
 // lookStep is how many containers and nodes with a TTL are looked at under one
 // hold of the state lock: some 100 µs, if none of them is in the cache.
 const lookStep = 1000
 
 // reaper removes, while this server leads, containers whose last child is gone
 // or that have never had one for too long, and nodes that have outlived their
-// TTL. It looks for them at an interval and removes them bit by bit, as
+// TTL. It looks for them at an interval and removes them at a pace, as
 // ZooKeeper's ContainerManager does; what stands in another takes one round for
 // each level. It belongs to one goroutine.
 type reaper struct {
 	interval time.Duration // between two looks, and before a leader's first
-	perTick  int           // znodes removed in one call of tick
+	period   time.Duration // between two calls of tick
+	pace     time.Duration // for one znode
 	limit    int           // znodes found in one look: what goes until the next
 
 	term  uint64    // in which this server leads; 0 if it does not
 	next  time.Time // when to look again
 	found []string  // paths still to be removed
+	due   time.Time // when the next of them may go
 }
 
-// newReaper makes a reaper whose tick is called at a period.
-func newReaper(interval time.Duration, perMinute int, period time.Duration) reaper {
+// newReaper makes a reaper whose tick is to be called at its period: its interval,
+// but longest if that is shorter.
+func newReaper(interval time.Duration, perMinute int, longest time.Duration) reaper {
 	return reaper{
 		interval: interval,
-		perTick:  max(1, int(int64(perMinute)*int64(period)/int64(time.Minute))),
-		limit:    max(1, int(float64(perMinute)*interval.Minutes())),
+		period:   min(interval, longest),
+		pace:     max(1, time.Minute/time.Duration(perMinute)),
+		limit:    max(1, int(float64(perMinute)*max(interval, enoughFor).Minutes())),
 	}
 }
 
@@ -47,21 +56,46 @@ func (r *reaper) tick(now time.Time, term uint64, look func(limit int) []string,
 	if term != r.term {
 		r.term, r.next, r.found = term, now.Add(r.interval), nil
 	}
-	if term == 0 {
+	if term == 0 || now.Before(r.due) {
 		return
 	}
 	if len(r.found) == 0 && !now.Before(r.next) {
 		r.next = now.Add(r.interval)
 		r.found = look(r.limit)
 	}
-	for left := min(r.perTick, len(r.found)); left > 0; {
+	if len(r.found) == 0 {
+		return
+	}
+	// What was not removed in an earlier period is not made up for.
+	if since := now.Add(min(0, r.pace-r.period)); r.due.Before(since) {
+		r.due = since
+	}
+	for left := min(int(now.Sub(r.due)/r.pace)+1, len(r.found)); left > 0; {
 		n := 0
 		for bytes := 0; n < min(left, maxReapAtOnce) && bytes < maxReapBytes; n++ {
 			bytes += len(r.found[n])
 		}
 		remove(fsm.Reap{Term: term, Paths: r.found[:n]})
 		r.found = r.found[n:]
+		r.due = r.due.Add(time.Duration(n) * r.pace)
 		left -= n
+	}
+}
+
+// reap removes what has run its course, in calls of the reaper's tick. Its looks may
+// take a while, with many containers or nodes with a TTL.
+func (s *Server) reap() {
+	defer s.wg.Done()
+	r := newReaper(s.cfg.ContainerCheckInterval, s.cfg.ContainerMaxPerMinute, s.cfg.TickTime/2)
+	ticker := time.NewTicker(r.period)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-ticker.C: // when it was due, lest a late one have the next come too early
+			r.tick(now, s.node.LeadTerm(), s.spentNodes, s.remove)
+		}
 	}
 }
 

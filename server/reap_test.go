@@ -75,3 +75,44 @@ func TestReaper(t *testing.T) {
 	tick(time.Minute, 5)
 	wantSizes("with long paths", 3, 3, 1)
 }
+
+// A short interval is kept, whatever the tick, and the pace is the same as with a long one.
+func TestReaperPace(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		interval  time.Duration
+		perMinute int
+		want      int // removed in a second; one more at most, and a tenth less, for a look may end within a tick
+	}{
+		{"longer than a tick", 2 * time.Second, 10000, 166},
+		{"short", 100 * time.Millisecond, 10000, 166},
+		{"shortest", time.Millisecond, 10000, 166},
+		{"shorter than one takes", time.Millisecond, 60, 1},
+		{"shorter than many take", time.Millisecond, 600000, 10000},
+	} {
+		r := newReaper(tt.interval, tt.perMinute, time.Second)
+		left := slices.Repeat([]string{"/c"}, 50000)
+		removed := 0
+		now := time.Unix(1000, 0)
+		tick := func() {
+			r.tick(now, 1, func(limit int) []string { return left[:min(limit, len(left))] }, func(q fsm.Reap) {
+				removed += len(q.Paths)
+				left = left[len(q.Paths):]
+			})
+		}
+		for tick(); now.Before(time.Unix(1002, 0)); tick() { // the first looks
+			now = now.Add(r.period)
+		}
+		removed = 0
+		for end := now.Add(time.Second); now.Before(end); tick() {
+			now = now.Add(r.period)
+		}
+		if removed < tt.want*9/10 || removed > tt.want+1 {
+			t.Errorf("%s: %d removed in a second, want %d", tt.name, removed, tt.want)
+		}
+	}
+
+	if r := newReaper(time.Millisecond, 10000, time.Second); r.period != time.Millisecond {
+		t.Errorf("tick is called every %v, want an interval of 1 ms", r.period)
+	}
+}

@@ -220,8 +220,9 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.node.Start()
-	s.wg.Add(2)
+	s.wg.Add(3)
 	go s.tick()
+	go s.reap()
 	go s.followMembership()
 	return nil
 }

@@ -13,14 +13,11 @@ import (
 const frameTouch = quorum.FrameUser
 
 // tick tells the leader every half tick which sessions this server has heard
-// from, as ZooKeeper's followers do with its pings. While this server leads, it
-// also removes what has run its course.
+// from, as ZooKeeper's followers do with its pings.
 func (s *Server) tick() {
 	defer s.wg.Done()
-	period := s.cfg.TickTime / 2
-	ticker := time.NewTicker(period)
+	ticker := time.NewTicker(s.cfg.TickTime / 2)
 	defer ticker.Stop()
-	reap := newReaper(s.cfg.ContainerCheckInterval, s.cfg.ContainerMaxPerMinute, period)
 	for {
 		select {
 		case <-s.stop:
@@ -31,7 +28,6 @@ func (s *Server) tick() {
 		s.locals.reportTouches()
 		s.retryExpiries()
 		s.ageStaged()
-		reap.tick(time.Now(), s.node.LeadTerm(), s.spentNodes, s.remove)
 	}
 }
 
