@@ -73,21 +73,21 @@ func (s *Server) logMembership(before, now zabcompat.Membership) {
 }
 
 // followClientPort listens where the membership says that clients find this server,
-// if that is another port than it listens on now. A port that cannot be bound is
-// tried again at the next membership, or the next start.
+// if that is elsewhere than it listens now. An address that cannot be bound is tried
+// again at the next membership, or the next start.
 func (s *Server) followClientPort(m zabcompat.Membership) {
 	self, ok := m.Server(int64(s.cfg.SID))
-	bound, isTCP := s.clients.Addr().(*net.TCPAddr)
-	if !ok || !isTCP || self.ClientPort == 0 || self.ClientPort == bound.Port || s.cfg.ClientPort == 0 {
+	if !ok || self.ClientPort == 0 || s.cfg.ClientPort == 0 {
 		return
 	}
 	addr := net.JoinHostPort(self.ClientHost, strconv.Itoa(self.ClientPort))
-	switch err := s.clients.Rebind(addr); {
+	before := s.clients.Addr()
+	switch moved, err := s.clients.Rebind(addr); {
 	case errors.Is(err, net.ErrClosed): // stopping
 	case err != nil:
-		s.log.Error("cannot listen on the client port that the membership gives this server", "client", addr, "error", err)
-	default:
-		s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()), "before", bound)
+		s.log.Error("cannot listen where the membership says that clients find this server: the client port stays where it is", "client", addr, "before", before, "error", err)
+	case moved:
+		s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()), "before", before)
 	}
 }
 

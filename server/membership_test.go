@@ -1,10 +1,14 @@
 package server
 
 import (
+	"net"
 	"slices"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
+
 	"zooraft/fsm"
+	"zooraft/server/client"
 	"zooraft/zabcompat"
 )
 
@@ -36,5 +40,40 @@ func TestReconfigOptions(t *testing.T) {
 	c.ReconfigEnabled, c.StandaloneEnabled = true, false
 	if got, want := c.requestOptions(), fsm.Reconfig|fsm.NoStandalone; got != want {
 		t.Errorf("got %b, want %b", got, want)
+	}
+}
+
+// The client port follows the address in this server's line, not its port alone.
+func TestFollowClientPort(t *testing.T) {
+	log := hclog.NewNullLogger()
+	clients := client.New(client.Config{Addr: "127.0.0.1:0"}, client.Deps{}, log)
+	if err := clients.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	defer clients.Close()
+	bound := clients.Addr().(*net.TCPAddr)
+	s := &Server{cfg: DefaultConfig(), log: log, clients: clients}
+	s.cfg.SID, s.cfg.ClientPort = 1, bound.Port
+	for _, tt := range []struct {
+		name, host string
+		port       int
+		want       net.IP
+	}{
+		{"as it is", "127.0.0.1", bound.Port, bound.IP},
+		{"all addresses", "0.0.0.0", bound.Port, net.IPv6unspecified},
+		{"none in the line", "", 0, net.IPv6unspecified},
+		{"one that is no address of this host's", "192.0.2.1", bound.Port, net.IPv6unspecified},
+		{"one of them", "127.0.0.1", bound.Port, bound.IP},
+	} {
+		s.followClientPort(zabcompat.Membership{Servers: []zabcompat.ServerSpec{{ID: 1, Host: "a", ClientHost: tt.host, ClientPort: tt.port}}})
+		now := clients.Addr().(*net.TCPAddr)
+		if now.Port != bound.Port || !now.IP.Equal(tt.want) && !(now.IP.IsUnspecified() && tt.want.IsUnspecified()) {
+			t.Errorf("%s: at %v, want %v, port %d", tt.name, now, tt.want, bound.Port)
+		}
+		if nc, err := net.Dial("tcp", bound.String()); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		} else {
+			nc.Close()
+		}
 	}
 }

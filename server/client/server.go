@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -54,6 +56,7 @@ type Server struct {
 	mu       sync.Mutex
 	gone     counts // of the connections that have ended
 	ln       net.Listener
+	at       string // host:port that ln was bound by; "" if Rebind has lost it
 	closed   bool
 	refusing bool // StopAccepting has closed ln
 	lastConn uint64
@@ -118,7 +121,7 @@ func (s *Server) Listen() error {
 		ln.Close()
 		return net.ErrClosed
 	}
-	s.ln = ln
+	s.ln, s.at = ln, boundBy(s.cfg.Addr, ln)
 	s.flushers.start(&s.wg)
 	if s.sleepers = newSleepers(s); s.sleepers != nil {
 		s.wg.Add(1)
@@ -151,15 +154,50 @@ func (s *Server) open(addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// Rebind moves a port that listens to another address: new connections come in
-// there and no longer at the old one, and those that are there stay. On an error,
-// and after StopAccepting or Close, nothing changes. It follows
-// NIOServerCnxnFactory.reconfigure.
-func (s *Server) Rebind(addr string) error {
-	ln, err := s.open(addr)
-	if err != nil {
-		return err
+// Rebind moves a port that listens to another address, if it is another: new
+// connections come in there and no longer at the old one, and those that are there
+// stay. Where one address contains the other, as 0.0.0.0 does with the same port, the
+// old one is closed before the new one is bound. On an error the port listens where it
+// did, unless the error says that this is lost, too; after StopAccepting or Close
+// nothing changes. One call at a time. It follows NIOServerCnxnFactory.reconfigure,
+// which gives the old one up at once.
+func (s *Server) Rebind(addr string) (moved bool, err error) {
+	s.mu.Lock()
+	old, at := s.ln, s.at
+	s.mu.Unlock()
+	if sameAddr(addr, at) {
+		return false, nil
 	}
+	ln, err := s.open(addr)
+	if errors.Is(err, syscall.EADDRINUSE) && old != nil && portOf(addr) == portOf(at) {
+		old.Close()
+		if ln, err = s.open(addr); err != nil {
+			return false, errors.Join(err, s.reopen(at))
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := s.replace(ln, addr); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// reopen listens again at an address that had been given up.
+func (s *Server) reopen(at string) error {
+	ln, err := s.open(at)
+	if err == nil {
+		return s.replace(ln, at)
+	}
+	s.mu.Lock()
+	s.at = ""
+	s.mu.Unlock()
+	return fmt.Errorf("the old address is lost, too: %w", err)
+}
+
+// replace has connections taken in by a listener in the place of the one there is.
+func (s *Server) replace(ln net.Listener, addr string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.refusing || s.ln == nil {
@@ -167,10 +205,33 @@ func (s *Server) Rebind(addr string) error {
 		return net.ErrClosed
 	}
 	s.ln.Close()
-	s.ln = ln
+	s.ln, s.at = ln, boundBy(addr, ln)
 	s.wg.Add(1)
 	go s.acceptLoop(ln)
 	return nil
+}
+
+// boundBy is addr with the port that a listener got by it.
+func boundBy(addr string, ln net.Listener) string {
+	host, _, _ := net.SplitHostPort(addr)
+	return net.JoinHostPort(host, portOf(ln.Addr().String()))
+}
+
+func portOf(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return port
+}
+
+// sameAddr says whether two addresses, host:port, are one. Names are not resolved.
+func sameAddr(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB {
+		return false
+	}
+	ipA, ipB := net.ParseIP(hostA), net.ParseIP(hostB)
+	anyA, anyB := hostA == "" || ipA.IsUnspecified(), hostB == "" || ipB.IsUnspecified()
+	return anyA && anyB || strings.EqualFold(hostA, hostB) || ipA != nil && ipA.Equal(ipB)
 }
 
 // Addr is the address bound by Listen, nil before.
