@@ -1,5 +1,6 @@
 import java.io.File;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -25,6 +26,7 @@ import org.apache.zookeeper.server.quorum.QuorumPeerConfig;
  */
 public final class ExternalServer extends ServerCnxnFactory {
     private static final long END_SECONDS = 20;
+    private static final String AUTH_PROVIDERS = "org.apache.zookeeper.server.auth.";
 
     private InetSocketAddress address;
     private int maxClientConnections;
@@ -51,7 +53,7 @@ public final class ExternalServer extends ServerCnxnFactory {
                 "maxSessionTimeout=" + server.getMaxSessionTimeout(),
                 "dataDir=" + dir.resolve("data"),
                 "clientPort=" + address.getPort(),
-                "clientPortAddress=127.0.0.1",
+                "clientPortAddress=" + host(),
                 "maxClientCnxns=" + maxClientConnections,
                 "reconfigEnabled=" + QuorumPeerConfig.isReconfigEnabled(),
                 "admin.enableServer=false"));
@@ -64,8 +66,11 @@ public final class ExternalServer extends ServerCnxnFactory {
         for (Map.Entry<Object, Object> p : new TreeMap<>(System.getProperties()).entrySet()) {
             String key = p.getKey().toString();
             // Classes of the tests' own can be loaded by no other process.
-            boolean own = key.equals(ZOOKEEPER_SERVER_CNXN_FACTORY) || key.startsWith("zookeeper.authProvider.");
-            if (!own && (key.startsWith("zookeeper.") || key.equals("readonlymode.enabled"))) {
+            boolean own = key.equals(ZOOKEEPER_SERVER_CNXN_FACTORY)
+                    || key.startsWith("zookeeper.authProvider.") && !p.getValue().toString().startsWith(AUTH_PROVIDERS);
+            boolean forServer = key.startsWith("zookeeper.") || key.startsWith("znode.container.")
+                    || key.equals("jute.maxbuffer") || key.equals("readonlymode.enabled");
+            if (!own && forServer) {
                 command.add("-D");
                 command.add(key + "=" + p.getValue());
             }
@@ -74,6 +79,15 @@ public final class ExternalServer extends ServerCnxnFactory {
         process = new ProcessBuilder(command).redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log)).start();
         Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
+    }
+
+    /** Where the server listens: at the address that a test names, and on this host alone if it names none. */
+    private String host() {
+        InetAddress host = address.getAddress();
+        if (host == null || host.isAnyLocalAddress()) {
+            return "127.0.0.1";
+        }
+        return host.getHostAddress().replaceFirst("%.*", ""); // the zone, of IPv6
     }
 
     @Override
