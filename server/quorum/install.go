@@ -3,6 +3,7 @@ package quorum
 import (
 	"errors"
 	"io"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -65,6 +66,11 @@ func (t *transport) answerSnapshot(rpc raft.RPC, a raft.InstallSnapshotResponse,
 	})
 }
 
+// snapshotSilence is how long a snapshot may bring nothing. Raft's goroutine reads it
+// and does nothing else, so as long as the sender is frozen this server would vote for
+// nobody.
+const snapshotSilence = 5 * time.Second
+
 // arriving is the content of a snapshot that Raft was given. What was on its way
 // to Raft then may have brought the same, so Raft's goroutine looks once more
 // before it takes anything; the leader will send it again, and hear that it is here.
@@ -72,15 +78,24 @@ type arriving struct {
 	io.Reader
 	held   func() bool
 	looked bool
+
+	limit  time.Duration // of one read
+	cutOff func()        // ends the connection
+	silent *time.Timer
 }
 
 func (s *arriving) Read(b []byte) (int, error) {
 	if !s.looked {
 		s.looked = true
 		if s.held() {
-			_, err := io.Copy(io.Discard, s.Reader)
+			_, err := io.Copy(io.Discard, s)
 			return 0, errors.Join(errHeld, err)
 		}
 	}
+	if s.silent == nil {
+		s.silent = time.AfterFunc(s.limit, s.cutOff)
+	}
+	s.silent.Reset(s.limit)
+	defer s.silent.Stop()
 	return s.Reader.Read(b)
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -254,6 +256,33 @@ func TestSnapshotPassedOver(t *testing.T) {
 	rpc.Respond(&raft.InstallSnapshotResponse{}, errHeld)
 	if err := testkit.Await(t, answered, "answer"); err == nil || err.Error() != errHeld.Error() {
 		t.Errorf("the leader hears %v", err)
+	}
+}
+
+// TestSnapshotStops: Raft's goroutine, which reads a snapshot, must not wait for a
+// sender that is frozen.
+func TestSnapshotStops(t *testing.T) {
+	for _, held := range []bool{false, true} {
+		a, b := transports(t)
+		b.trans.silence = 50 * time.Millisecond
+		var looks atomic.Int32
+		b.trans.owner.(*stubPeer).held = func(*raft.InstallSnapshotRequest) bool { return looks.Add(1) > 1 && held }
+		body, rest := io.Pipe()
+		defer rest.Close()
+		go a.trans.InstallSnapshot("2", b.trans.LocalAddr(), &raft.InstallSnapshotRequest{RPCHeader: header(a), Size: 300_000},
+			&raft.InstallSnapshotResponse{}, body)
+		go rest.Write(make([]byte, 200_000))
+		rpc := testkit.Await(t, b.trans.Consumer(), "snapshot")
+		time.Sleep(3 * b.trans.silence) // Raft may be slow to take it
+		read := make(chan error, 1)
+		go func() {
+			_, err := io.Copy(io.Discard, rpc.Reader)
+			read <- err
+		}()
+		if err := testkit.Await(t, read, "end of the read"); err == nil || held != errors.Is(err, errHeld) {
+			t.Errorf("held %v: the read ends with %v", held, err)
+		}
+		rpc.Respond(&raft.InstallSnapshotResponse{}, nil)
 	}
 }
 

@@ -29,7 +29,8 @@ type transport struct {
 	rpcs    chan raft.RPC // to Raft, from both
 
 	owner    owner
-	watching atomic.Bool // whether owner is to be poked
+	watching atomic.Bool   // whether owner is to be poked
+	silence  time.Duration // snapshotSilence, less in tests
 
 	laggards  laggards
 	logged    atomic.Uint64               // the last entry that this leader has logged
@@ -75,9 +76,10 @@ func newTransport(ln net.Listener, self int64, o owner, m *metrics.Metrics, log 
 		accepted: make(chan net.Conn),
 		cameUp:   make(chan struct{}),
 		dialled:  make(map[net.Conn]struct{}),
+		incoming: make(map[net.Conn]int64),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	t := &transport{layer: l, owner: o, metrics: m, rpcs: make(chan raft.RPC, appendAhead)}
+	t := &transport{layer: l, owner: o, metrics: m, rpcs: make(chan raft.RPC, appendAhead), silence: snapshotSilence}
 	t.appenders.Store(new([]*appender))
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: labels{},
@@ -118,7 +120,12 @@ func (t *transport) relay() {
 					t.answerSnapshot(rpc, raft.InstallSnapshotResponse{Term: q.Term, Success: true}, nil)
 					continue
 				}
-				rpc.Reader = &arriving{Reader: rpc.Reader, held: func() bool { return t.owner.holds(q) }}
+				rpc.Reader = &arriving{
+					Reader: rpc.Reader,
+					held:   func() bool { return t.owner.holds(q) },
+					limit:  t.silence,
+					cutOff: func() { t.layer.cutOff(sidOf(raft.ServerID(q.ID))) },
+				}
 			}
 			select {
 			case t.rpcs <- rpc:
@@ -323,6 +330,8 @@ type streamLayer struct {
 	mu      sync.Mutex
 	cameUp  chan struct{}         // closed, and replaced, when a peer comes up
 	dialled map[net.Conn]struct{} // nil once closed
+	// incoming are the connections that Raft's transport serves, by who has dialled.
+	incoming map[net.Conn]int64
 }
 
 // Dial implements raft.StreamLayer.
@@ -453,8 +462,11 @@ func (t *transport) admit(conn net.Conn) {
 		}
 		return
 	}
+	l.mu.Lock()
+	l.incoming[conn] = id.SID
+	l.mu.Unlock()
 	select {
-	case l.accepted <- acceptedConn{conn, stop}:
+	case l.accepted <- acceptedConn{conn, l, stop}:
 	case <-l.ctx.Done():
 		conn.Close()
 	}
@@ -464,13 +476,29 @@ func (t *transport) admit(conn net.Conn) {
 // snapshot.
 type acceptedConn struct {
 	net.Conn
+	l    *streamLayer
 	stop func() bool
 }
 
 // Close implements net.Conn.
 func (c acceptedConn) Close() error {
 	c.stop()
+	c.l.mu.Lock()
+	delete(c.l.incoming, c.Conn)
+	c.l.mu.Unlock()
 	return c.Conn.Close()
+}
+
+// cutOff ends what a peer sends to Raft.
+func (l *streamLayer) cutOff(sid int64) {
+	l.log.Warn("a snapshot has stopped arriving: closing the connections of its sender", "sid", sid)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for conn, from := range l.incoming {
+		if from == sid {
+			conn.Close()
+		}
+	}
 }
 
 // Accept implements net.Listener for Raft's transport.
