@@ -1,12 +1,16 @@
 package quorum
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"zooraft/server/quorum/store"
 )
 
 // A follower that gets a snapshot needs the log behind that next. If the leader
@@ -94,6 +98,7 @@ func (t transfer) Read(b []byte) (int, error) {
 type sentSnapshots struct {
 	raft.SnapshotStore
 	laggards *laggards
+	damaged  func() // is called when one turns out to be
 }
 
 // Open implements raft.SnapshotStore.
@@ -102,7 +107,34 @@ func (s sentSnapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error
 	if i := slices.IndexFunc(list, func(m *raft.SnapshotMeta) bool { return m.ID == id }); err == nil && i >= 0 {
 		s.laggards.needs("snapshot "+id, list[i].Index+1, openedRest)
 	}
-	return s.SnapshotStore.Open(id)
+	meta, r, err := s.SnapshotStore.Open(id)
+	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, syscall.EIO) {
+		s.damaged()
+	}
+	return meta, r, err
+}
+
+// damagedRest is how long Raft waits that has found a snapshot to be damaged: it tries
+// again at once, and would read all of it several times a second.
+const damagedRest = time.Second
+
+// snapshotDamaged has a leader, whose state in memory is whole, take another
+// snapshot in the place of one that it cannot send. It blocks.
+func (n *Node) snapshotDamaged() {
+	if r := n.raft.Load(); r == nil || r.State() != raft.Leader {
+		return // it is being restored
+	}
+	if !n.snaps.running.Load() {
+		n.log.Warn("the newest snapshot is damaged: taking another")
+		n.snaps.asked.ask()
+		n.poke()
+	}
+	rest := time.NewTimer(damagedRest)
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+	case <-n.stop:
+	}
 }
 
 // keptForLaggards is how many entries at the end of the log stay for followers that

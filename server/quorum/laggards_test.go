@@ -1,8 +1,11 @@
 package quorum
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -146,7 +149,7 @@ func TestKeptForLaggards(t *testing.T) {
 
 	// The snapshot that Raft opens to send it, and is about to.
 	firstAfter(1)
-	sent := sentSnapshots{n.stores.Snapshots, &n.trans.laggards}
+	sent := sentSnapshots{n.stores.Snapshots, &n.trans.laggards, nil}
 	list, err := sent.List()
 	if err != nil {
 		t.Fatal(err)
@@ -213,6 +216,44 @@ func TestKeptForLaggards(t *testing.T) {
 		defer n.trans.laggards.mu.Unlock()
 		_, lags := n.trans.laggards.all[string(serverID(follower.cfg.SID))]
 		return !lags
+	})
+}
+
+// TestSnapshotDamaged: a leader that cannot send its newest snapshot takes another.
+func TestSnapshotDamaged(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	startAll(t, all)
+	leader := leaderOf(t, all)
+	n := leader.node
+	leader.do(leader.session(1)("/a"))
+	taken, err := n.TakeSnapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken.Close()
+	sent := sentSnapshots{n.stores.Snapshots, &n.trans.laggards, n.snapshotDamaged}
+	list, err := sent.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(leader.cfg.Store.DataDir, "raft", "snapshots", list[0].ID, "state.bin")
+	if err := os.Truncate(file, 1); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if _, _, err := sent.Open(list[0].ID); !errors.Is(err, store.ErrCorrupt) || time.Since(begun) < damagedRest/2 {
+		t.Errorf("a damaged snapshot: %v after %v", err, time.Since(begun))
+	}
+	testkit.Until(t, "another snapshot is there", func() bool {
+		newest, err := sent.List()
+		if err != nil || newest[0].ID == list[0].ID {
+			return false
+		}
+		_, r, err := sent.Open(newest[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Close() == nil
 	})
 }
 

@@ -62,6 +62,15 @@ type asked struct {
 	all []chan<- error
 }
 
+// ask asks for a snapshot; the answer need not be awaited.
+func (a *asked) ask() <-chan error {
+	done := make(chan error, 1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = append(a.all, done)
+	return done
+}
+
 // take takes those who wait by now.
 func (a *asked) take() (all []chan<- error) {
 	a.mu.Lock()
@@ -79,11 +88,7 @@ func answer(all []chan<- error, err error) {
 // TakeSnapshot makes a snapshot of what this server has applied, and opens it. It
 // blocks until it is written; the caller closes what it gets.
 func (n *Node) TakeSnapshot(ctx context.Context) (store.Snapshot, error) {
-	done := make(chan error, 1)
-	a := &n.snaps.asked
-	a.mu.Lock()
-	a.all = append(a.all, done)
-	a.mu.Unlock()
+	done := n.snaps.asked.ask()
 	n.poke()
 	var err error
 	select {

@@ -53,7 +53,7 @@ func (n *Node) startRaft(first bool) error {
 	// leave without a majority meanwhile.
 	n.rests.bound(n.cfg.Heartbeat / 2)
 	scan := &scanned{logCache: logs, ahead: &n.ahead, next: n.ahead.first, beforeRead: n.beforeRead}
-	r, err := raft.NewRaft(conf, applier{n.fsm, n}, scan, n.stores.Stable, sentSnapshots{n.stores.Snapshots, &n.trans.laggards}, n.trans)
+	r, err := raft.NewRaft(conf, applier{n.fsm, n}, scan, n.stores.Stable, sentSnapshots{n.stores.Snapshots, &n.trans.laggards, n.snapshotDamaged}, n.trans)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
