@@ -16,7 +16,7 @@ import (
 const queryTimeout = 3 * time.Second
 
 // QueryStatus asks a member of an ensemble, over its quorum port, what it says
-// of itself. It blocks for at most a few seconds.
+// of itself. It blocks for a few seconds, longer while nameservers are silent.
 func QueryStatus(m zabcompat.ServerSpec) (Status, error) {
 	return queryStatus(context.Background(), m.ID, m.QuorumAddr())
 }

@@ -31,7 +31,10 @@ const (
 	handshakeMagic   = "ZOORAFT\n"
 	maxHandshake     = 64 << 10
 	handshakeTimeout = 5 * time.Second
-	dialTimeout      = 2 * time.Second
+	dialTimeout      = 2 * time.Second // of each address
+	// resolveTimeout is that of a name: the resolver waits 5 s for a nameserver that is
+	// dead before it asks the next one.
+	resolveTimeout = 15 * time.Second
 )
 
 // ErrRefused reports that the other side answered the handshake with a refusal
@@ -150,14 +153,14 @@ func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, er
 }
 
 // Dial connects to addr (host:port, resolved now) and opens the connection for
-// purpose, as Call does. It blocks for a few seconds at most, less if ctx ends.
+// purpose, as Call does. It blocks for a few seconds, longer while nameservers are
+// silent, and less if ctx ends.
 func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Purpose) (net.Conn, Identity, error) {
 	patience := unacknowledged
 	if purpose == PurposeRaft || purpose == PurposeAppend {
 		patience = unacknowledgedRaft
 	}
-	d := net.Dialer{Timeout: dialTimeout, Control: giveUpAfter(patience)}
-	conn, err := d.DialContext(ctx, "tcp", addr)
+	conn, err := connect(ctx, addr, net.Dialer{Timeout: dialTimeout, Control: giveUpAfter(patience)})
 	if err != nil {
 		return nil, Identity{}, err
 	}
@@ -171,6 +174,31 @@ func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Pur
 		return nil, id, err
 	}
 	return conn, id, nil
+}
+
+// connect resolves addr and tries what it stands for in turn. d alone would count the
+// time that nameservers take as the dial's.
+func connect(ctx context.Context, addr string, d net.Dialer) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	resolving, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupHost(resolving, host)
+	if err != nil {
+		return nil, err
+	}
+	for _, ip := range ips {
+		conn, e := d.DialContext(ctx, "tcp", net.JoinHostPort(ip, port))
+		if e == nil {
+			return conn, nil
+		}
+		if err == nil {
+			err = e // the first, as net has it
+		}
+	}
+	return nil, err
 }
 
 // Answer reads the handshake of an accepted connection and answers it. It

@@ -320,7 +320,7 @@ func (m *Mesh) serve(conn net.Conn) {
 }
 
 // Status asks the server at addr (host:quorumPort) for its status and returns
-// the JSON it answers. It blocks for at most a few seconds, less if ctx ends.
+// the JSON it answers. It blocks as Dial does.
 func Status(ctx context.Context, addr string) ([]byte, error) {
 	conn, _, err := Dial(ctx, addr, Stranger{}, 0, PurposeStatus)
 	if err != nil {
