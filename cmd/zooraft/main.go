@@ -13,15 +13,22 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "server" {
-		relaxMonitor()
+	if len(os.Args) < 2 || os.Args[1] != "server" {
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	relaxMonitor()
+	signal.Ignore(syscall.SIGPIPE) // by which one who reads the log no more would end the server
+	stderr := newStandardError(os.Stderr)
+	code := run(os.Args[1:], os.Stdout, stderr)
+	stderr.Close()
+	os.Exit(code)
 }
 
 // run executes the command line and returns the exit code.
