@@ -129,6 +129,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		s.locals = newLocalLiveness(s)
 		deps.Local = s.locals
 	}
+	_, maxFiles := fileDescriptors()
 	s.clients = client.New(client.Config{
 		Addr:                   net.JoinHostPort(cfg.ClientPortAddress, strconv.Itoa(cfg.ClientPort)),
 		SID:                    int64(cfg.SID),
@@ -136,6 +137,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		MaxSessionTimeout:      cfg.MaxSessionTimeout,
 		MaxClientCnxns:         cfg.MaxClientCnxns,
 		MaxCnxns:               cfg.MaxCnxns,
+		MaxFiles:               maxFiles,
 		GlobalOutstandingLimit: cfg.GlobalOutstandingLimit,
 		JuteMaxBuffer:          cfg.JuteMaxBuffer,
 		SuperDigest:            cfg.SuperDigest,

@@ -39,6 +39,9 @@ const (
 	maxIdentityBytes = 64 << 10
 	// maxIDAttempts bounds how often another id is tried for a new session.
 	maxIDAttempts = 16
+	// spareFiles are left for the server's own files and its peers, or a quarter if
+	// that is less: the log's next file that cannot be opened ends the process.
+	spareFiles = 100
 
 	catchUpTimeout = time.Second
 	lingerTimeout  = 500 * time.Millisecond
@@ -60,6 +63,10 @@ type Config struct {
 	MaxClientCnxns int
 	// MaxCnxns is the number of connections in all, 0 for no limit (maxCnxns).
 	MaxCnxns int
+	// MaxFiles is how many files this process may have open, 0 or less for what is
+	// not known or has no limit (RLIMIT_NOFILE). A connection that would leave too few
+	// is refused.
+	MaxFiles int64
 	// GlobalOutstandingLimit is the number of requests under way in this server
 	// beyond which connections that have some are not read; 0 for no limit
 	// (globalOutstandingLimit).

@@ -3,6 +3,8 @@ package client
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,36 @@ func TestMaxCnxnsLine(t *testing.T) {
 	f.connect()
 	f.dial().closed()
 	f.logs("Error accepting new connection: Too many connections max allowed is 1")
+}
+
+// TestMaxFiles: clients leave the server what it needs of file descriptors.
+func TestMaxFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files have no numbers")
+	}
+	nc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := descriptor(nc.(net.Conn))
+	nc.Close()
+	f := start(t, func(c *Config) { c.MaxFiles = (next + 20) * 4 / 3 }) // of which a quarter is spared
+	rejected := &f.s.cfg.Metrics.ConnectionsRejected
+	var all []*peer
+	for len(all) < 40 && rejected.Value() == 0 {
+		all = append(all, f.dial())
+	}
+	eventually(t, "one is refused", func() bool { return rejected.Value() > 0 })
+	f.logs("Error accepting new connection: Too many open files max allowed is")
+	for _, p := range all {
+		p.nc.Close()
+	}
+	eventually(t, "all have ended", func() bool {
+		f.s.mu.Lock()
+		defer f.s.mu.Unlock()
+		return len(f.s.conns) == 0
+	})
+	f.connect()
 }
 
 func TestConnectThrottle(t *testing.T) {

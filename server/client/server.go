@@ -406,6 +406,8 @@ func (s *Server) admit(nc net.Conn) {
 	case s.cfg.MaxClientCnxns > 0 && own >= s.cfg.MaxClientCnxns:
 		host := addrText(netip.AddrPortFrom(remote.Addr(), 0))
 		refusal = fmt.Sprintf("Error accepting new connection: Too many connections from %s - max is %d", host[:len(host)-len(":0")], s.cfg.MaxClientCnxns)
+	case !s.sparesFiles(nc):
+		refusal = fmt.Sprintf("Error accepting new connection: Too many open files max allowed is %d", s.cfg.MaxFiles)
 	default:
 		s.lastConn++
 		if remote.Addr().IsLoopback() {
@@ -429,6 +431,13 @@ func (s *Server) admit(nc net.Conn) {
 	if !closed && s.mayWarn(warnTooMany) {
 		s.log.Warn(refusal)
 	}
+}
+
+// sparesFiles says whether enough files can be opened beside a new connection: what is
+// opened has the least number that is free.
+func (s *Server) sparesFiles(nc net.Conn) bool {
+	most := s.cfg.MaxFiles
+	return most <= 0 || descriptor(nc) < most-min(spareFiles, most/4)
 }
 
 func remoteAddr(nc net.Conn) netip.AddrPort {

@@ -24,6 +24,17 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	return raw
 }
 
+// descriptor is the number of a connection's file, -1 if it has none.
+func descriptor(nc net.Conn) int64 {
+	n := int64(-1)
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { n = int64(fd) }) // of one that is closed: none
+		}
+	}
+	return n
+}
+
 // attempt is one write that does not wait. It is pooled with its function value,
 // so that a write allocates nothing.
 type attempt struct {

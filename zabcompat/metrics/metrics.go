@@ -13,7 +13,7 @@ import (
 type Metrics struct {
 	// The client port: connections and sessions.
 	ConnectionRequests     Counter `zk:"connection_request_count"`        // session requests, new and renewed
-	ConnectionsRejected    Counter `zk:"connection_rejected"`             // by maxClientCnxns, maxCnxns or the throttle
+	ConnectionsRejected    Counter `zk:"connection_rejected"`             // by maxClientCnxns, maxCnxns, the limit of open files or the throttle
 	ConnectionsDropped     Counter `zk:"connection_drop_count"`           // the client went away without closing its session
 	ConnectionsRevalidated Counter `zk:"connection_revalidate_count"`     // came back with a session id
 	SessionlessExpired     Counter `zk:"sessionless_connections_expired"` // made no session in time
