@@ -370,16 +370,41 @@ func (l *streamLayer) keep(conn net.Conn, serve ...func(net.Conn)) (net.Conn, er
 		return nil, net.ErrClosed
 	}
 	l.dialled[conn] = struct{}{}
-	kept := &dialledConn{conn, l}
+	kept := &dialledConn{Conn: conn, l: l}
 	for _, fn := range serve {
 		l.wg.Go(func() { fn(kept) })
 	}
 	return kept, nil
 }
 
+// dialledConn puts a deadline that it is given off by what it has to send: Raft gives
+// each message the same time, but a follower behind a slow link gets megabytes in
+// one, and would never catch up.
 type dialledConn struct {
 	net.Conn
-	l *streamLayer
+	l        *streamLayer
+	deadline time.Time // zero for none; of the goroutine that makes the call
+}
+
+// leastRate is that of a link which Raft can use, in bytes a second: the one by which
+// it counts for snapshots.
+const leastRate = raft.DefaultTimeoutScale / int64(raftRPCTimeout/time.Second)
+
+// SetDeadline implements net.Conn.
+func (c *dialledConn) SetDeadline(t time.Time) error {
+	c.deadline = t
+	return c.Conn.SetDeadline(t)
+}
+
+// Write implements net.Conn.
+func (c *dialledConn) Write(b []byte) (int, error) {
+	if !c.deadline.IsZero() {
+		c.deadline = c.deadline.Add(time.Duration(len(b)) * time.Second / time.Duration(leastRate))
+		if err := c.Conn.SetDeadline(c.deadline); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(b)
 }
 
 // Close implements net.Conn.

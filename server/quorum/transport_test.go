@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -241,6 +242,38 @@ func TestFollowerHearsOfCommits(t *testing.T) {
 		if attempt == 5 {
 			t.Fatalf("median %v, and %v through the leader: the follower waits for the commit timeout", took[20], least[20])
 		}
+	}
+}
+
+// TestSlowLink: a message may take as long as its bytes do.
+func TestSlowLink(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		every  time.Duration // for the reader to take 64 KiB
+		failed bool
+	}{{"slow", time.Second, false}, {"too slow", time.Minute, true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here, there := net.Pipe()
+				conn := &dialledConn{Conn: here, l: &streamLayer{}}
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					var err error
+					for b := make([]byte, 64<<10); err == nil; _, err = io.ReadFull(there, b) {
+						time.Sleep(tt.every)
+					}
+				}()
+				if err := conn.SetDeadline(time.Now().Add(raftRPCTimeout)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := conn.Write(make([]byte, maxAppendBytes)); (err != nil) != tt.failed {
+					t.Errorf("a message of %d bytes: %v", maxAppendBytes, err)
+				}
+				conn.Close()
+				<-ended
+			})
+		})
 	}
 }
 
