@@ -34,8 +34,9 @@ const (
 type origin struct {
 	incarnation uint64 // 0 until registered
 	asked       time.Time
-	base        uint64    // number of the request at head of queue[first]
-	queue       []request // in flight, oldest at first
+	askAfter    time.Duration // and then again
+	base        uint64        // number of the request at head of queue[first]
+	queue       []request     // in flight, oldest at first
 	first       int
 	sent        int // queue[:sent] has been handed on
 	sentBytes   int // of payloads in queue[first:sent]
@@ -204,6 +205,7 @@ func (n *Node) resendLocked() {
 	o := &n.origin
 	o.progressAt = time.Now()
 	if o.incarnation == 0 {
+		o.askAfter = 0
 		n.registerLocked()
 		return
 	}
@@ -222,6 +224,22 @@ func (n *Node) registerLocked() {
 	n.forwardLocked(fsm.Origin{}, 0, r.Append(nil), false)
 }
 
+const (
+	leastAskAfter = 500 * time.Millisecond
+	mostAskAfter  = 8 * time.Second
+)
+
+// askAgain says whether it is time to ask once more for an incarnation: each time
+// there is an entry in the log, and a server that catches up may do so for long.
+func (o *origin) askAgain(now time.Time) bool {
+	o.askAfter = max(o.askAfter, leastAskAfter)
+	if now.Sub(o.asked) <= o.askAfter {
+		return false
+	}
+	o.askAfter = min(2*o.askAfter, mostAskAfter)
+	return true
+}
+
 // resendIfStuck is the net under the ways to notice a loss.
 func (n *Node) resendIfStuck(now time.Time) {
 	n.mu.Lock()
@@ -230,7 +248,7 @@ func (n *Node) resendIfStuck(now time.Time) {
 	switch {
 	case n.leaderSID == 0:
 	case o.incarnation == 0:
-		if now.Sub(o.asked) > 500*time.Millisecond {
+		if o.askAgain(now) {
 			n.registerLocked()
 		}
 	case Room(n.takes.Load()) == RoomNone: // they wait for room
