@@ -114,6 +114,10 @@ func TestServeEndings(t *testing.T) {
 			s.shutdown = func(context.Context) error { return context.DeadlineExceeded }
 			c <- syscall.SIGTERM
 		}, exitUnexpected, context.DeadlineExceeded},
+		{"gives up while it is shut down", func(s *fakeService, c chan os.Signal) {
+			s.shutdown = func(context.Context) error { s.err = io.ErrNoProgress; close(s.done); <-ended; return nil }
+			c <- syscall.SIGTERM
+		}, exitUnexpected, io.ErrNoProgress},
 		{"stops with an error", func(s *fakeService, c chan os.Signal) { s.err = io.ErrShortWrite; close(s.done) }, exitUnexpected, io.ErrShortWrite},
 		{"stops without one", func(s *fakeService, c chan os.Signal) { close(s.done) }, exitUnexpected, nil},
 		{"data directory", func(s *fakeService, c chan os.Signal) {

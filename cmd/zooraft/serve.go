@@ -107,13 +107,15 @@ func notify(log hclog.Logger, states ...string) {
 // and others that signal a process and then its group send it twice.
 const echo = 500 * time.Millisecond
 
-// stop shuts the server down, unless a second signal comes first, later than echo.
+// stop shuts the server down, unless a second signal comes first, later than echo, or
+// the server gives up.
 func stop(s service, signals <-chan os.Signal, echo time.Duration, log hclog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 	defer cancel()
 	begun := time.Now()
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Shutdown(ctx) }()
+	done := s.Done()
 	for {
 		select {
 		case err := <-stopped:
@@ -122,6 +124,12 @@ func stop(s service, signals <-chan os.Signal, echo time.Duration, log hclog.Log
 			}
 			log.Info("stopped")
 			return nil
+		case <-done:
+			// A disk that hangs holds Shutdown up, but not the server's own judgement.
+			if err := s.Err(); err != nil {
+				return fmt.Errorf("shut down: %w", err)
+			}
+			done = nil
 		case <-signals:
 			if time.Since(begun) > echo {
 				return errAborted
