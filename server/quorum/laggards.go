@@ -32,13 +32,16 @@ const (
 	// laggardSlack is how many entries more are kept, for what is logged until Raft
 	// cuts the log.
 	laggardSlack = 4096
+	// tellAfter is for how long a follower that is connected may take no entries.
+	tellAfter = 30 * time.Second
 )
 
 // laggards are the followers that catch up. The zero value is ready for use, by any
 // goroutine.
 type laggards struct {
-	mu  sync.Mutex
-	all map[string]laggard // by who they are: a server's id, or the snapshot that one is to get
+	mu      sync.Mutex
+	all     map[string]laggard          // by who they are: a server's id, or the snapshot that one is to get
+	failing map[raft.ServerID]time.Time // since when each takes no entries; zero once that is told
 }
 
 type laggard struct {
@@ -61,6 +64,33 @@ func (l *laggards) forget(who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.all, who)
+}
+
+// failed notes that a follower has not taken entries, and says once whether that is to
+// be told.
+func (l *laggards) failed(id raft.ServerID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since, failing := l.failing[id]
+	switch {
+	case !failing:
+		if l.failing == nil {
+			l.failing = make(map[raft.ServerID]time.Time)
+		}
+		l.failing[id] = time.Now()
+		return false
+	case since.IsZero() || time.Since(since) < tellAfter:
+		return false
+	}
+	l.failing[id] = time.Time{}
+	return true
+}
+
+// took notes that it has taken some, or is down, which others tell.
+func (l *laggards) took(id raft.ServerID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.failing, id)
 }
 
 // least is the first entry from floor on that one of them needs, false if none needs

@@ -219,6 +219,33 @@ func TestKeptForLaggards(t *testing.T) {
 	})
 }
 
+// TestLaggardTold: a follower that takes no entries for long is told of once, until it
+// has taken some.
+func TestLaggardTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l laggards
+		told := func() (n int) {
+			for range 10 {
+				if l.failed("2") {
+					n++
+				}
+				time.Sleep(tellAfter / 5)
+			}
+			return n
+		}
+		if n := told(); n != 1 {
+			t.Errorf("told %d times, want once", n)
+		}
+		if n := told(); n != 0 {
+			t.Errorf("told %d times more", n)
+		}
+		l.took("2")
+		if n := told(); n != 1 {
+			t.Errorf("told %d times of another time, want once", n)
+		}
+	})
+}
+
 // TestSnapshotDamaged: a leader that cannot send its newest snapshot takes another.
 func TestSnapshotDamaged(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)

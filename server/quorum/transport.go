@@ -225,6 +225,13 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 	if broken(err) {
 		t.laggards.forget(string(id))
 	}
+	switch {
+	case len(args.Entries) == 0:
+	case err == nil || !t.owner.Connected(sidOf(id)):
+		t.laggards.took(id)
+	case t.laggards.failed(id):
+		t.layer.log.Warn("a member is connected, but takes no entries", "sid", sidOf(id), "error", err)
+	}
 	if err == nil && resp.Success {
 		if len(args.Entries) > 0 {
 			t.laggards.needs(string(id), args.PrevLogEntry+uint64(len(args.Entries))+1, laggardRest)
@@ -241,6 +248,7 @@ func (t *transport) AppendEntriesPipeline(id raft.ServerID, _ raft.ServerAddress
 		return nil, err
 	}
 	t.metrics.SyncsByLog.Inc() // Raft asks for it once a follower is near the end of the log
+	t.laggards.took(id)
 	p := newAppender(t, id)
 	if conn, err = t.layer.keep(conn, p.readAnswers); err != nil {
 		return nil, err
