@@ -325,6 +325,19 @@ func TestQueueTime(t *testing.T) {
 	}
 }
 
+// TestAppendPatience: the answer to what is long may come later.
+func TestAppendPatience(t *testing.T) {
+	a, b, p := appendPair(t)
+	patience := func() time.Duration { p.mu.Lock(); defer p.mu.Unlock(); return p.patienceLocked() }
+	const bytes = 1 << 20
+	ask(t, a, p, 1, []*raft.Log{{Index: 2, Term: 1, Data: make([]byte, bytes)}})
+	if got := patience(); got < raftRPCTimeout+timeFor(bytes) || got > raftRPCTimeout+timeFor(bytes+1<<10) {
+		t.Errorf("an answer to %d bytes may take %v", bytes, got)
+	}
+	answerNext(t, b, true, 2)
+	testkit.Until(t, "nothing is to be answered", func() bool { return patience() == raftRPCTimeout })
+}
+
 // TestAppendRefusal: a refusal is the answer to all that follows it.
 func TestAppendRefusal(t *testing.T) {
 	a, b, p := appendPair(t)

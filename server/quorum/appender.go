@@ -79,8 +79,9 @@ type appender struct {
 
 // unheardMessage went out and has no answer.
 type unheardMessage struct {
-	last uint64 // entry that the follower has with it
-	at   time.Time
+	last   uint64 // entry that the follower has with it
+	at     time.Time
+	length int // in bytes
 }
 
 // earlyMessage went out before Raft asked for its entries.
@@ -160,7 +161,7 @@ func (p *appender) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 	if p.failed != nil {
 		return nil, p.failed
 	}
-	if p.messages > p.answered && time.Since(p.since) > raftRPCTimeout {
+	if p.messages > p.answered && time.Since(p.since) > p.patienceLocked() {
 		return nil, errAppendTimeout
 	}
 	p.waiting = append(p.waiting, r)
@@ -199,8 +200,9 @@ func (p *appender) waitLocked() error {
 	if p.failed != nil {
 		return p.failed
 	}
+	patience := p.patienceLocked()
 	p.mu.Unlock()
-	timer := time.NewTimer(raftRPCTimeout)
+	timer := time.NewTimer(patience)
 	var err error
 	select {
 	case <-p.room:
@@ -212,6 +214,16 @@ func (p *appender) waitLocked() error {
 	timer.Stop()
 	p.mu.Lock()
 	return err
+}
+
+// patienceLocked is how long the follower may take for the next answer: longer for
+// what is long, as dialledConn has it.
+func (p *appender) patienceLocked() time.Duration {
+	n := 0
+	for _, m := range p.unheard { // maxUnanswered, or few more
+		n += m.length
+	}
+	return raftRPCTimeout + timeFor(n)
 }
 
 func (p *appender) sendLocked(frame [][]byte, commit uint64, entries []*raft.Log) error {
@@ -229,7 +241,11 @@ func (p *appender) sendLocked(frame [][]byte, commit uint64, entries []*raft.Log
 		p.sent, p.sentTerm = entries[n-1].Index, entries[n-1].Term
 		p.queue.Time(min(now.Sub(entries[0].AppendedAt), now.Sub(p.opened))) // who catches up had no stream to wait for
 	}
-	p.unheard = append(p.unheard, unheardMessage{p.sent, now})
+	length := 0
+	for _, part := range frame {
+		length += len(part)
+	}
+	p.unheard = append(p.unheard, unheardMessage{p.sent, now, length})
 	return nil
 }
 

@@ -398,6 +398,11 @@ type dialledConn struct {
 // it counts for snapshots.
 const leastRate = raft.DefaultTimeoutScale / int64(raftRPCTimeout/time.Second)
 
+// timeFor is how long so many bytes may take.
+func timeFor(bytes int) time.Duration {
+	return time.Duration(bytes) * time.Second / time.Duration(leastRate)
+}
+
 // SetDeadline implements net.Conn.
 func (c *dialledConn) SetDeadline(t time.Time) error {
 	c.deadline = t
@@ -407,7 +412,7 @@ func (c *dialledConn) SetDeadline(t time.Time) error {
 // Write implements net.Conn.
 func (c *dialledConn) Write(b []byte) (int, error) {
 	if !c.deadline.IsZero() {
-		c.deadline = c.deadline.Add(time.Duration(len(b)) * time.Second / time.Duration(leastRate))
+		c.deadline = c.deadline.Add(timeFor(len(b)))
 		if err := c.Conn.SetDeadline(c.deadline); err != nil {
 			return 0, err
 		}
