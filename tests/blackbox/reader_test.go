@@ -11,16 +11,17 @@ import (
 	"time"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // Who reads the log may pause, or end: the server goes on, and ends in order.
 func TestLogUnread(t *testing.T) {
-	skipShort(t)
+	harness.SkipShort(t)
 	t.Parallel()
 	read, write, err := os.Pipe()
 	must(t, "pipe", err)
 	defer read.Close()
-	ports := harness.Ports(t, 1)
+	ports := testkit.Ports(t, 1)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "zoo.cfg")
 	must(t, "write zoo.cfg", os.WriteFile(config, fmt.Appendf(nil, "dataDir=%s\nclientPort=%d\nadmin.enableServer=false\n", dir, ports[0]), 0o600))
