@@ -73,11 +73,12 @@ func (s *Server) logMembership(before, now zabcompat.Membership) {
 }
 
 // followClientPort listens where the membership says that clients find this server,
-// if that is elsewhere than it listens now. An address that cannot be bound is tried
-// again at the next membership, or the next start.
+// if that is elsewhere than it listens now, and may be changed by reconfig: else what
+// counts is zoo.cfg. An address that cannot be bound is tried again at the next
+// membership, or the next start.
 func (s *Server) followClientPort(m zabcompat.Membership) {
 	self, ok := m.Server(int64(s.cfg.SID))
-	if !ok || self.ClientPort == 0 || s.cfg.ClientPort == 0 {
+	if !ok || !s.cfg.ReconfigEnabled || self.ClientPort == 0 || s.cfg.ClientPort == 0 {
 		return
 	}
 	addr := net.JoinHostPort(self.ClientHost, strconv.Itoa(self.ClientPort))
@@ -85,7 +86,7 @@ func (s *Server) followClientPort(m zabcompat.Membership) {
 	switch moved, err := s.clients.Rebind(addr); {
 	case errors.Is(err, net.ErrClosed): // stopping
 	case err != nil:
-		s.log.Error("cannot listen where the membership says that clients find this server: the client port stays where it is", "client", addr, "before", before, "error", err)
+		s.log.Error("cannot listen where the membership says that clients find this server", "client", addr, "before", before, "error", err)
 	case moved:
 		s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()), "before", before)
 	}

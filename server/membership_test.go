@@ -53,7 +53,7 @@ func TestFollowClientPort(t *testing.T) {
 	defer clients.Close()
 	bound := clients.Addr().(*net.TCPAddr)
 	s := &Server{cfg: DefaultConfig(), log: log, clients: clients}
-	s.cfg.SID, s.cfg.ClientPort = 1, bound.Port
+	s.cfg.SID, s.cfg.ClientPort, s.cfg.ReconfigEnabled = 1, bound.Port, true
 	for _, tt := range []struct {
 		name, host string
 		port       int
@@ -75,5 +75,10 @@ func TestFollowClientPort(t *testing.T) {
 		} else {
 			nc.Close()
 		}
+	}
+	s.cfg.ReconfigEnabled = false
+	s.followClientPort(zabcompat.Membership{Servers: []zabcompat.ServerSpec{{ID: 1, Host: "a", ClientHost: "0.0.0.0", ClientPort: bound.Port}}})
+	if now := clients.Addr().(*net.TCPAddr); !now.IP.Equal(bound.IP) {
+		t.Errorf("without reconfig: at %v, want %v", now, bound)
 	}
 }

@@ -13,10 +13,14 @@ const (
 	maxReapBytes  = 64 << 10 // of paths, but for the last one
 )
 
-// enoughFor is for how long one look finds enough, at least. With a shorter interval
-// the next look might come before what is on its way through the log is gone, and find
-// it again.
-const enoughFor = time.Second
+const (
+	// enoughFor is for how long one look finds enough, at least, however short the
+	// interval.
+	enoughFor = time.Second
+	// gone is how long what a look has found takes to be gone, as a rule: one that comes
+	// before would find it again.
+	gone = 100 * time.Millisecond
+)
 
 // lookStep is how many containers and nodes with a TTL are looked at under one
 // hold of the state lock: some 100 µs, if none of them is in the cache.
@@ -65,6 +69,9 @@ func (r *reaper) tick(now time.Time, term uint64, look func(limit int) []string,
 	}
 	if len(r.found) == 0 {
 		return
+	}
+	if next := now.Add(gone); r.next.Before(next) {
+		r.next = next
 	}
 	// What was not removed in an earlier period is not made up for.
 	if since := now.Add(min(0, r.pace-r.period)); r.due.Before(since) {

@@ -40,7 +40,7 @@ func TestConnectionLossHasACause(t *testing.T) {
 			if err != nil {
 				return
 			}
-			io.ReadFull(nc, make([]byte, 4+44)) // a client's first frame, or it would be reset
+			io.ReadFull(nc, make([]byte, 4+45)) // a client's first frame, or it would be reset
 			nc.Close()
 		}
 	}()

@@ -412,7 +412,11 @@ func TestOtherScripts(t *testing.T) {
 		}
 	}
 
-	in.expect("Connecting to localhost:1\n", "KeeperErrorCode = ConnectionLoss for /\n", 1, nil, in.path("bin", "zkCli.sh"), "-server", "localhost:1", "ls", "/")
+	stdout, stderr, code := in.run(nil, in.path("bin", "zkCli.sh"), "-server", "localhost:1", "ls", "/")
+	if stdout != "Connecting to localhost:1\n" || code != 1 ||
+		!strings.HasPrefix(stderr, "KeeperErrorCode = ConnectionLoss for /\nno server of localhost:1 answers: ") {
+		t.Errorf("zkCli.sh where nobody listens: %d, %q, %q", code, stdout, stderr)
+	}
 }
 
 // A service script of System V's kind works on top: the one that comes along, and one that calls zkServer.sh by sh as old

@@ -248,6 +248,7 @@ var cliVarying = []struct{ pattern, text string }{
 	{`127\.0\.0\.1:\d+`, `SERVER`},
 	{`(?m)^JLine support is .*\n`, ``},
 	{`(?m)^.* - ERROR .*\n`, ``}, // a JVM's log
+	{`(?m)^no server of .* answers: .*\n`, ``}, // what that log has in many lines
 	{`(?m)^.* org\.jline\.utils\.Log .*\n.*system terminal.*\n`, ``},
 	// What the usage screen has besides ZooKeeper's commands.
 	{`(?m)^\t(cp|diff|du|edit|exit|export|find|help|import|mv|tree|watch) .*\n`, ``},
