@@ -25,8 +25,9 @@ func main() {
 	}
 	relaxMonitor()
 	signal.Ignore(syscall.SIGPIPE) // by which one who reads the log no more would end the server
-	stderr := newStandardError(os.Stderr)
-	code := run(os.Args[1:], os.Stdout, stderr)
+	stdout, stderr := newSteadyWriter(os.Stdout), newSteadyWriter(os.Stderr)
+	code := run(os.Args[1:], stdout, stderr)
+	stdout.Close()
 	stderr.Close()
 	os.Exit(code)
 }

@@ -68,7 +68,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 			if err != nil {
 				return usageError(cmd, err)
 			}
-			if w, ok := cmd.ErrOrStderr().(*standardError); ok {
+			if w, ok := cmd.ErrOrStderr().(*steadyWriter); ok {
 				w.OnLoss(func(lines int) { log.Warn("lines of the log were lost: nobody has read them", "count", lines) })
 			}
 

@@ -31,12 +31,12 @@ func newReader() *reader {
 	return r
 }
 
-// TestStandardError: a line is there when Write returns, unless the reader is stuck:
+// TestSteadyWriter: a line is there when Write returns, unless the reader is stuck:
 // then no more than one is waited for, what is too much is lost, and that is told.
-func TestStandardError(t *testing.T) {
+func TestSteadyWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
-		w := newStandardError(r)
+		w := newSteadyWriter(r)
 		told := make(chan int, 1)
 		w.OnLoss(func(lines int) { told <- lines })
 		for i := range 3 {
@@ -69,11 +69,11 @@ func TestStandardError(t *testing.T) {
 	})
 }
 
-func TestStandardErrorFails(t *testing.T) {
+func TestSteadyWriterFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
 		r.failed = errors.New("broken pipe")
-		w := newStandardError(r)
+		w := newSteadyWriter(r)
 		told := make(chan int, 1)
 		w.OnLoss(func(lines int) { told <- lines })
 		for range 3 {

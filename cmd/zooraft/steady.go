@@ -17,12 +17,12 @@ const (
 	closeLimit = time.Second
 )
 
-// standardError is what a server writes its log to. While its reader takes what
+// steadyWriter is what a server writes its log to, and its other output. While its reader takes what
 // comes, a line is there when Write returns, so that a crash loses none and its
 // message comes behind them. When it does not, lines wait and then are left out:
 // what logs may hold a lock, and must not stop for a terminal that was paused. An
 // error is no reason to stop either.
-type standardError struct {
+type steadyWriter struct {
 	out   io.Writer
 	ended chan struct{}
 
@@ -36,22 +36,22 @@ type standardError struct {
 	tell    func(lost int) // nil before there is a log
 }
 
-func newStandardError(out io.Writer) *standardError {
-	w := &standardError{out: out, ended: make(chan struct{}), written: make(chan struct{})}
+func newSteadyWriter(out io.Writer) *steadyWriter {
+	w := &steadyWriter{out: out, ended: make(chan struct{}), written: make(chan struct{})}
 	w.wake.L = &w.mu
 	go w.run()
 	return w
 }
 
 // OnLoss sets what is called when lines are written again after some were lost.
-func (w *standardError) OnLoss(tell func(lines int)) {
+func (w *steadyWriter) OnLoss(tell func(lines int)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tell = tell
 }
 
 // Write implements io.Writer, and always succeeds.
-func (w *standardError) Write(b []byte) (int, error) {
+func (w *steadyWriter) Write(b []byte) (int, error) {
 	written, wait := w.add(b)
 	if !wait {
 		return len(b), nil
@@ -73,7 +73,7 @@ func (w *standardError) Write(b []byte) (int, error) {
 }
 
 // add takes what is to be written, and says whether to wait until it is.
-func (w *standardError) add(b []byte) (written <-chan struct{}, wait bool) {
+func (w *steadyWriter) add(b []byte) (written <-chan struct{}, wait bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -90,7 +90,7 @@ func (w *standardError) add(b []byte) (written <-chan struct{}, wait bool) {
 
 // Close waits for the last lines, but for no reader that is stuck. Nothing is
 // taken after it.
-func (w *standardError) Close() {
+func (w *steadyWriter) Close() {
 	w.mu.Lock()
 	w.closed = true
 	w.wake.Signal()
@@ -101,7 +101,7 @@ func (w *standardError) Close() {
 	}
 }
 
-func (w *standardError) run() {
+func (w *steadyWriter) run() {
 	defer close(w.ended)
 	var telling sync.WaitGroup
 	defer telling.Wait()
