@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -176,7 +177,7 @@ func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Pur
 	return conn, id, nil
 }
 
-// connect resolves addr and tries what it stands for in turn. d alone would count the
+// connect resolves addr and dials what it stands for. d alone would count the
 // time that nameservers take as the dial's.
 func connect(ctx context.Context, addr string, d net.Dialer) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
@@ -189,13 +190,57 @@ func connect(ctx context.Context, addr string, d net.Dialer) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, ip := range ips {
-		conn, e := d.DialContext(ctx, "tcp", net.JoinHostPort(ip, port))
-		if e == nil {
-			return conn, nil
-		}
-		if err == nil {
-			err = e // the first, as net has it
+	return first(ctx, ips, func(ctx context.Context, ip string) (net.Conn, error) {
+		return d.DialContext(ctx, "tcp", net.JoinHostPort(ip, port))
+	})
+}
+
+// addressHead is how long an address that says nothing is waited for before the next
+// one is tried beside it (RFC 8305).
+const addressHead = 300 * time.Millisecond
+
+// first dials one address after the other, and returns the connection that stands
+// first, or the first error.
+func first(ctx context.Context, ips []string, dial func(context.Context, string) (net.Conn, error)) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of the dials that are still under way
+	type outcome struct {
+		conn net.Conn
+		err  error
+	}
+	var (
+		outcomes     = make(chan outcome, len(ips))
+		head         = time.NewTimer(0)
+		begun, ended int
+		err          error
+	)
+	defer head.Stop()
+	for ended < len(ips) {
+		select {
+		case <-head.C:
+			if begun < len(ips) {
+				ip := ips[begun]
+				go func() {
+					conn, err := dial(ctx, ip)
+					outcomes <- outcome{conn, err}
+				}()
+				begun++
+				head.Reset(addressHead)
+			}
+		case o := <-outcomes:
+			ended++
+			if o.err == nil {
+				go func() { // they end at once
+					for ; ended < begun; ended++ {
+						if o := <-outcomes; o.err == nil {
+							o.conn.Close()
+						}
+					}
+				}()
+				return o.conn, nil
+			}
+			err = cmp.Or(err, o.err)
+			head.Reset(0)
 		}
 	}
 	return nil, err

@@ -2,8 +2,11 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -45,6 +48,74 @@ func TestDialBehindSlowNames(t *testing.T) {
 		t.Fatalf("dialled server %d, %v", id.SID, err)
 	}
 	conn.Close()
+}
+
+// TestFirst: an address that says nothing is not waited for alone, and one that refuses
+// not at all. A connection that comes too late is closed.
+func TestFirst(t *testing.T) {
+	errDead, errRefused := errors.New("no answer"), errors.New("refused")
+	for _, tt := range []struct {
+		ips  []string
+		took time.Duration
+		want string
+		err  error
+	}{
+		{ips: []string{"good"}, want: "good"},
+		{ips: []string{"dead", "good"}, took: addressHead, want: "good"},
+		{ips: []string{"refuses", "good", "dead"}, want: "good"},
+		{ips: []string{"late", "good"}, took: addressHead, want: "good"},
+		{ips: []string{"dead", "dead", "late"}, took: 2*addressHead + dialTimeout/2, want: "late"},
+		{ips: []string{"dead", "refuses"}, took: dialTimeout, err: errRefused},
+		{ips: []string{"refuses", "refuses"}, err: errRefused},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			made := make(map[string]*closable)
+			began := time.Now()
+			conn, err := first(t.Context(), tt.ips, func(ctx context.Context, ip string) (net.Conn, error) {
+				switch ip {
+				case "refuses":
+					return nil, errRefused
+				case "dead":
+					select {
+					case <-ctx.Done():
+					case <-time.After(dialTimeout):
+					}
+					return nil, errDead
+				case "late":
+					time.Sleep(dialTimeout / 2) // whatever ctx says
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				made[ip] = new(closable)
+				return made[ip], nil
+			})
+			took := time.Since(began)
+			mu.Lock()
+			want := made[tt.want]
+			mu.Unlock()
+			if got, _ := conn.(*closable); took != tt.took || got != want || err != tt.err {
+				t.Errorf("%v: %v and %v after %v, want %s, %v after %v", tt.ips, conn, err, took, tt.want, tt.err, tt.took)
+			}
+			time.Sleep(dialTimeout)
+			synctest.Wait()
+			for ip, c := range made {
+				if c.closed == (ip == tt.want) {
+					t.Errorf("%v: %s is closed: %v", tt.ips, ip, c.closed)
+				}
+			}
+		})
+	}
+}
+
+type closable struct {
+	net.Conn
+	closed bool
+}
+
+func (c *closable) Close() error {
+	c.closed = true
+	return nil
 }
 
 // serveNames gives every name the addresses.
