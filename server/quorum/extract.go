@@ -32,12 +32,15 @@ func ReadDisk(cfg store.Config, f *fsm.FSM) (last uint64, err error) {
 	if _, err := stores.Restore(f); err != nil {
 		return 0, err
 	}
-	if last, err = stores.Log.LastIndex(); err != nil {
-		return 0, err
-	}
 	_, applied := f.Clock()
-	last = max(last, applied)
-	return last, replay(stores.Log, f, applied, last, func() {})
+	if last, err = stores.Log.LastIndex(); err == nil {
+		last = max(last, applied)
+		err = replay(stores.Log, f, applied, last, func() {})
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", store.ErrDataDir, err)
+	}
+	return last, nil
 }
 
 // replay applies what stands in a log behind the entry from, up to another one.

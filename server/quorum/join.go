@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"zooraft/server/peer"
 	"zooraft/server/quorum/store"
 )
 
@@ -123,7 +124,7 @@ func (n *Node) gather() admission {
 		now := time.Now()
 		if now.After(tell) {
 			n.election.tellDisagreement()
-			tell = now.Add(time.Minute)
+			tell = now.Add(peer.TellAgain)
 		}
 		n.election.tellMissing(now)
 		select {

@@ -66,9 +66,9 @@ func (l *laggards) forget(who string) {
 	delete(l.all, who)
 }
 
-// failed notes that a follower has not taken entries, and says once whether that is to
-// be told.
-func (l *laggards) failed(id raft.ServerID) bool {
+// failed notes that a follower has not taken entries that were sent from a time on, and
+// says once whether that is to be told.
+func (l *laggards) failed(id raft.ServerID, from time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since, failing := l.failing[id]
@@ -77,7 +77,7 @@ func (l *laggards) failed(id raft.ServerID) bool {
 		if l.failing == nil {
 			l.failing = make(map[raft.ServerID]time.Time)
 		}
-		l.failing[id] = time.Now()
+		l.failing[id] = from
 		return false
 	case since.IsZero() || time.Since(since) < tellAfter:
 		return false
@@ -91,6 +91,13 @@ func (l *laggards) took(id raft.ServerID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.failing, id)
+}
+
+// calm forgets who takes none: this server sends no more.
+func (l *laggards) calm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.failing)
 }
 
 // least is the first entry from floor on that one of them needs, false if none needs
@@ -154,16 +161,25 @@ func (n *Node) snapshotDamaged() {
 	if r := n.raft.Load(); r == nil || r.State() != raft.Leader {
 		return // it is being restored
 	}
+	var taken <-chan error
 	if !n.snaps.running.Load() {
-		n.log.Warn("the newest snapshot is damaged: taking another")
-		n.snaps.asked.ask()
+		n.damaged.Warn(n.log, "", "the newest snapshot is damaged: taking another")
+		taken = n.snaps.asked.ask()
 		n.poke()
 	}
 	rest := time.NewTimer(damagedRest)
 	defer rest.Stop()
-	select {
-	case <-rest.C:
-	case <-n.stop:
+	for {
+		select {
+		case err := <-taken:
+			if taken = nil; err != nil {
+				n.damaged.Warn(n.log, err.Error(), "no other snapshot was taken", "error", err)
+			}
+			continue
+		case <-rest.C:
+		case <-n.stop:
+		}
+		return
 	}
 }
 

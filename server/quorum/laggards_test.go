@@ -226,10 +226,11 @@ func TestLaggardTold(t *testing.T) {
 		var l laggards
 		told := func() (n int) {
 			for range 10 {
-				if l.failed("2") {
+				from := time.Now()
+				time.Sleep(tellAfter / 5) // an attempt
+				if l.failed("2", from) {
 					n++
 				}
-				time.Sleep(tellAfter / 5)
 			}
 			return n
 		}
@@ -239,9 +240,11 @@ func TestLaggardTold(t *testing.T) {
 		if n := told(); n != 0 {
 			t.Errorf("told %d times more", n)
 		}
-		l.took("2")
-		if n := told(); n != 1 {
-			t.Errorf("told %d times of another time, want once", n)
+		for _, over := range []func(){func() { l.took("2") }, l.calm} {
+			over()
+			if n := told(); n != 1 {
+				t.Errorf("told %d times of another time, want once", n)
+			}
 		}
 	})
 }

@@ -162,14 +162,15 @@ type Node struct {
 	syncs      syncs
 	election   election
 
-	snaps  snapshots
-	marks  marks
-	stages stages
-	wake   chan struct{} // something changed for the main loop
-	stop   chan struct{}
-	loop   sync.WaitGroup // the main loop
-	wg     sync.WaitGroup // the others
-	once   sync.Once
+	snaps   snapshots
+	marks   marks
+	damaged peer.Repeats // what is said of a snapshot that cannot be sent
+	stages  stages
+	wake    chan struct{} // something changed for the main loop
+	stop    chan struct{}
+	loop    sync.WaitGroup // the main loop
+	wg      sync.WaitGroup // the others
+	once    sync.Once
 }
 
 // New opens the stores, restores the newest snapshot into f and binds the

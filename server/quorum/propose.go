@@ -229,9 +229,9 @@ const (
 	mostAskAfter  = 8 * time.Second
 )
 
-// askAgain says whether it is time to ask once more for an incarnation: each time
+// dueToRegister says whether it is time to ask once more for an incarnation: each time
 // there is an entry in the log, and a server that catches up may do so for long.
-func (o *origin) askAgain(now time.Time) bool {
+func (o *origin) dueToRegister(now time.Time) bool {
 	o.askAfter = max(o.askAfter, leastAskAfter)
 	if now.Sub(o.asked) <= o.askAfter {
 		return false
@@ -248,7 +248,7 @@ func (n *Node) resendIfStuck(now time.Time) {
 	switch {
 	case n.leaderSID == 0:
 	case o.incarnation == 0:
-		if o.askAgain(now) {
+		if o.dueToRegister(now) {
 			n.registerLocked()
 		}
 	case Room(n.takes.Load()) == RoomNone: // they wait for room

@@ -11,7 +11,7 @@ func TestAskAgain(t *testing.T) {
 	o := origin{asked: now}
 	var pauses []time.Duration
 	for end := now.Add(time.Minute); now.Before(end); now = now.Add(10 * time.Millisecond) {
-		if o.askAgain(now) {
+		if o.dueToRegister(now) {
 			pauses = append(pauses, now.Sub(o.asked))
 			o.asked = now
 		}

@@ -229,7 +229,7 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 	case len(args.Entries) == 0:
 	case err == nil || !t.owner.Connected(sidOf(id)):
 		t.laggards.took(id)
-	case t.laggards.failed(id):
+	case t.laggards.failed(id, start):
 		t.layer.log.Warn("a member is connected, but takes no entries", "sid", sidOf(id), "error", err)
 	}
 	if err == nil && resp.Success {
@@ -302,6 +302,7 @@ func (t *transport) endPipelines() {
 	for _, p := range *t.appenders.Load() {
 		p.Close()
 	}
+	t.laggards.calm()
 }
 
 // label is what stands for a server's address wherever Raft wants one: its id.
@@ -386,7 +387,7 @@ func (l *streamLayer) keep(conn net.Conn, serve ...func(net.Conn)) (net.Conn, er
 }
 
 // dialledConn puts a deadline that it is given off by what it has to send: Raft gives
-// each message the same time, but a follower behind a slow link gets megabytes in
+// each message the same time, but for a snapshot, whose time is so doubled, and a follower behind a slow link gets megabytes in
 // one, and would never catch up.
 type dialledConn struct {
 	net.Conn
@@ -490,12 +491,14 @@ func (t *transport) admit(conn net.Conn) {
 		return
 	}
 	if err == nil && purpose != peer.PurposeRaft {
-		err = fmt.Errorf("purpose %q on the election port", purpose)
+		err = fmt.Errorf("%w: purpose %q on the election port", peer.ErrRefused, purpose)
 	}
 	if err != nil {
 		stop()
 		conn.Close()
-		if !errors.Is(err, io.EOF) {
+		if !errors.Is(err, peer.ErrRefused) {
+			l.log.Debug("connection to the election port without handshake", "peer", conn.RemoteAddr(), "error", err)
+		} else {
 			l.refused.Warn(l.log, fmt.Sprintf("%d: %v", id.SID, err), "refusing a connection on the election port", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
 		}
 		return
