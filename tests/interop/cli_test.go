@@ -247,7 +247,7 @@ var cliVarying = []struct{ pattern, text string }{
 	{`zxid: [1-9]\d*`, `zxid: N`},
 	{`127\.0\.0\.1:\d+`, `SERVER`},
 	{`(?m)^JLine support is .*\n`, ``},
-	{`(?m)^.* - ERROR .*\n`, ``}, // a JVM's log
+	{`(?m)^.* - ERROR .*\n`, ``},               // a JVM's log
 	{`(?m)^no server of .* answers: .*\n`, ``}, // what that log has in many lines
 	{`(?m)^.* org\.jline\.utils\.Log .*\n.*system terminal.*\n`, ``},
 	// What the usage screen has besides ZooKeeper's commands.
