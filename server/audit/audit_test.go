@@ -1,13 +1,11 @@
 package audit
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -163,9 +161,9 @@ func TestLostLinesAreToldOf(t *testing.T) {
 	}
 	ended := make(chan struct{})
 	go func() { l.run(); close(ended) }()
-	said.await(t, "is tried again")
+	awaitSaid(t, said, "is tried again")
 	os.Mkdir(dir, 0o700) // there is a disk again
-	said.await(t, "is written again")
+	awaitSaid(t, said, "is written again")
 	l.Request(Who{2, "127.0.0.1"}, create("/last"))
 	l.Close()
 	<-ended
@@ -183,7 +181,7 @@ func TestCloseTriesOnceMore(t *testing.T) {
 	l, dir, said := away(t)
 	go l.run()
 	l.Request(Who{1, "127.0.0.1"}, create("/a"))
-	said.await(t, "is tried again")
+	awaitSaid(t, said, "is tried again")
 	os.Mkdir(dir, 0o700)
 	l.Request(Who{2, "127.0.0.1"}, create("/b"))
 	l.Close()
@@ -194,10 +192,10 @@ func TestCloseTriesOnceMore(t *testing.T) {
 
 // away makes a log that nobody writes yet, whose directory is not there, and what it
 // says of it.
-func away(t *testing.T) (l *Log, dir string, said *lockedBuffer) {
+func away(t *testing.T) (l *Log, dir string, said *testkit.Buffer) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "away")
-	said = new(lockedBuffer)
+	said = new(testkit.Buffer)
 	path := filepath.Join(dir, "audit.log")
 	l = &Log{
 		cfg: Config{File: path, User: "root", Log: hclog.New(&hclog.LoggerOptions{Output: said})}, now: time.Now,
@@ -207,24 +205,8 @@ func away(t *testing.T) (l *Log, dir string, said *lockedBuffer) {
 	return l, dir, said
 }
 
-// lockedBuffer is a log's output that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// await waits until the log says it.
-func (l *lockedBuffer) await(t *testing.T, what string) {
+// awaitSaid waits until the log says it.
+func awaitSaid(t *testing.T, said *testkit.Buffer, what string) {
 	t.Helper()
-	testkit.Until(t, "the log says "+what, func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return strings.Contains(l.b.String(), what)
-	})
+	testkit.Until(t, "the log says "+what, func() bool { return strings.Contains(said.String(), what) })
 }

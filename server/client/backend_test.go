@@ -18,6 +18,7 @@ import (
 	"zooraft/fsm"
 	"zooraft/fsm/watch"
 	"zooraft/protocol"
+	"zooraft/tests/testkit"
 )
 
 // backend is a log without Raft: a real state machine, applied in this process
@@ -248,30 +249,12 @@ func (b *backend) touches(id protocol.SessionID) int {
 
 var errTest = errors.New("no quorum")
 
-// logBuffer keeps what is logged.
-type logBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // fixture is a client port over a backend.
 type fixture struct {
 	t   testing.TB
 	b   *backend
 	s   *Server
-	log *logBuffer
+	log *testkit.Buffer
 }
 
 func start(t testing.TB, change func(*Config), prepare ...func(*Server)) *fixture {
@@ -285,7 +268,7 @@ func start(t testing.TB, change func(*Config), prepare ...func(*Server)) *fixtur
 	if change != nil {
 		change(&cfg)
 	}
-	f := &fixture{t: t, b: b, log: &logBuffer{}}
+	f := &fixture{t: t, b: b, log: new(testkit.Buffer)}
 	log := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: f.log})
 	f.s = New(cfg, Deps{Proposer: b, State: b, Liveness: b}, log)
 	for _, p := range prepare {

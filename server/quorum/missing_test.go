@@ -1,10 +1,8 @@
 package quorum
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,30 +12,13 @@ import (
 	"zooraft/tests/testkit"
 )
 
-// logged keeps what a server logs.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *logged) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), text)
-}
-
 // Without a quorum the log says who is missing, at the beginning and not at each try
 // to be elected.
 func TestMissingVotersAreTold(t *testing.T) {
 	all := newEnsemble(t, 3, store.KindWAL)
 	one := all[0]
-	var log logged
+	var log testkit.Buffer
+	count := func(text string) int { return strings.Count(log.String(), text) }
 	one.cfg.Log = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
 	line := func(missing ...int) string {
 		var who []string
@@ -48,7 +29,7 @@ func TestMissingVotersAreTold(t *testing.T) {
 		return fmt.Sprintf("no quorum: too few voters are connected: missing=%q connected=1 voters=3", strings.Join(who, ", "))
 	}
 	one.start()
-	testkit.Until(t, "who is missing for a first quorum", func() bool { return log.count(line(1, 2)) == 1 })
+	testkit.Until(t, "who is missing for a first quorum", func() bool { return count(line(1, 2)) == 1 })
 	for _, s := range all[1:] {
 		s.start()
 	}
@@ -57,15 +38,15 @@ func TestMissingVotersAreTold(t *testing.T) {
 	}
 	all[1].node.Close()
 	all[2].node.Close()
-	testkit.Until(t, "who is missing for another", func() bool { return log.count(line(1, 2)) == 2 })
+	testkit.Until(t, "who is missing for another", func() bool { return count(line(1, 2)) == 2 })
 	begun := time.Now()
 	testkit.Until(t, "some tries", func() bool { return time.Since(begun) > 4*one.cfg.Heartbeat })
 	for _, text := range []string{"Election timeout reached", "entering candidate state", "failed to make"} {
-		if n := log.count(text); n > 0 {
+		if n := count(text); n > 0 {
 			t.Errorf("%q is logged %d times", text, n)
 		}
 	}
-	if n := log.count("no quorum:"); n != 2 {
+	if n := count("no quorum:"); n != 2 {
 		t.Errorf("who is missing is logged %d times", n)
 	}
 }

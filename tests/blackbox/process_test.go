@@ -1,7 +1,6 @@
 package blackbox
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,12 +8,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
 // startTimeout bounds what a process takes to do its work or to come up.
@@ -25,26 +24,8 @@ const startTimeout = 2 * time.Minute
 type process struct {
 	t              *testing.T
 	cmd            *exec.Cmd
-	stdout, stderr output
+	stdout, stderr testkit.Buffer // what it has written so far
 	exited         chan struct{}
-}
-
-// output is what a process has written so far.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 // launch starts the program under test in a directory.

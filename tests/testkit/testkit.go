@@ -5,12 +5,34 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 // patience is how long anything may take that a test waits for.
 const patience = 2 * time.Minute
+
+// Buffer takes what one goroutine writes, such as a log, while another reads it. The
+// zero value is empty.
+type Buffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+// Write implements io.Writer.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// String returns all that was written so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
 
 // Await receives a value.
 func Await[T any](t testing.TB, ch <-chan T, what string) T {
