@@ -7,35 +7,43 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
 
-// bareRole, if set, makes this process one of TestBareGoroutines' servers: what it serves, and how many connections.
+// bareRole, if set, makes this process one of TestBareGoroutines' servers: what it serves, and, by words behind it, whom.
 const bareRole = "ZOORAFT_BENCH_BARE"
 
 const (
-	bareWatches = "watches"
-	bareComings = "sessions"
+	bareWatches = "watches"  // and for how many connections
+	bareComings = "sessions" // for any number
+	bareFollows = "follower" // for how many watchers, and its log
+	bareLeads   = "leader"   // for how many watchers, its log, and the followers' addresses
 )
 
-// TestBareGoroutines measures what TestBare does for watch events and sessions with nothing logged, by servers that do
-// nothing either, but as a Go program does: a process each, a goroutine for each connection, package net.
-// It shows what the Go runtime leaves of what the system allows, and judges nothing.
+// TestBareGoroutines measures what TestBare does for watch events, a lone client's sets and sessions with nothing logged, by
+// servers that do nothing either, but as a Go program does: a process each, a goroutine for each connection,
+// packages net and os. It shows what the Go runtime leaves of what the system allows, and judges nothing.
 func TestBareGoroutines(t *testing.T) {
 	if role := os.Getenv(bareRole); role != "" {
-		if err := bareServe(role); err != nil {
+		if err := bareServe(t, strings.Fields(role)); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	asked(t)
-	t.Run("watch events, 1,000 sessions on one znode", func(t *testing.T) { bareByGoroutines(t, bareWatches, 1000, bareWatcher) })
+	t.Run("watch events, 1,000 sessions on one znode", func(t *testing.T) {
+		bareByGoroutines(t, bareWatches, 1000, func(addr string, _ *atomic.Bool, done *atomic.Int64) error {
+			return bareWatcher(addr, done, func() {})
+		})
+	})
+	t.Run("watch events, 50 sessions on 20 znodes", func(t *testing.T) { bareWritesByGoroutines(t, 50) })
+	t.Run("set, lone client of the leader", func(t *testing.T) { bareWritesByGoroutines(t, 0) })
 	t.Run("sessions opened and closed, 128 at once, nothing logged", func(t *testing.T) {
 		bareByGoroutines(t, bareComings, clients, bareComer)
 	})
@@ -49,19 +57,36 @@ func bareListener() (net.Listener, error) {
 }
 
 // bareServe prints its address and serves until it is killed.
-func bareServe(role string) error {
-	what, number, _ := strings.Cut(role, " ")
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		return err
-	}
+func bareServe(t *testing.T, role []string) error {
 	l, err := bareListener()
 	if err != nil {
 		return err
 	}
-	fmt.Println(l.Addr())
-	if what == bareWatches {
+	what, rest := role[0], role[1:]
+	n := 0
+	if len(rest) > 0 {
+		if n, err = strconv.Atoi(rest[0]); err != nil {
+			return err
+		}
+	}
+	var followers []net.Conn
+	if what == bareLeads {
+		for _, addr := range rest[2:] {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				return err
+			}
+			followers = append(followers, c)
+		}
+	}
+	fmt.Println(l.Addr()) // and what connects to it from now on does so behind the leader
+	switch what {
+	case bareWatches:
 		return bareTell(l, n)
+	case bareFollows:
+		return bareFollow(l, n, newBareLog(t, rest[1]))
+	case bareLeads:
+		return bareLead(l, n, newBareLog(t, rest[1]), followers)
 	}
 	idle := make(chan net.Conn)
 	for {
@@ -96,15 +121,123 @@ func bareSession(c net.Conn) {
 	c.(*net.TCPConn).CloseWrite()
 }
 
-// bareTell tells n clients of an event, answers them when they ask for the next one, and begins again when all have.
+// bareFollow logs the entries that its leader sends, and tells n watchers of each that is committed.
+func bareFollow(l net.Listener, n int, log *bareLog) error {
+	c, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	tell, err := bareWatched(l, n, func() {})
+	if err != nil {
+		return err
+	}
+	var buf [2 * bareEntry]byte
+	for {
+		size, err := c.Read(buf[:])
+		if err != nil {
+			return err
+		}
+		if size >= bareEntry { // alone or behind the notice
+			if err := log.writeFile(1); err != nil {
+				return err
+			}
+			if _, err := c.Write(buf[:bareAck]); err != nil {
+				return err
+			}
+		}
+		if size != bareEntry {
+			if err := tell(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// bareLead answers its client when an entry is on its disk and on a follower's, and tells n watchers. The followers'
+// answers come to goroutines of their own, as they do where more than one entry may be under way.
+func bareLead(l net.Listener, n int, log *bareLog, followers []net.Conn) error {
+	acks := make(chan struct{}, 2*len(followers))
+	for _, c := range followers {
+		go func() {
+			var buf [bareAck]byte
+			for {
+				if _, err := io.ReadFull(c, buf[:]); err != nil {
+					return
+				}
+				acks <- struct{}{}
+			}
+		}()
+	}
+	client, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	tell, err := bareWatched(l, n, func() {})
+	if err != nil {
+		return err
+	}
+	var buf [2 * bareEntry]byte
+	toAll := func(n int) error {
+		for _, c := range followers {
+			if _, err := c.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for late := 0; ; late = len(followers) - 1 {
+		if _, err := client.Read(buf[:]); err != nil {
+			return err
+		}
+		if err := toAll(bareEntry); err != nil {
+			return err
+		}
+		if err := log.writeFile(1); err != nil {
+			return err
+		}
+		for range late + 1 { // those of the entry before that nobody waited for, too
+			<-acks
+		}
+		if err := toAll(bareNotice); err != nil {
+			return err
+		}
+		if _, err := client.Write(buf[:bareRequest]); err != nil {
+			return err
+		}
+		if err := tell(); err != nil {
+			return err
+		}
+	}
+}
+
+// bareTell tells n clients of an event, and begins again when all have asked for the next one.
 func bareTell(l net.Listener, n int) error {
 	var unasked atomic.Int64
 	all := make(chan struct{}, 1)
+	tell, err := bareWatched(l, n, func() {
+		if unasked.Add(-1) == 0 {
+			all <- struct{}{}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		unasked.Store(int64(n))
+		if err := tell(); err != nil {
+			return err
+		}
+		<-all
+	}
+}
+
+// bareWatched takes n clients, which it answers when they ask for the next event, and says so to asked. tell tells them of one.
+func bareWatched(l net.Listener, n int, asked func()) (tell func() error, err error) {
 	var conns []net.Conn
 	for range n {
 		c, err := l.Accept()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		conns = append(conns, c)
 		go func() {
@@ -116,26 +249,23 @@ func bareTell(l net.Listener, n int) error {
 				if _, err := c.Write(buf[:]); err != nil {
 					return
 				}
-				if unasked.Add(-1) == 0 {
-					all <- struct{}{}
-				}
+				asked()
 			}
 		}()
 	}
 	var event [bareEvent]byte
-	for {
-		unasked.Store(int64(n))
+	return func() error {
 		for _, c := range conns {
 			if _, err := c.Write(event[:]); err != nil {
 				return err
 			}
 		}
-		<-all
-	}
+		return nil
+	}, nil
 }
 
-// bareWatcher asks for the next event after each, until its connection ends.
-func bareWatcher(addr string, _ *atomic.Bool, done *atomic.Int64) error {
+// bareWatcher asks for the next event after each, until its connection ends, and says when it has been answered.
+func bareWatcher(addr string, done *atomic.Int64, answered func()) error {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
@@ -148,6 +278,7 @@ func bareWatcher(addr string, _ *atomic.Bool, done *atomic.Int64) error {
 			return nil // the server has been ended
 		}
 		if n == bareReply {
+			answered()
 			continue
 		}
 		done.Add(1)
@@ -189,61 +320,138 @@ func bareComer(addr string, stop *atomic.Bool, done *atomic.Int64) error {
 
 // bareByGoroutines runs n clients of servers in processes of their own.
 func bareByGoroutines(t *testing.T, what string, n int, client func(addr string, stop *atomic.Bool, done *atomic.Int64) error) {
-	var servers []*exec.Cmd
-	var addrs []string
+	var g bareGroup
+	defer g.kill()
 	for i := range bareServers {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestBareGoroutines$")
-		cmd.Env = append(os.Environ(), fmt.Sprint(bareRole, "=", what, " ", (n+bareServers-1-i)/bareServers))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer cmd.Process.Kill()
-		var addr string
-		if _, err := fmt.Fscanln(out, &addr); err != nil {
-			t.Fatal(err)
-		}
-		go io.Copy(io.Discard, out)
-		servers, addrs = append(servers, cmd), append(addrs, addr)
+		g.start(t, what, bareShare(n, i))
 	}
+	g.measure(t, n, what == bareComings, client)
+}
+
+// bareShare is how many of n clients the i-th server has.
+func bareShare(n, i int) string { return strconv.Itoa((n + bareServers - 1 - i) / bareServers) }
+
+// bareWritesByGoroutines has a client set one znode after the other, when each of the watchers, if there are some, has heard
+// of the one before and asked for the next.
+func bareWritesByGoroutines(t *testing.T, watchers int) {
+	var g bareGroup
+	defer g.kill()
+	dir := t.TempDir()
+	for i := range bareServers - 1 {
+		g.start(t, bareFollows, bareShare(watchers, i), filepath.Join(dir, strconv.Itoa(i)))
+	}
+	g.start(t, append([]string{bareLeads, bareShare(watchers, bareServers-1), filepath.Join(dir, "leader")}, g.addrs...)...)
+	client, err := net.Dial("tcp", g.addrs[bareServers-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	next := make(chan struct{}, watchers+1)
+	set := func(done *atomic.Int64) {
+		var buf [bareEntry]byte
+		for {
+			if _, err := client.Write(buf[:]); err != nil {
+				return // the server has been ended
+			}
+			if _, err := client.Read(buf[:]); err != nil {
+				return
+			}
+			if watchers == 0 {
+				done.Add(1)
+			} else {
+				<-next
+			}
+		}
+	}
+	if watchers == 0 {
+		g.measure(t, 1, false, func(_ string, _ *atomic.Bool, done *atomic.Int64) error {
+			set(done)
+			return nil
+		})
+		return
+	}
+	var answered atomic.Int64
+	var setter sync.WaitGroup
+	setter.Go(func() { set(nil) })
+	g.measure(t, watchers, false, func(addr string, _ *atomic.Bool, done *atomic.Int64) error {
+		defer func() { next <- struct{}{} }() // the setter finds out
+		return bareWatcher(addr, done, func() {
+			if answered.Add(1)%int64(watchers) == 0 {
+				next <- struct{}{}
+			}
+		})
+	})
+	setter.Wait()
+}
+
+// bareGroup is servers in processes of their own.
+type bareGroup struct {
+	servers []*exec.Cmd
+	addrs   []string
+}
+
+// start starts a server, and returns its address.
+func (g *bareGroup) start(t *testing.T, role ...string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestBareGoroutines$")
+	cmd.Env = append(os.Environ(), bareRole+"="+strings.Join(role, " "))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	g.servers = append(g.servers, cmd)
+	var addr string
+	if _, err := fmt.Fscanln(out, &addr); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, out)
+	g.addrs = append(g.addrs, addr)
+	return addr
+}
+
+// kill ends the servers that are left.
+func (g *bareGroup) kill() {
+	for _, s := range g.servers {
+		s.Process.Kill()
+	}
+}
+
+// measure runs n clients, spread over the servers, for bareFor. Those that come and go end when they are told to stop, the
+// others with their servers.
+func (g *bareGroup) measure(t *testing.T, n int, stops bool, client func(addr string, stop *atomic.Bool, done *atomic.Int64) error) {
+	t.Helper()
 	b := newBare()
 	var stop atomic.Bool
 	var wg sync.WaitGroup
-	before := cpuOf(t)
+	var pids []int
+	for _, s := range g.servers {
+		pids = append(pids, s.Process.Pid)
+	}
+	mine, theirs := cpuTime(t, os.Getpid()), cpuTime(t, pids...)
 	for i := range n {
 		wg.Go(func() {
-			if err := client(addrs[i%len(addrs)], &stop, &b.done); err != nil {
+			if err := client(g.addrs[i%len(g.addrs)], &stop, &b.done); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	time.Sleep(bareFor)
 	done := b.done.Load()
-	b.generators.Store(int64(cpuOf(t) - before))
+	b.generators.Store(int64(cpuTime(t, os.Getpid()) - mine))
+	b.servers.Store(int64(cpuTime(t, pids...) - theirs))
 	stop.Store(true)
-	if what == bareComings {
-		wg.Wait() // those that watch end with their servers
+	if stops {
+		wg.Wait()
 	}
-	for _, s := range servers {
-		s.Process.Kill()
+	g.kill()
+	for _, s := range g.servers {
 		s.Wait()
-		b.servers.Add(int64(s.ProcessState.UserTime() + s.ProcessState.SystemTime()))
 	}
 	wg.Wait()
 	b.done.Store(done) // without those that came after the time
 	b.report(t)
-}
-
-// cpuOf is the processor time of this process.
-func cpuOf(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -675,7 +675,8 @@ func bareCall(trap uintptr, fd int, p unsafe.Pointer, n, last int) (int, error) 
 
 // bareLog is a file of written zeros that is written to past the page cache.
 type bareLog struct {
-	fd    int
+	f     *os.File
+	fd    int    // f's
 	block []byte // as many as one write takes at most
 	at    int
 }
@@ -695,7 +696,7 @@ func newBareLog(t *testing.T, path string) *bareLog {
 	t.Cleanup(func() { f.Close() })
 	b := make([]byte, (bareBlocks+1)*bareBlock)
 	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & (bareBlock - 1)
-	return &bareLog{fd: int(f.Fd()), block: b[skip:][:bareBlocks*bareBlock]}
+	return &bareLog{f: f, fd: int(f.Fd()), block: b[skip:][:bareBlocks*bareBlock]}
 }
 
 // write writes the next n blocks, bareBlocks at most, and makes them durable.
@@ -707,4 +708,14 @@ func (l *bareLog) write(n int) error {
 	l.at = (l.at + n) % (bareLogBytes - len(l.block))
 	_, err := bareCall(syscall.SYS_FDATASYNC, l.fd, nil, 0, 0)
 	return err
+}
+
+// writeFile is write as a Go program has it, whose scheduler is told of both calls.
+func (l *bareLog) writeFile(n int) error {
+	n *= bareBlock
+	if _, err := l.f.WriteAt(l.block[:min(n, len(l.block))], int64(l.at)); err != nil {
+		return err
+	}
+	l.at = (l.at + n) % (bareLogBytes - len(l.block))
+	return unix.Fdatasync(l.fd)
 }
