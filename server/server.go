@@ -37,10 +37,15 @@ var (
 	ErrAdminBind = errors.New("unable to start the admin server")
 )
 
-// heartbeat is how long a leader may be silent before Raft's timers elect
-// another. A dead process is noticed at once by its broken connections; this is
-// for hosts that vanish or freeze.
-const heartbeat = 500 * time.Millisecond
+// leastHeartbeat is the shortest heartbeat.
+const leastHeartbeat = 500 * time.Millisecond
+
+// heartbeat is how long a leader may be silent before Raft's timers elect another,
+// and be without a majority's answers before it gives up. A dead process is noticed
+// at once by its broken connections; this is for hosts that vanish or freeze. As a
+// leader of ZooKeeper's pings its followers, it is half a tick (Leader.lead): whoever
+// has hosts that stall for longer knows tickTime for it.
+func heartbeat(tick time.Duration) time.Duration { return max(tick/2, leastHeartbeat) }
 
 // leastReadOnlyDelay is how long a server looks for a leader, or a tick if that is
 // longer, before it calls itself cut off (QuorumPeer.run).
@@ -174,7 +179,7 @@ func (s *Server) quorumConfig() quorum.Config {
 		SID:       int64(s.cfg.SID),
 		SyncLimit: time.Duration(s.cfg.SyncLimit) * s.cfg.TickTime,
 		InitLimit: time.Duration(s.cfg.InitLimit) * s.cfg.TickTime,
-		Heartbeat: heartbeat,
+		Heartbeat: heartbeat(s.cfg.TickTime),
 		SnapCount: s.cfg.SnapCount,
 		Metrics:   s.metrics,
 		Log:       s.log.Named("quorum"),
