@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"net"
 	"syscall"
 	"time"
 
@@ -20,4 +21,23 @@ func giveUpAfter(d time.Duration) func(network, address string, c syscall.RawCon
 		}
 		return err
 	}
+}
+
+// unacknowledgedFor is how long ago the peer's kernel last acknowledged something
+// (TCP_INFO, tcp(7)).
+func unacknowledgedFor(conn net.Conn) (d time.Duration) {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			d = time.Duration(info.Last_ack_recv) * time.Millisecond
+		}
+	})
+	return d
 }

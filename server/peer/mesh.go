@@ -266,6 +266,23 @@ func (m *Mesh) Connected(sid int64) bool {
 	return s != nil && s.up()
 }
 
+// Silence returns for how long a peer's host has acknowledged nothing that was sent on
+// the stream to it; false if there is no stream. A stream carries a frame each second
+// at least, so more than that says that what is sent does not arrive, whatever comes
+// from there. Where the system does not tell it is 0.
+func (m *Mesh) Silence(sid int64) (d time.Duration, up bool) {
+	s := m.stream(sid)
+	if s == nil {
+		return 0, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out == nil {
+		return 0, false
+	}
+	return unacknowledgedFor(s.conn), true
+}
+
 // Serve accepts connections on ln until it is closed, and has handle called for
 // each in a goroutine that wg counts. It blocks; wg must count the caller as
 // well. After a failure to accept it waits a moment, unless ctx ends.

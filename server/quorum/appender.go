@@ -313,6 +313,9 @@ func (p *appender) readAnswers(conn net.Conn) {
 		if failure != nil {
 			p.t.layer.log.Warn("a follower could not store entries", "peer", p.id, "error", failure)
 		}
+		if a.Term > p.t.newest.Load() { // two at once may leave the lower one, until the next
+			p.t.newest.Store(a.Term)
+		}
 		p.mu.Lock()
 		p.answered++
 		p.since = time.Now()

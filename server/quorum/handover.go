@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A leader that is to vote no more, or whose disk is nearly full, makes another
+// A leader that is to vote no more, or whose disk is nearly full or slow, makes another
 // one the leader first. Raft's own transfer will not do, but for a process that ends
 // (Retire): it may never end, and the leader then takes nothing any more
 // (hashicorp/raft issue 696). So this leader proposes nothing for a moment, waits
@@ -24,18 +24,20 @@ const (
 // handing is a transfer of leadership under way, or the last one.
 type handing struct {
 	to     int64 // 0 if none is under way
+	slow   bool  // the heir has more than this server's disk, and is not waited for
 	sent   bool
 	begun  time.Time
 	failed int64 // who has not taken it
 }
 
-// beginHandOver begins to hand leadership to a voter, for a reason to be logged.
-func (n *Node) beginHandOver(r *raft.Raft, to int64, why string, now time.Time) {
+// beginHandOver begins to hand leadership to a voter, for a reason to be logged; slow
+// says that it is the own disk.
+func (n *Node) beginHandOver(r *raft.Raft, to int64, slow bool, why string, now time.Time) {
 	d := &n.duty
 	if now.Sub(d.handing.begun) < handOverAgain {
 		return
 	}
-	d.handing = handing{to: to, begun: now, failed: d.handing.failed}
+	d.handing = handing{to: to, slow: slow, begun: now, failed: d.handing.failed}
 	n.log.Info("handing leadership over: "+why, "sid", to)
 	n.batch.pause(true)
 	n.trans.watching.Store(true)
@@ -47,12 +49,16 @@ func (n *Node) stillHanding(r *raft.Raft, now time.Time) (failed bool) {
 	h := &n.duty.handing
 	stored, ok := n.trans.stored(serverID(h.to))
 	switch {
+	case h.sent && n.trans.newest.Load() > n.duty.term: // this Raft waits for its disk, or is about to hear
+		h.to = 0
+		n.batch.pause(false)
+		return false
 	case now.Sub(h.begun) > handOverPause:
 		n.log.Warn("leadership was not handed over", "sid", h.to, "sent", h.sent)
 		h.to, h.failed = 0, h.to
 		n.batch.pause(false)
 		return true
-	case h.sent || !ok || stored < r.LastIndex() || n.batch.unstored():
+	case h.sent || !h.slow && (!ok || stored < r.LastIndex() || n.batch.unstored()):
 		return false
 	}
 	h.sent = true
@@ -83,27 +89,50 @@ func (n *Node) Retire(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
 	defer cancel()
+	heir := n.firstHeir()
+	if heir == 0 {
+		return // there is nobody
+	}
+	leaders := make(chan raft.Observation, 4)
+	o := raft.NewObserver(leaders, false, func(o *raft.Observation) bool {
+		l, ok := o.Data.(raft.LeaderObservation)
+		return ok && l.LeaderID != "" && l.LeaderID != serverID(n.cfg.SID)
+	})
+	r.RegisterObserver(o)
+	defer r.DeregisterObserver(o)
+	// Raft's own transfer will do for a process that ends.
 	done := make(chan error, 1)
-	go func() { done <- n.raftTransfer(r).Error() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			n.log.Warn("leadership was not handed over", "error", err)
+	go func() { done <- r.LeadershipTransferToServer(serverID(heir), label(heir)).Error() }()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				n.log.Warn("leadership was not handed over", "sid", heir, "error", err)
+				return
+			}
+			done = nil // this server has given it up, and has yet to vote for the heir
+		case <-leaders:
+			return
+		case <-ctx.Done():
+			// Raft may never end a transfer; the process does.
+			n.log.Warn("leadership was not handed over in time", "sid", heir)
+			return
 		}
-	case <-ctx.Done():
-		// Raft may never end a transfer; the process does.
-		n.log.Warn("leadership was not handed over in time")
 	}
 }
 
-// raftTransfer passes leadership to a voter that is there by Raft's own transfer, which
-// will do for a process that ends. Raft by itself may choose one that is not there, if
-// nothing was written since the election.
-func (n *Node) raftTransfer(r *raft.Raft) raft.Future {
+// firstHeir is the voter that is there and that the exchange of votes would have
+// stand when this server's connections break, so that no two stand at once: the one
+// with most of the log, and the highest id of those; 0 if nobody is there.
+func (n *Node) firstHeir() int64 {
+	heir, most := int64(0), uint64(0)
 	for sid := range n.roster.Load().voters {
-		if sid != n.cfg.SID && n.entitled(sid) && n.mesh.Connected(sid) {
-			return r.LeadershipTransferToServer(serverID(sid), label(sid))
+		if sid == n.cfg.SID || !n.entitled(sid) || !n.mesh.Connected(sid) {
+			continue
+		}
+		if stored, _ := n.trans.stored(serverID(sid)); heir == 0 || stored > most || stored == most && sid > heir {
+			heir, most = sid, stored
 		}
 	}
-	return r.LeadershipTransfer()
+	return heir
 }

@@ -45,6 +45,10 @@ type situation struct {
 	// scarce: the leader's own disk is nearly full; roomy, that another's is not.
 	scarce bool
 	roomy  func(sid int64) bool
+	// slow: a majority of the others has for long what the leader's disk has not;
+	// ahead, that nobody has more.
+	slow  bool
+	ahead func(sid int64) bool
 }
 
 // act is what the leader does next.
@@ -69,6 +73,11 @@ func (s *situation) next() (act, int64) {
 	votes := make(map[int64]bool) // of all in conf
 	for _, v := range s.conf.Servers {
 		votes[sidOf(v.ID)] = v.Suffrage == raft.Voter
+	}
+	if s.slow { // nothing else would get on
+		if heir := s.heir(votes, s.ahead); heir != 0 {
+			return actHandOver, heir
+		}
 	}
 	all := slices.Sorted(maps.Keys(votes))
 	for _, sid := range all {
@@ -203,6 +212,7 @@ type duty struct {
 	away      map[int64]time.Time // since when servers are that cannot be reached
 	limit     time.Time           // who is away since before then is for long
 	handing   handing
+	disk      slowDisk
 }
 
 // round is one lap of a server that catches up: has it, soon after, what the
@@ -233,7 +243,12 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 		*d = duty{term: term, took: now, rounds: make(map[int64]round), away: make(map[int64]time.Time)}
 		n.trans.watching.Store(false)
 	}
-	if term == 0 || n.standalone() || d.waitsForRaft(n, now) || now.Before(d.notBefore) {
+	if term == 0 || n.standalone() {
+		return
+	}
+	d.disk.note(now, n.holdsUp(r))
+	// Raft answers nothing while the disk hangs.
+	if !d.disk.slow() && (d.waitsForRaft(n, now) || now.Before(d.notBefore)) {
 		return
 	}
 	if d.handing.to != 0 && !n.stillHanding(r, now) {
@@ -268,10 +283,12 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 		n.endReconfig(now, protocol.ErrNewConfigNoQuorum, "the new members did not catch up in time")
 	case what == actHandOver:
 		why := "this server is to vote no more"
-		if m, in := s.goal.Server(s.self); in && !m.Observer {
+		if s.slow {
+			why = "this server's disk is slower than those of the others"
+		} else if m, in := s.goal.Server(s.self); in && !m.Observer {
 			why = "this server's disk is nearly full"
 		}
-		n.beginHandOver(r, sid, why, now)
+		n.beginHandOver(r, sid, s.slow, why, now)
 	case what != actNothing && what != actWait:
 		n.change(r, what, sid, index)
 	}
@@ -282,6 +299,7 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 func (n *Node) situation(r *raft.Raft, now time.Time) (s situation, zxid int64, index uint64) {
 	s = situation{self: n.cfg.SID, failed: n.duty.handing.failed, connected: n.reachable, foreign: n.foreign, absent: n.duty.absent}
 	own, _, _ := n.Space()
+	s.slow, s.ahead = n.duty.disk.slow(), n.furthest
 	s.scarce, s.roomy = own != RoomPlenty, func(sid int64) bool { return n.roomOf(sid) == RoomPlenty }
 	n.fsm.View(func(v fsm.View) {
 		s.goal, s.conf, index = v.Membership(), v.Actual(), v.ActualIndex()

@@ -168,7 +168,7 @@ type Node struct {
 	stages  stages
 	wake    chan struct{} // something changed for the main loop
 	stop    chan struct{}
-	loop    sync.WaitGroup // the main loop
+	loop    sync.WaitGroup // the main loop, and keepMarks
 	wg      sync.WaitGroup // the others
 	once    sync.Once
 }
@@ -284,7 +284,14 @@ func (n *Node) Start() {
 	}
 	n.loop.Add(1)
 	go n.run()
+	if n.cfg.ReadOnlyAfter > 0 {
+		n.loop.Add(1)
+		go n.keepMarks()
+	}
 }
+
+// observeEvery is how often the main loop looks, if nothing has called it.
+const observeEvery = 50 * time.Millisecond
 
 // run is the main loop: it joins, then follows Raft's leadership and keeps the
 // clocks that are not Raft's.
@@ -306,7 +313,7 @@ func (n *Node) run() {
 	n.mu.Unlock()
 	n.snaps.started = time.Now()
 	n.election.begin()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(observeEvery)
 	defer tick.Stop()
 	for {
 		n.answerOwn()
@@ -343,14 +350,15 @@ func (n *Node) observe() {
 		sid = 0
 	}
 	now := time.Now()
+	contact := n.contact(r, sid, now)
 
 	n.mu.Lock()
 	changed := sid != n.leaderSID || (sid != 0 && term != n.leaderTerm)
 	if changed {
 		n.leaderSID, n.leaderTerm = sid, term
 	}
-	if sid == n.cfg.SID || (sid != 0 && now.Sub(r.LastContact()) < n.cfg.SyncLimit) {
-		n.heardAt = now
+	if contact.After(n.heardAt) {
+		n.heardAt = contact
 	}
 	lost := now.Sub(n.heardAt) > n.cfg.SyncLimit
 	n.mu.Unlock()
@@ -365,7 +373,6 @@ func (n *Node) observe() {
 	n.noteRoom()
 	n.reconcile(r, now)
 	n.snapshotIfDue(r)
-	n.markCommitted(now)
 	n.batch.askIfDoubtful(now)
 	n.resendIfStuck(now)
 	n.resyncIfStuck(now)
@@ -374,10 +381,40 @@ func (n *Node) observe() {
 	n.setServing(n.service(now, lost))
 }
 
+// contact is when this server and its leader last heard each other, as far as can be
+// told: the zero time if there is no leader. A leader that hears nothing from here may
+// still be heard, where packets get lost in one direction, but neither requests
+// nor the signs of life of sessions reach it. And where the own disk hangs, nothing
+// comes of what is heard, but on a server by itself, for whose clients there is nobody else.
+func (n *Node) contact(r *raft.Raft, sid int64, now time.Time) time.Time {
+	switch {
+	case n.standalone():
+		return now
+	case sid == 0 || n.diskHangs():
+		return time.Time{}
+	case sid == n.cfg.SID:
+		return now
+	case now.Sub(r.LastContact()) >= n.cfg.SyncLimit:
+		return time.Time{}
+	}
+	silence, up := n.mesh.Silence(sid)
+	switch {
+	case !up:
+		return time.Time{}
+	case silence > peerSilence:
+		return now.Add(-silence)
+	}
+	return now
+}
+
+// peerSilence is for how long a host that hears this server may acknowledge nothing, as
+// something is sent each second.
+const peerSilence = 2 * time.Second
+
 // service is what the server can do now. lost says that no leader was known for
 // SyncLimit.
 func (n *Node) service(now time.Time, lost bool) Service {
-	if !lost && n.outOfRoom(now) {
+	if !lost && (n.outOfRoom(now) || n.superseded()) {
 		return None
 	}
 	if !lost && n.registered() {
@@ -500,6 +537,8 @@ func (n *Node) setServing(now Service) {
 		case n.gone.Load():
 		case !n.hasRoom():
 			n.log.Warn("no room on the disk: closing client connections, other servers have room")
+		case n.diskHangs():
+			n.log.Warn("the disk does not answer: closing client connections", "duration", n.stores.Writing())
 		default:
 			n.log.Warn("lost the quorum: closing client connections", "sync-limit", n.cfg.SyncLimit)
 		}
@@ -550,8 +589,9 @@ func (n *Node) Close() error {
 		}
 		err = errors.Join(err, n.trans.Close())
 		n.wg.Wait()
-		n.marks.at = time.Time{}
-		n.markCommitted(time.Now())
+		if n.cfg.ReadOnlyAfter > 0 {
+			n.markCommitted()
+		}
 		err = errors.Join(err, n.stores.Close())
 	})
 	return err

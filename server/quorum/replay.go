@@ -17,11 +17,10 @@ import (
 // long before its end, or of its end if that was orderly.
 const markEvery = time.Second
 
-// marks is owned by the main loop, and after it by Close.
+// marks is owned by keepMarks, and after it by Close.
 type marks struct {
-	at       time.Time // when the place was last noted
-	index    uint64    // the place
-	replayed uint64    // up to where the state was replayed at the start
+	index    uint64 // the place that was last noted
+	replayed uint64 // up to where the state was replayed at the start
 }
 
 // replay applies what was noted as committed.
@@ -46,12 +45,23 @@ func (n *Node) replay() error {
 	return nil
 }
 
-// markCommitted notes how far this server has applied the log, now and then.
-func (n *Node) markCommitted(now time.Time) {
-	if n.cfg.ReadOnlyAfter == 0 || now.Sub(n.marks.at) < markEvery {
-		return
+// keepMarks notes the place until the node stops. The main loop must not wait for a disk.
+func (n *Node) keepMarks() {
+	defer n.loop.Done()
+	tick := time.NewTicker(markEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.stop:
+			return
+		case <-tick.C:
+			n.markCommitted()
+		}
 	}
-	n.marks.at = now
+}
+
+// markCommitted notes how far this server has applied the log.
+func (n *Node) markCommitted() {
 	index := n.applied.Load()
 	var l raft.Log
 	if index <= n.marks.index || n.stores.Log.GetLog(index, &l) != nil {

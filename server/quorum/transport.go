@@ -34,6 +34,7 @@ type transport struct {
 
 	laggards  laggards
 	logged    atomic.Uint64               // the last entry that this leader has logged
+	newest    atomic.Uint64               // the highest term that a follower has answered with
 	mu        sync.Mutex                  // of who changes appenders
 	appenders atomic.Pointer[[]*appender] // that are open; the slice is never changed
 }

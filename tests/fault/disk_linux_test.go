@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -327,4 +328,114 @@ func TestDiskFills(t *testing.T) {
 	if got := len(f.must(c.GetChildren("/full", false)).Children); got != created-1 {
 		t.Errorf("%d children after a restart, want %d", got, created-1)
 	}
+}
+
+// hungDisk is a file system of one server that takes nothing while it is frozen.
+type hungDisk struct {
+	t      *testing.T
+	dir    *os.File
+	frozen bool
+}
+
+const (
+	fiFreeze = 0xc0045877 // ioctl_fsfreeze in linux/fs.h
+	fiThaw   = 0xc0045878
+)
+
+// diskToFreeze puts a server's dataDir on a file system of its own, in a file.
+func diskToFreeze(t *testing.T, s *harness.Server) *hungDisk {
+	t.Helper()
+	id, err := os.ReadFile(filepath.Join(s.DataDir, "myid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 512*mib); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"mkfs.ext4", "-q", image}, {"mount", "-o", "loop", image, s.DataDir}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
+		}
+	}
+	dir, err := os.Open(s.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &hungDisk{t: t, dir: dir}
+	t.Cleanup(func() {
+		d.thaw() // or the server could not even be killed
+		d.dir.Close()
+		if err := unix.Unmount(s.DataDir, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", s.DataDir, err)
+		}
+	})
+	if err := os.WriteFile(filepath.Join(s.DataDir, "myid"), id, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (d *hungDisk) freeze() {
+	d.t.Helper()
+	d.frozen = true
+	if err := unix.IoctlSetInt(int(d.dir.Fd()), fiFreeze, 0); err != nil {
+		d.t.Fatalf("freeze %s: %v", d.dir.Name(), err)
+	}
+}
+
+func (d *hungDisk) thaw() {
+	d.t.Helper()
+	if !d.frozen {
+		return
+	}
+	d.frozen = false
+	if err := unix.IoctlSetInt(int(d.dir.Fd()), fiThaw, 0); err != nil {
+		d.t.Errorf("thaw %s: %v", d.dir.Name(), err)
+	}
+}
+
+// TestHungDisk has the disk of one server take nothing for a while. A leader makes another one the leader, and whoever it
+// is, its clients go elsewhere. Nothing acknowledged is lost, and when the disk is back so is the server.
+func TestHungDisk(t *testing.T) {
+	const patience = 30 * time.Second
+	needDisks(t)
+	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
+		t.Skip("HUNG DISK NOT TESTED: ", err)
+	}
+	e := harness.NewZooraft(t, harness.Options{Size: 3})
+	disks := make(map[int]*hungDisk)
+	for sid := 1; sid <= e.Size(); sid++ {
+		disks[sid] = diskToFreeze(t, e.Server(sid))
+	}
+	e.StartAll()
+	f := newFleet(t, addresses(e), sessionTimeout, 3*time.Minute, nil)
+	f.startLoad(*connsFlag/4, writePeriod())
+	f.awaitSteps(3, patience)
+	leader := e.Leader()
+	for _, sid := range []int{leader, leader%e.Size() + 1} {
+		from := f.clock()
+		disks[sid].freeze()
+		if sid == leader {
+			harness.Eventually(t, patience, "somebody else leads", func() error {
+				if now := e.Leader(); now == leader {
+					return fmt.Errorf("server %d does", now)
+				}
+				return nil
+			})
+			f.awaitSteps(3, patience)
+			f.checkPause("pause at the hanging disk of the leader", history.LongestPause(f.history(), from, f.clock(), others(sid)).Gap, 8*time.Second)
+		}
+		f.awaitSteps(3, patience) // the clients of the server itself, too
+		t.Logf("server %d: clients=%v", sid, (f.clock() - from).Round(time.Millisecond))
+		disks[sid].thaw()
+		e.WaitServing(sid)
+		f.awaitSteps(3, patience)
+		f.goHome()
+		f.awaitSteps(3, patience)
+	}
+	f.verify(loadExpiry)
 }

@@ -283,6 +283,10 @@ func (s *Stores) Restore(f raft.FSM) (index uint64, err error) {
 // SlowWrites counts the writes to the log since Open that took SlowSync or more.
 func (s *Stores) SlowWrites() int64 { return s.watch.slow.Load() }
 
+// Writing returns how long the oldest write to the log, or of a term or vote, is under
+// way that has not returned; 0 if there is none. It does not block.
+func (s *Stores) Writing() time.Duration { return s.watch.writing() }
+
 // Sizes returns the sum of the lengths of the files of the snapshots and of the
 // log. Like ZooKeeper's it counts preallocated space: a raft-wal log is never
 // smaller than one segment, and spare files for later ones lie beside it. Files

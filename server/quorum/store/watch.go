@@ -93,6 +93,21 @@ func (w *watch) do(kind int, f func() error) error {
 	return err
 }
 
+// writing is how long the oldest write to the log, or of a term or vote, is under way
+// that has not returned; 0 if there is none.
+func (w *watch) writing() time.Duration {
+	now := time.Now()
+	var d time.Duration
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for op := range w.running {
+		if op.kind != deleteLog {
+			d = max(d, now.Sub(op.start))
+		}
+	}
+	return d
+}
+
 func (w *watch) run() {
 	defer close(w.done)
 	tick := time.NewTicker(stallWarn / 5)
