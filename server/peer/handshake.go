@@ -28,6 +28,13 @@ const (
 // ProtocolVersion is spoken between servers. A server refuses another one.
 const ProtocolVersion = 1
 
+// What a ZooKeeper begins with when it calls the election port: the version of its
+// election protocol (QuorumCnxManager.PROTOCOL_VERSION_V1 and _V2).
+const (
+	zooKeeperV1 = "\xff\xff\xff\xff\xff\xff\x00\x00"
+	zooKeeperV2 = "\xff\xff\xff\xff\xff\xff\x00\x01"
+)
+
 const (
 	handshakeMagic   = "ZOORAFT\n"
 	maxHandshake     = 64 << 10
@@ -137,7 +144,10 @@ func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, er
 		return Identity{}, fmt.Errorf("handshake: %w", err)
 	}
 	var w welcome
-	if err := readHandshake(conn, &w); err != nil {
+	switch err := readHandshake(conn, &w); {
+	case err == io.EOF:
+		return Identity{}, fmt.Errorf("handshake: it hung up before it answered, as a ZooKeeper server does: %w", err)
+	case err != nil:
 		return Identity{}, fmt.Errorf("handshake: %w", err)
 	}
 	if w.Refusal != "" {
@@ -297,7 +307,11 @@ func readHandshake(r io.Reader, v any) error {
 	if _, err := io.ReadFull(r, lead[:]); err != nil {
 		return err
 	}
-	if string(lead[:len(handshakeMagic)]) != handshakeMagic {
+	switch string(lead[:len(handshakeMagic)]) {
+	case handshakeMagic:
+	case zooKeeperV1, zooKeeperV2:
+		return fmt.Errorf("%w: it is a ZooKeeper server; ZooKeeper and Zooraft cannot be in one ensemble", ErrRefused)
+	default:
 		return fmt.Errorf("%w: not a zooraft server (it began with %q)", ErrRefused, lead[:len(handshakeMagic)])
 	}
 	n := binary.BigEndian.Uint32(lead[len(handshakeMagic):])

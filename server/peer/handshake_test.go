@@ -3,6 +3,7 @@ package peer
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -94,6 +95,39 @@ func TestHandshakeGarbage(t *testing.T) {
 			t.Errorf("%q was taken for a handshake", in)
 		}
 		there.Close()
+	}
+}
+
+// What a ZooKeeper's ports do: on the election port it calls with the version of its
+// protocol, its id and its address; on the quorum port a leader hangs up, for what it
+// was sent is no request of a follower.
+func TestHandshakeZooKeeper(t *testing.T) {
+	for _, call := range []string{
+		"\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x0e127.0.0.1:3888",
+		"\xff\xff\xff\xff\xff\xff\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x0e127.0.0.1:3888",
+	} {
+		here, there := net.Pipe()
+		go func() {
+			here.Write([]byte(call))
+			here.Close()
+		}()
+		_, _, err := Answer(there, callee{})
+		there.Close()
+		want := "it is a ZooKeeper server; ZooKeeper and Zooraft cannot be in one ensemble"
+		if !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("the call %q: got error %v, want a refusal with %q", call, err, want)
+		}
+	}
+
+	here, there := net.Pipe()
+	go func() {
+		readHandshake(there, new(hello))
+		there.Close()
+	}()
+	_, err := Call(here, callee{id: Identity{SID: 1}}, 2, PurposeStream)
+	here.Close()
+	if want := "it hung up before it answered, as a ZooKeeper server does"; !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), want) {
+		t.Errorf("a hangup: got error %v, want io.EOF and %q", err, want)
 	}
 }
 
