@@ -112,6 +112,10 @@ func TestManifests(t *testing.T) {
 					t.Errorf("%s probe asks %s, which is not in the whitelist %q", name, probe.word, words)
 				}
 			}
+			// A pod that answers may not be back in the ensemble: without a pause the next one would be taken meanwhile.
+			if serves := tt.readiness == "srvr"; (spec.MinReadySeconds == 0) != serves {
+				t.Errorf("minReadySeconds: got %d with a readiness of %s", spec.MinReadySeconds, tt.readiness)
+			}
 			checkSelectors(t, r)
 			checkMembers(t, r)
 			checkVolumes(t, r)
