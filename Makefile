@@ -1,6 +1,6 @@
 # make build      the static binary bin/zooraft
 # make run        one server with defaults: port 2181, data in ./data
-# make ensemble   three servers on this machine, ports 2181 to 2183; Ctrl-C stops them
+# make ensemble   three servers on this machine, ports 2181 to 2183, admin servers on 8080 to 8082; Ctrl-C stops them
 # make check      format, vet, staticcheck, who imports whom
 # make test       all tests that need nothing but Go (and a C compiler, for -race)
 # make interop    the stock clients against a server; installs them first. INTEROP=full takes some minutes more for

@@ -209,12 +209,12 @@ func TestEnsembleScript(t *testing.T) {
 	dir := t.TempDir()
 	configs := filepath.Join(dir, "configs")
 	must(t, "copy configs", os.CopyFS(configs, os.DirFS("../../configs")))
-	ports := testkit.Ports(t, 9)
+	ports := testkit.Ports(t, 12)
 	var addrs []string
 	for n := 1; n <= 3; n++ {
 		edit(t, filepath.Join(configs, fmt.Sprintf("zoo%d.cfg", n)), func(b []byte) []byte {
 			text := string(b)
-			for i, from := range []string{"2181", "2182", "2183", "2888", "2889", "2890", "3888", "3889", "3890"} {
+			for i, from := range []string{"2181", "2182", "2183", "2888", "2889", "2890", "3888", "3889", "3890", "8080", "8081", "8082"} {
 				text = regexp.MustCompile(`\b`+from+`\b`).ReplaceAllString(text, strconv.Itoa(ports[i]))
 			}
 			return []byte(text)
@@ -265,6 +265,10 @@ func TestEnsembleScript(t *testing.T) {
 			t.Errorf("server %d still listens on %s", n+1, addr)
 		}
 		shown := fmt.Sprintf("[%d] zooraft is serving on %s (server %d of 3)", n+1, addr, n+1)
+		if all := p.stdout.String(); !strings.Contains(all, shown) {
+			t.Errorf("the script did not show %q", shown)
+		}
+		shown = fmt.Sprintf("Started AdminServer on address 127.0.0.1, port %d ", ports[9+n])
 		if all := p.stdout.String(); !strings.Contains(all, shown) {
 			t.Errorf("the script did not show %q", shown)
 		}
