@@ -68,6 +68,7 @@ type loader struct {
 	serverAt     map[string]string // canonical server.N to its place
 	raised       map[string]bool   // weights of sessions that another has raised
 	idFrom       string            // where this server's id was found, "" for nowhere
+	noID         error             // Loaded.NoID
 	enforce      enforcement
 	inFile       map[string]bool // keys that the file sets
 	isProperty   map[string]bool // keys that were last set as a property
@@ -108,12 +109,20 @@ func load(src Sources, read func(string) ([]byte, error)) (Loaded, error) {
 	l.apply()
 	l.derive()
 	l.validate()
-	return Loaded{l.cfg, l.warnings, l.settingsList(), l.effective()}, errors.Join(l.faults...)
+	if l.noID != nil && !src.Elsewhere {
+		l.faults = append(l.faults, l.noID)
+	}
+	return Loaded{l.cfg, l.noID, l.warnings, l.settingsList(), l.effective()}, errors.Join(l.faults...)
 }
 
 func (l *loader) fault(s setting, format string, args ...any) {
+	l.faults = append(l.faults, l.faulty(s, format, args...))
+}
+
+// faulty takes note that a key is at fault, and returns the fault.
+func (l *loader) faulty(s setting, format string, args ...any) error {
 	l.atFault[s.key] = true
-	l.faults = append(l.faults, fmt.Errorf("%s: %w", s.where, server.Fault{Key: s.key, Problem: fmt.Sprintf(format, args...)}))
+	return fmt.Errorf("%s: %w", s.where, server.Fault{Key: s.key, Problem: fmt.Sprintf(format, args...)})
 }
 
 func (l *loader) warn(format string, args ...any) {
@@ -296,7 +305,9 @@ func (l *loader) derive() {
 	if listed {
 		l.role(self)
 	}
-	l.clientPort(self)
+	if l.cfg.SID != 0 {
+		l.clientPort(self)
+	}
 	if !l.memberFault() {
 		l.adviseOnSize()
 	}
@@ -393,11 +404,15 @@ func (l *loader) myid() {
 			return
 		}
 		if !l.cfg.Standalone() {
-			l.fault(s, "myid file is missing; write this server's id, the N of its server.N line, into it, for example: echo 1 > %s", path)
+			l.cfg.SID = 0
+			l.noID = l.faulty(s, "myid file is missing; write this server's id, the N of its server.N line, into it, for example: echo 1 > %s", path)
 		}
 		return
 	case err != nil:
-		l.fault(s, "cannot read the file: %v", err)
+		if !l.cfg.Standalone() {
+			l.cfg.SID = 0
+		}
+		l.noID = l.faulty(s, "cannot read the file: %v", err)
 		return
 	}
 	first := string(data)

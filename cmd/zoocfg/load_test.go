@@ -201,6 +201,48 @@ func TestLoadIdentity(t *testing.T) {
 	}
 }
 
+// Where no server is to run, a file may be read without its server's id, and all that
+// does not depend on that is as it would be.
+func TestLoadElsewhere(t *testing.T) {
+	const text = "dataDir=/d\n" + "initLimit=10\nsyncLimit=5\nserver.1=a:1:2:observer;2182\nserver.2=b:1:2;2183\nserver.3=c:1:2;2183\n"
+	for _, tt := range []struct {
+		name, want string
+		fail       error
+	}{
+		{"missing", "/d/myid: myid: myid file is missing", fs.ErrNotExist},
+		{"not to be read", "/d/myid: myid: cannot read the file: permission denied", fs.ErrPermission},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			read := func(path string) ([]byte, error) {
+				if path == "/d/myid" {
+					return nil, tt.fail
+				}
+				return files{"/zoo.cfg": text}.read(path)
+			}
+			if _, err := load(Sources{Path: "/zoo.cfg"}, read); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("to run: got %v, want %q", err, tt.want)
+			}
+			loaded, err := load(Sources{Path: "/zoo.cfg", Elsewhere: true}, read)
+			if err != nil || loaded.NoID == nil || !strings.Contains(loaded.NoID.Error(), tt.want) {
+				t.Errorf("got %v, %v; want only %q", err, loaded.NoID, tt.want)
+			}
+			if c := loaded.Config; c.SID != 0 || len(c.Servers) != 3 || c.InitLimit != 10 || c.PeerType != zabcompat.Participant {
+				t.Errorf("got %+v", c)
+			}
+			for _, w := range loaded.Warnings {
+				if strings.Contains(w, "clientPort") || strings.Contains(w, "Peer type") {
+					t.Errorf("warned of what is not known: %s", w)
+				}
+			}
+			for _, s := range loaded.Effective {
+				if (s.Name == "myid" || s.Name == "clientPort" || s.Name == "peerType") && (s.Value != "" || s.Origin != OriginNotSet) {
+					t.Errorf("%s: got %q, %s", s.Name, s.Value, s.Origin)
+				}
+			}
+		})
+	}
+}
+
 // Each case is added to three valid lines about an ensemble of three; the
 // faults are the whole error, in order.
 func TestLoadFaults(t *testing.T) {

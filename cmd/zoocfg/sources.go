@@ -29,11 +29,18 @@ type Sources struct {
 	// Words are properties, named zookeeper.KEY or as in [Bare], and settings that
 	// win over all else, named KEY. Of two of a kind the later counts.
 	Words []Word
+	// Elsewhere says that nobody is to run a server here, where the file myid need not
+	// be there, nor be readable: Loaded.NoID is then no fault.
+	Elsewhere bool
 }
 
 // Loaded is what was found in Sources.
 type Loaded struct {
+	// Config is without what depends on this server's id, such as its client port, if
+	// that is 0, for NoID.
 	Config server.Config
+	// NoID is why the file myid could not be read, nil if it was, or need not be.
+	NoID error
 	// Warnings, one line each, are for the log.
 	Warnings []string
 	// Settings are all keys that were set, in order of name.

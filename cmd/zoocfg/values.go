@@ -146,8 +146,7 @@ func (l *loader) derived(key string) string {
 		return "20 ticks"
 	case key == "dataLogDir" && l.settings[key].key == "":
 		return "dataDir"
-	case (key == "clientPort" || key == "clientPortAddress") && self.ClientPort != 0,
-		key == "peerType" && listed:
+	case ownLine[key] && listed && (key == "peerType" || self.ClientPort != 0):
 		return line
 	case strings.HasPrefix(key, "enforce.auth.") && l.enforce.sasl:
 		return "sessionRequireClientSASLAuth"
@@ -210,7 +209,7 @@ func (l *loader) inEffect(k Key) Setting {
 		s.Key = l.with(k, given)
 		s.Set, s.Value, s.Origin = true, given.value, given.where
 	}
-	if value, has := values[k.Name]; has {
+	if value, has := values[k.Name]; has && (set || l.cfg.SID != 0 || !ownLine[k.Name]) {
 		s.Value = value(l)
 		from := l.derived(k.Name)
 		switch {
@@ -232,6 +231,9 @@ func (l *loader) inEffect(k Key) Setting {
 	return s.masked()
 }
 
+// ownLine are the keys that this server's line may give a value.
+var ownLine = map[string]bool{"clientPort": true, "clientPortAddress": true, "peerType": true}
+
 // idKey is what stands for the file myid.
 const idKey = "myid"
 
@@ -240,6 +242,9 @@ func (l *loader) identity() Setting {
 	s := Setting{
 		Key:  Key{Name: idKey, Effect: Same},
 		Name: idKey, Value: strconv.Itoa(l.cfg.SID), Origin: cmp.Or(l.idFrom, OriginDefault),
+	}
+	if l.cfg.SID == 0 {
+		s.Value, s.Origin = "", OriginNotSet
 	}
 	s.Set = l.idFrom != "" && !strings.HasPrefix(l.idFrom, OriginDerived)
 	return s

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"text/tabwriter"
 
@@ -33,35 +35,60 @@ func newConfigCheckCommand() *cobra.Command {
 		Short: "Say everything that is wrong with a configuration, and what has no effect",
 		Long: `Read a configuration as the server would, with JVMFLAGS and the variables of the
 container images, and touch nothing. All faults are said at once on standard error,
-each with its line and key; then warnings, and the keys that do something else
-here than in ZooKeeper, or nothing.
+each with its line and key, and warnings; on standard output, faults or not, the keys
+that do something else here than in ZooKeeper, or nothing.
 
 The exit code is 0 if a server would start with it, 2 if not, and 3 if it would refuse
 its data directories: they hold the data of a ZooKeeper, or are missing and are not to
-be made. What a Zooraft has written there is not read.`,
+be made. What a Zooraft has written there is not read.
+
+The file may be another machine's, or another user's: where the data directory is not
+there, or may not be read, a server's id is not asked for, with a warning. Where it is
+there, and no file myid in it, a server would not start.`,
 		Example: "  zooraft config check /etc/zookeeper/zoo.cfg",
 		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := zoocfg.Load(sources(args, overrides))
+			src := sources(args, overrides)
+			src.Elsewhere = true
+			loaded, err := zoocfg.Load(src)
 			for _, w := range loaded.Warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
 			}
+			switch {
+			case loaded.NoID == nil:
+			case lacksID(loaded.Config.DataDir):
+				err = errors.Join(err, loaded.NoID)
+			default:
+				warnNoID(cmd, loaded)
+			}
 			if err != nil {
-				return &configError{err}
+				err = &configError{err}
+			} else if err = checkDataDirs(loaded.Config); err == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), "a server would start with this configuration")
 			}
-			if err := checkDataDirs(loaded.Config); err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "a server would start with this configuration")
-			return printEffects(cmd.OutOrStdout(), loaded.Settings)
+			return errors.Join(err, printEffects(cmd.OutOrStdout(), loaded.Settings))
 		},
 	}
 	defineFlag(cmd, &overrides)
 	return cmd
 }
 
-// printEffects lists the settings of a valid configuration that are not what they are
-// in ZooKeeper.
+// lacksID says whether a data directory is there without a file myid, as far as this
+// user can tell.
+func lacksID(dataDir string) bool {
+	_, err := os.Stat(filepath.Join(dataDir, "myid"))
+	info, errDir := os.Stat(dataDir)
+	return errors.Is(err, fs.ErrNotExist) && errDir == nil && info.IsDir()
+}
+
+// warnNoID says that what is shown is without a server's own id, and why.
+func warnNoID(cmd *cobra.Command, loaded zoocfg.Loaded) {
+	if loaded.NoID != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning: the id of this server is not known here:", loaded.NoID)
+	}
+}
+
+// printEffects lists the settings that are not what they are in ZooKeeper.
 func printEffects(out io.Writer, settings []zoocfg.Setting) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
@@ -86,16 +113,20 @@ func newConfigPrintCommand() *cobra.Command {
 would go by: paths made absolute, what is out of range corrected. Where it comes from
 is the line of zoo.cfg, -D, JVMFLAGS, a variable of the container images, "default",
 or what it follows from, such as "derived: 2 ticks". A key that does nothing here has
-no value, unless it was set. Secrets are masked.
+no value, unless it was set, nor has one that a server's own line decides where the file
+myid cannot be read. Secrets are masked.
 
 With --set only what was set is printed.`,
 		Example: "  zooraft config print /etc/zookeeper/zoo.cfg",
 		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := zoocfg.Load(sources(args, overrides))
+			src := sources(args, overrides)
+			src.Elsewhere = true
+			loaded, err := zoocfg.Load(src)
 			if err != nil {
 				return &configError{err}
 			}
+			warnNoID(cmd, loaded)
 			settings := loaded.Effective
 			if only {
 				settings = slices.DeleteFunc(settings, func(s zoocfg.Setting) bool { return !s.Set })

@@ -44,8 +44,11 @@ func TestConfigCheck(t *testing.T) {
 	bad := writeConfig(t, "dataDir=/tmp/x\ntickTime=abc\nserver.1=x\nsslQuorum=maybe\n")
 	out.Reset()
 	complaints.Reset()
-	if code := run([]string{"config", "check", bad}, &out, &complaints); code != exitInvalid || out.Len() != 0 {
+	if code := run([]string{"config", "check", bad}, &out, &complaints); code != exitInvalid || strings.Contains(out.String(), "would start") {
 		t.Errorf("exit code %d, %s", code, &out)
+	}
+	if want := bad + ":4  sslQuorum  refused"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, &out)
 	}
 	for _, want := range []string{bad + ":2: tickTime:", bad + ":3: server.1:", bad + ":4: ", "Invalid config, exiting abnormally"} {
 		if !strings.Contains(complaints.String(), want) {
@@ -93,8 +96,42 @@ func TestConfigCheckLooksAtTheData(t *testing.T) {
 	} {
 		var out, complaints strings.Builder
 		code := run([]string{"config", "check", writeConfig(t, tt.text)}, &out, &complaints)
-		if code != exitDataDir || out.Len() > 0 || !strings.Contains(complaints.String(), tt.want) {
+		if code != exitDataDir || strings.Contains(out.String(), "would start") || !strings.Contains(complaints.String(), tt.want) {
 			t.Errorf("%s: exit code %d, said %q and %q", tt.name, code, &out, &complaints)
+		}
+	}
+}
+
+// A configuration may be looked at where its data directory is not, or is another
+// user's: a server's id is not needed for that.
+func TestConfigElsewhere(t *testing.T) {
+	t.Setenv("JVMFLAGS", "")
+	dir := t.TempDir()
+	lines := "\ninitLimit=10\nsyncLimit=5\npreAllocSize=64\nserver.1=127.0.0.1:1:2;2181\nserver.2=127.0.0.1:3:4;2182\nserver.3=127.0.0.1:5:6;2183\n"
+	for _, tt := range []struct {
+		name, dataDir string
+		check         int
+	}{
+		{"no data directory", filepath.Join(dir, "none"), exitOK},
+		{"without myid", dir, exitInvalid},
+	} {
+		path := writeConfig(t, "dataDir="+tt.dataDir+lines)
+		var out, complaints strings.Builder
+		if code := run([]string{"config", "check", path}, &out, &complaints); code != tt.check ||
+			!strings.Contains(out.String(), "preAllocSize") || !strings.Contains(complaints.String(), "myid file is missing") {
+			t.Errorf("%s: check: exit code %d, said %q and %q", tt.name, code, &out, &complaints)
+		}
+		out.Reset()
+		complaints.Reset()
+		if code := run([]string{"config", "print", path}, &out, &complaints); code != exitOK ||
+			!strings.Contains(out.String(), "preAllocSize") || !strings.Contains(complaints.String(), "warning: the id of this server") {
+			t.Errorf("%s: print: exit code %d, said %q and %q", tt.name, code, &out, &complaints)
+		}
+		out.Reset()
+		complaints.Reset()
+		if code := run([]string{"status", path}, &out, &complaints); code != exitUnexpected || strings.Contains(complaints.String(), "myid") ||
+			!strings.Contains(out.String(), "ensemble of 3") {
+			t.Errorf("%s: status: exit code %d, said %q and %q", tt.name, code, &out, &complaints)
 		}
 	}
 }

@@ -39,7 +39,9 @@ Exit code 1 if no server answers.`,
 		Example: "  zooraft status /etc/zookeeper/zoo.cfg",
 		Args:    oneConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := zoocfg.Load(sources(args, overrides))
+			src := sources(args, overrides)
+			src.Elsewhere = true // this server's id does not matter
+			loaded, err := zoocfg.Load(src)
 			if err != nil {
 				return &configError{err}
 			}
