@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -63,6 +64,8 @@ func complain(w io.Writer, err error) {
 		return
 	case errors.As(err, &invalid):
 		fmt.Fprintln(w, invalid.faults)
+	case errors.Is(err, syscall.EADDRINUSE):
+		fmt.Fprintf(w, "zooraft: %v; does another server, or ZooKeeper, still run?\n", err)
 	default:
 		fmt.Fprintln(w, "zooraft:", err)
 	}

@@ -325,3 +325,11 @@ func TestVersionLine(t *testing.T) {
 		}
 	}
 }
+
+func TestComplainOfPort(t *testing.T) {
+	var w strings.Builder
+	complain(&w, fmt.Errorf("client port: %w", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}))
+	if want := "address already in use; does another server, or ZooKeeper, still run?\n"; !strings.HasSuffix(w.String(), want) {
+		t.Errorf("got %q, want it to end with %q", &w, want)
+	}
+}
