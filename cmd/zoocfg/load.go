@@ -313,11 +313,12 @@ func (l *loader) derive() {
 	}
 }
 
-// memberFault reports whether a line of the ensemble was refused. The ensemble
-// looks smaller then than it is meant, and its size says nothing.
+// memberFault reports whether a line of the ensemble was refused, or the file with
+// them could not be read. The ensemble looks smaller then than it is meant, and its
+// size says nothing.
 func (l *loader) memberFault() bool {
 	for key := range l.atFault {
-		if isMembership(key) {
+		if isMembership(key) || key == "dynamicConfigFile" {
 			return true
 		}
 	}
@@ -350,7 +351,7 @@ func (l *loader) clientPort(self zabcompat.ServerSpec) {
 		case portSet:
 		case addressSet:
 			l.fault(address, "clientPortAddress is set but clientPort is not set; add clientPort, for example clientPort=%d", server.DefaultClientPort)
-		case l.path != "":
+		case l.path != "" && !l.memberFault():
 			l.warn("%s: clientPort is not set, taking %d", l.path, server.DefaultClientPort)
 		}
 		return

@@ -243,6 +243,16 @@ func TestLoadElsewhere(t *testing.T) {
 	}
 }
 
+// What would follow from there being no server line is not said of a file of them that
+// cannot be read.
+func TestLoadDynamicFileAlone(t *testing.T) {
+	text := "dataDir=/d\nstandaloneEnabled=false\ninitLimit=10\nsyncLimit=5\ndynamicConfigFile=/none\n"
+	_, warnings, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": text, "/d/myid": "1"}.read)
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "cannot read the file with the server lines") || len(warnings) > 0 {
+		t.Errorf("got %v, warnings %q", err, warnings)
+	}
+}
+
 // Each case is added to three valid lines about an ensemble of three; the
 // faults are the whole error, in order.
 func TestLoadFaults(t *testing.T) {

@@ -6,6 +6,10 @@ import (
 	"strings"
 )
 
+// misnamed are keys that examples in wide use get wrong by more than a slip, in lower
+// case.
+var misnamed = map[string]string{"timetick": "tickTime"} // Strimzi's
+
 // nearest is the key that was probably meant by one that has no row of its own in
 // the table, "" if there is none that is like it: one that differs by case, or by
 // a slip of the hand or two. A key server.1 is compared by what is before its last
@@ -13,6 +17,9 @@ import (
 func nearest(key string) string {
 	if _, known := table[key]; known {
 		return ""
+	}
+	if meant := misnamed[strings.ToLower(key)]; meant != "" {
+		return meant
 	}
 	stem, last := key, ""
 	if i := strings.LastIndexByte(key, '.'); i > 0 {

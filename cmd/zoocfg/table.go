@@ -250,6 +250,8 @@ var rows = []Key{
 	{"SASLAuthenticationProvider.superPassword", Property, Missing, noSASL},
 	{"kerberos.", Property, Missing, noSASL},
 	{"security.auth_to_local", Property, Missing, noSASL},
+	{"requireClientAuthScheme", Property, Missing, noSASL},
+	{"jaasLoginRenew", Property, Missing, noSASL},
 	{"requireKerberosConfig", Property, Missing, noSASL},
 	{"kinit", Property, Missing, noSASL},
 	{"server.realm", Property, Missing, noSASL},

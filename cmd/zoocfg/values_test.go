@@ -178,6 +178,7 @@ func TestNearest(t *testing.T) {
 		"tickTime":                     "",
 		"ticktime":                     "tickTime",
 		"tikcTime":                     "tickTime",
+		"timeTick":                     "tickTime",
 		"maxClientCnxn":                "maxClientCnxns",
 		"autopurge.purgeInteval":       "autopurge.purgeInterval",
 		"sever.1":                      "server.1",
