@@ -23,6 +23,9 @@ func QueryStatus(m zabcompat.ServerSpec) (Status, error) {
 
 func queryStatus(ctx context.Context, sid int, addr string) (Status, error) {
 	var st Status
+	if addr == "" {
+		return st, fmt.Errorf("nobody has said where server %d is", sid)
+	}
 	b, err := peer.Status(ctx, addr)
 	if err != nil {
 		return st, err

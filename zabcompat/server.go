@@ -56,6 +56,13 @@ func (s ServerSpec) ElectionAddr() string {
 	return net.JoinHostPort(s.Host, strconv.Itoa(s.ElectionPort))
 }
 
+// AnyHost says whether the host means every address, as operators write for a server
+// in its own file. Nobody else can dial it.
+func (s ServerSpec) AnyHost() bool {
+	ip := net.ParseIP(s.Host)
+	return ip != nil && ip.IsUnspecified()
+}
+
 // Role is [Participant] or [Observer].
 func (s ServerSpec) Role() string {
 	if s.Observer {

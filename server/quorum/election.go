@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -490,7 +491,7 @@ func (e *election) tellMissingLocked(now time.Time) {
 	var missing []string
 	for _, sid := range slices.Sorted(maps.Keys(voters)) {
 		if sid != e.n.cfg.SID && !e.n.mesh.Connected(sid) {
-			missing = append(missing, fmt.Sprintf("%d (%s)", sid, e.n.QuorumAddr(sid)))
+			missing = append(missing, fmt.Sprintf("%d (%s)", sid, cmp.Or(e.n.QuorumAddr(sid), "no address")))
 		}
 	}
 	connected := len(voters) - len(missing)
@@ -532,9 +533,14 @@ func (n *Node) Votes() []Vote {
 		h := e.peers[sid]
 		votes = append(votes, Vote{Vote: h.Vote, State: h.State, Leader: h.Leader, Connected: n.mesh.Connected(sid), Room: h.Room})
 	}
-	for _, p := range n.roster.Load().peers {
-		if _, ok := e.peers[p.SID]; !ok {
-			votes = append(votes, Vote{Vote: zabcompat.Vote{SID: p.SID}})
+	r := n.roster.Load()
+	silent := slices.Clone(r.waits)
+	for _, p := range r.peers {
+		silent = append(silent, p.SID)
+	}
+	for _, sid := range silent {
+		if _, ok := e.peers[sid]; !ok {
+			votes = append(votes, Vote{Vote: zabcompat.Vote{SID: sid}})
 		}
 	}
 	slices.SortStableFunc(votes, func(a, b Vote) int {

@@ -2,7 +2,6 @@ package quorum
 
 import (
 	"errors"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +26,7 @@ type roster struct {
 	committed uint64               // the entry of the last one that is committed, and applied here
 	voters    map[int64]bool
 	peers     []peer.Member // whom to keep streams to
+	waits     []int64       // who has to call, for nobody says where they are
 }
 
 // look takes note of who takes part, if that has changed. Only the main loop
@@ -65,9 +65,17 @@ func (n *Node) look(lost bool) {
 		}
 	}
 	for sid := range sids {
-		if sid != n.cfg.SID {
-			addr, _ := n.place(&r, sid)
-			r.peers = append(r.peers, peer.Member{SID: sid, Addr: addr})
+		if sid == n.cfg.SID {
+			continue
+		}
+		if s, ok := n.line(&r, sid); ok {
+			r.peers = append(r.peers, peer.Member{SID: sid, Addr: s.QuorumAddr()})
+			continue
+		}
+		// The mesh calls a guest back.
+		r.waits = append(r.waits, sid)
+		if old == nil || !slices.Contains(old.waits, sid) {
+			n.log.Warn("a server's line says 0.0.0.0, which nobody else can dial: waiting for it to call", "sid", sid)
 		}
 	}
 	n.roster.Store(&r)
@@ -165,19 +173,27 @@ func (n *Node) configuration() raft.Configuration {
 	return n.firstConfiguration()
 }
 
-// place is where a server is dialled: host:port of its quorum and election ports.
-// Both are empty if nobody has said. An address that means any, as operators
-// write for a server in its own file, is of no use to others, and another source
-// is asked.
-func (n *Node) place(r *roster, sid int64) (quorum, election string) {
+// line is what counts of the lines about a server, false if none says where it is.
+// An address that means any, as operators write for a server in its own file, is of
+// no use to others, and another source is asked.
+func (n *Node) line(r *roster, sid int64) (zabcompat.ServerSpec, bool) {
 	sources := []zabcompat.Membership{r.published, r.target, {Servers: n.cfg.Members}}
 	if r.byFile {
 		slices.Reverse(sources)
 	}
 	for _, m := range sources {
-		if s, ok := m.Server(sid); ok && !unspecified(s.Host) {
-			return s.QuorumAddr(), s.ElectionAddr()
+		if s, ok := m.Server(sid); ok && !s.AnyHost() {
+			return s, true
 		}
+	}
+	return zabcompat.ServerSpec{}, false
+}
+
+// place is where a server is dialled: host:port of its quorum and election ports, by
+// its line, or by what it said when it called. Both are empty if nobody has said.
+func (n *Node) place(r *roster, sid int64) (quorum, election string) {
+	if s, ok := n.line(r, sid); ok {
+		return s.QuorumAddr(), s.ElectionAddr()
 	}
 	if n.mesh == nil {
 		return "", ""
@@ -200,12 +216,7 @@ func (n *Node) moved(r *roster) bool {
 	was, ok := r.published.Server(n.cfg.SID)
 	is, listed := zabcompat.Membership{Servers: n.cfg.Members}.Server(n.cfg.SID)
 	return ok && listed && (was.QuorumPort != is.QuorumPort || was.ElectionPort != is.ElectionPort ||
-		was.Host != is.Host && !unspecified(was.Host) && !unspecified(is.Host))
-}
-
-func unspecified(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsUnspecified()
+		was.Host != is.Host && !was.AnyHost() && !is.AnyHost())
 }
 
 // QuorumAddr is where this server dials another one's quorum port, "" if it does

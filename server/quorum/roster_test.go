@@ -2,8 +2,13 @@ package quorum
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/server/quorum/store"
+	"zooraft/tests/testkit"
 	"zooraft/zabcompat"
 )
 
@@ -50,5 +55,35 @@ func TestPlace(t *testing.T) {
 				t.Errorf("got %q and %q, want %q and %q", quorum, election, want, wantElection)
 			}
 		})
+	}
+}
+
+// A member whose line says 0.0.0.0 everywhere is not dialled, but waited for, and
+// called back where it calls from.
+func TestNoAddress(t *testing.T) {
+	all := newEnsemble(t, 3, store.KindWAL)
+	all[0].cfg.Members[2].Host = "0.0.0.0" // the members are the same for all
+	var log testkit.Buffer
+	one, three := all[0], all[2]
+	one.cfg.Log = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
+	one.cfg.Reconfig = true
+	startAll(t, all[:2])
+	if v := one.node.Votes(); len(v) != 3 {
+		t.Errorf("%d votes before the third has called: %v", len(v), v)
+	}
+	for range 2 { // and after a restart
+		three.start()
+		testkit.Await(t, three.serving, "service of the third")
+		testkit.Until(t, "streams both ways", func() bool { return one.node.mesh.Connected(3) && three.node.mesh.Connected(1) })
+		if err := three.node.Close(); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Until(t, "its streams to be gone", func() bool { return !one.node.mesh.Connected(3) })
+	}
+	if n := strings.Count(log.String(), "waiting for it to call: sid=3"); n != 1 {
+		t.Errorf("told %d times that it is waited for:\n%s", n, &log)
+	}
+	if strings.Contains(log.String(), "missing port") {
+		t.Errorf("dialled without an address:\n%s", &log)
 	}
 }
