@@ -63,8 +63,8 @@ func (s *Server) followMembership() {
 func (s *Server) logMembership(before, now zabcompat.Membership) {
 	version := fmt.Sprintf("%x", now.Version)
 	if len(before.Servers) > 0 {
-		s.log.Info("the membership has changed", "version", version, "changes", differences(before.Servers, now.Servers))
-	} else if diff := differences(s.cfg.Servers, now.Servers); len(diff) > 0 {
+		s.log.Info("the membership has changed", "version", version, "changes", differences(before.Servers, now.Servers, equal))
+	} else if diff := differences(s.cfg.Servers, now.Servers, agree); len(diff) > 0 {
 		s.log.Warn("the server lines of the configuration are not those of the ensemble"+s.whichCount(), "version", version, "differences", diff)
 	}
 	if _, ok := now.Server(int64(s.cfg.SID)); !ok {
@@ -111,16 +111,30 @@ func (s *Server) whichCount() string {
 
 // differences lists the server lines that are in one of two lists only, - before
 // the first list's and + before the second's.
-func differences(a, b []zabcompat.ServerSpec) (lines []string) {
+func differences(a, b []zabcompat.ServerSpec, same func(a, b zabcompat.ServerSpec) bool) (lines []string) {
+	in := func(list []zabcompat.ServerSpec, s zabcompat.ServerSpec) bool {
+		return slices.ContainsFunc(list, func(other zabcompat.ServerSpec) bool { return same(s, other) })
+	}
 	for _, s := range a {
-		if !slices.Contains(b, s) {
+		if !in(b, s) {
 			lines = append(lines, fmt.Sprintf("-server.%d=%s", s.ID, s))
 		}
 	}
 	for _, s := range b {
-		if !slices.Contains(a, s) {
+		if !in(a, s) {
 			lines = append(lines, fmt.Sprintf("+server.%d=%s", s.ID, s))
 		}
 	}
 	return lines
+}
+
+func equal(a, b zabcompat.ServerSpec) bool { return a == b }
+
+// agree says whether two lines may be about a server in the same place: a host that
+// means any, as many have it for themselves, says nothing against another.
+func agree(a, b zabcompat.ServerSpec) bool {
+	if a.AnyHost() || b.AnyHost() {
+		a.Host = b.Host
+	}
+	return a == b
 }

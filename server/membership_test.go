@@ -17,16 +17,26 @@ func TestDifferences(t *testing.T) {
 	two := zabcompat.ServerSpec{ID: 2, Host: "b", QuorumPort: 1, ElectionPort: 2}
 	moved := two
 	moved.Host = "c"
+	anywhere, elsewhere := two, two
+	anywhere.Host, elsewhere.Host, elsewhere.QuorumPort = "0.0.0.0", "0.0.0.0", 3
 	for _, c := range []struct {
 		name string
 		a, b []zabcompat.ServerSpec
 		want []string
+		same func(a, b zabcompat.ServerSpec) bool // nil for equal
 	}{
-		{"equal", []zabcompat.ServerSpec{one, two}, []zabcompat.ServerSpec{one, two}, nil},
-		{"removed", []zabcompat.ServerSpec{one, two}, []zabcompat.ServerSpec{two}, []string{"-server.1=a:1:2:participant"}},
-		{"changed", []zabcompat.ServerSpec{one, two}, []zabcompat.ServerSpec{one, moved}, []string{"-server.2=b:1:2:participant", "+server.2=c:1:2:participant"}},
+		{"equal", []zabcompat.ServerSpec{one, two}, []zabcompat.ServerSpec{one, two}, nil, nil},
+		{"removed", []zabcompat.ServerSpec{one, two}, []zabcompat.ServerSpec{two}, []string{"-server.1=a:1:2:participant"}, nil},
+		{"changed", []zabcompat.ServerSpec{one, two}, []zabcompat.ServerSpec{one, moved}, []string{"-server.2=b:1:2:participant", "+server.2=c:1:2:participant"}, nil},
+		{"moved to any", []zabcompat.ServerSpec{two}, []zabcompat.ServerSpec{anywhere}, []string{"-server.2=b:1:2:participant", "+server.2=0.0.0.0:1:2:participant"}, nil},
+		{"any in the file", []zabcompat.ServerSpec{anywhere}, []zabcompat.ServerSpec{two}, nil, agree},
+		{"any in the ensemble", []zabcompat.ServerSpec{two}, []zabcompat.ServerSpec{anywhere}, nil, agree},
+		{"any, and another port", []zabcompat.ServerSpec{elsewhere}, []zabcompat.ServerSpec{two}, []string{"-server.2=0.0.0.0:3:2:participant", "+server.2=b:1:2:participant"}, agree},
 	} {
-		if got := differences(c.a, c.b); !slices.Equal(got, c.want) {
+		if c.same == nil {
+			c.same = equal
+		}
+		if got := differences(c.a, c.b, c.same); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}

@@ -157,7 +157,7 @@ func (p *pageSource) limitWarnings(l *warnings) {
 func (p *pageSource) configWarnings(l *warnings, e *console.Ensemble) {
 	c := &p.s.cfg
 	if !e.Standalone {
-		if diff := differences(c.Servers, p.s.membership().Servers); len(diff) > 0 {
+		if diff := differences(c.Servers, p.s.membership().Servers, agree); len(diff) > 0 {
 			l.add(console.Warn, "ServerLines", "server.N", "config", "the server lines of this server's configuration are not those of the ensemble%s (%s)", p.s.whichCount(), strings.Join(diff, ", "))
 		}
 		p.differingSettings(l)

@@ -333,3 +333,21 @@ func TestComplainOfPort(t *testing.T) {
 		t.Errorf("got %q, want it to end with %q", &w, want)
 	}
 }
+
+// One that was started with 0.0.0.0 for itself has said so in the membership; the
+// others keep the name that they have for it.
+func TestRecordKeepsNames(t *testing.T) {
+	spec := func(id int, host string) zabcompat.ServerSpec {
+		return zabcompat.ServerSpec{ID: id, Host: host, QuorumPort: 2888, ElectionPort: 3888}
+	}
+	path := writeConfig(t, "dataDir=/tmp/x\nserver.1=0.0.0.0:2888:3888\nserver.2=b:2888:3888\n")
+	m := zabcompat.Membership{Servers: []zabcompat.ServerSpec{spec(1, "a"), spec(2, "0.0.0.0")}, Version: 0x100000001}
+	record(path, t.TempDir(), 1, []zabcompat.ServerSpec{spec(1, "0.0.0.0"), spec(2, "b")}, hclog.NewNullLogger())(m)
+	got, err := os.ReadFile(path + ".dynamic.100000001")
+	if want := "server.1=a:2888:3888:participant\nserver.2=b:2888:3888:participant"; err != nil || string(got) != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	if m.Servers[1].Host != "0.0.0.0" {
+		t.Error("the membership itself was changed")
+	}
+}

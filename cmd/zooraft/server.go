@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
@@ -81,7 +82,7 @@ be bound (one server), 14 the election port cannot be bound.`,
 				named(cfg.SID)
 			}
 			if cfg.ReconfigEnabled && cfg.ConfigFile != "" {
-				cfg.OnMembership = record(cfg.ConfigFile, cfg.DataDir, cfg.SID, log)
+				cfg.OnMembership = record(cfg.ConfigFile, cfg.DataDir, cfg.SID, cfg.Servers, log)
 			}
 
 			if !cfg.AdminProfiling {
@@ -185,9 +186,17 @@ func writeMyID(cfg server.Config) error {
 
 // record writes each membership beside zoo.cfg, or, where that directory may not be
 // written to, as a container's often is, into the data directory. Neither is a
-// reason to stop: the membership that counts is in the server's state.
-func record(path, dataDir string, sid int, log hclog.Logger) func(zabcompat.Membership) {
+// reason to stop: the membership that counts is in the server's state. The hosts that
+// known has stand in for 0.0.0.0, which one has said of itself and the others could not
+// dial after a restart.
+func record(path, dataDir string, sid int, known []zabcompat.ServerSpec, log hclog.Logger) func(zabcompat.Membership) {
 	return func(m zabcompat.Membership) {
+		m.Servers = slices.Clone(m.Servers)
+		for i, s := range m.Servers {
+			if was, ok := (zabcompat.Membership{Servers: known}).Server(int64(s.ID)); ok && s.AnyHost() {
+				m.Servers[i].Host = was.Host
+			}
+		}
 		if _, ok := m.Server(int64(sid)); !ok {
 			// One that is to join, or was removed, would not start by such a file.
 			log.Info("the configuration files keep a membership with this server, which that of the ensemble is without", "version", fmt.Sprintf("%x", m.Version))
