@@ -63,6 +63,13 @@ func (s ServerSpec) AnyHost() bool {
 	return ip != nil && ip.IsUnspecified()
 }
 
+// Loopback says whether the host, without looking it up, is one that only the server's
+// own host can dial.
+func (s ServerSpec) Loopback() bool {
+	ip := net.ParseIP(s.Host)
+	return ip != nil && ip.IsLoopback() || strings.EqualFold(s.Host, "localhost")
+}
+
 // Role is [Participant] or [Observer].
 func (s ServerSpec) Role() string {
 	if s.Observer {

@@ -310,6 +310,7 @@ func (l *loader) derive() {
 	}
 	if !l.memberFault() {
 		l.adviseOnSize()
+		l.adviseOnHosts()
 	}
 }
 
@@ -383,6 +384,25 @@ func (l *loader) adviseOnSize() {
 		l.warn("%s: No server failure will be tolerated. You need at least 3 servers.", l.source())
 	case participants%2 == 0:
 		l.warn("%s: Non-optimal configuration, consider an odd number of servers.", l.source())
+	}
+}
+
+// adviseOnHosts warns of server lines that others cannot dial. It looks no name up.
+func (l *loader) adviseOnHosts() {
+	if l.cfg.Standalone() {
+		return
+	}
+	elsewhere := slices.ContainsFunc(l.cfg.Servers, func(s zabcompat.ServerSpec) bool { return !s.AnyHost() && !s.Loopback() })
+	for _, s := range l.cfg.Servers {
+		at := fmt.Sprintf("server.%d", s.ID)
+		own := s.ID == l.cfg.SID
+		switch {
+		case s.AnyHost() && l.cfg.ReconfigEnabled:
+			l.warn("%s: %s: nobody else can dial %s, and with reconfigEnabled=true the line may become the others' too; give the server's name, and quorumListenOnAllIPs=true if it is to listen on every address",
+				l.serverAt[at], at, s.Host)
+		case s.Loopback() && elsewhere && !(own && l.cfg.QuorumListenOnAllIPs):
+			l.warn("%s: %s: servers on other hosts cannot dial %s; give the server's name, or an address that all of them reach", l.serverAt[at], at, s.Host)
+		}
 	}
 }
 

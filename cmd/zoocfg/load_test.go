@@ -390,6 +390,14 @@ func TestLoadWarnings(t *testing.T) {
 	}{
 		{"one server", "/zoo.cfg", base + "server.1=a:1:2\n", []string{"/zoo.cfg: Invalid configuration, only one server specified (ignoring)"}},
 		{"two servers", "/zoo.cfg", base + "server.1=a:1:2\nserver.2=b:1:2\n", []string{"/zoo.cfg: No server failure will be tolerated. You need at least 3 servers."}},
+		{"any address for oneself", "/zoo.cfg", base + "server.1=0.0.0.0:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n", nil},
+		{"any address, and reconfig", "/zoo.cfg", base + "reconfigEnabled=true\nserver.1=0.0.0.0:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n",
+			[]string{"/zoo.cfg:6: server.1: nobody else can dial 0.0.0.0, and with reconfigEnabled=true the line may become the others' too; give the server's name, and quorumListenOnAllIPs=true if it is to listen on every address"}},
+		{"loopback among others", "/zoo.cfg", base + "server.1=a:1:2\nserver.2=localhost:1:2\nserver.3=127.0.0.1:1:2\n", []string{
+			"/zoo.cfg:6: server.2: servers on other hosts cannot dial localhost; give the server's name, or an address that all of them reach",
+			"/zoo.cfg:7: server.3: servers on other hosts cannot dial 127.0.0.1; give the server's name, or an address that all of them reach"}},
+		{"loopback for oneself, listening on all", "/zoo.cfg", base + "quorumListenOnAllIPs=true\nserver.1=127.0.0.1:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n", nil},
+		{"all on one host", "/zoo.cfg", base + "server.1=localhost:1:2\nserver.2=127.0.0.1:3:4\nserver.3=[::1]:5:6\n", nil},
 		{"four servers", "/zoo.cfg", base + "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2\n",
 			[]string{"/zoo.cfg: Non-optimal configuration, consider an odd number of servers."}},
 		{"a quorum of one", "/zoo.cfg", base + "standaloneEnabled=false\nserver.1=a:1:2\n", []string{"/zoo.cfg: No server failure will be tolerated. You need at least 3 servers."}},
