@@ -268,6 +268,7 @@ func (n *Node) bind() error {
 		return fmt.Errorf("%w: quorum port: %w", ErrElectionBind, err)
 	}
 	n.log.Info(fmt.Sprintf("%d is accepting connections now, my election bind port: /%s", n.cfg.SID, electionLn.Addr()))
+	n.warnOfLoopback(electionLn.Addr())
 	n.mesh = peer.New(quorumLn, n.roster.Load().peers, n, n.log.Named("peer"))
 	n.trans = newTransport(electionLn, n.cfg.SID, n, n.cfg.Metrics, raftLog{n.log.Named("raft")})
 	return nil
