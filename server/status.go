@@ -83,7 +83,7 @@ func (s *Server) addQuorum(st *Status) {
 			continue
 		}
 		st.Peers = append(st.Peers, admin.PeerStatus{
-			SID: v.SID, Addr: peerAddr(members, v.SID), Connected: v.Connected, Observing: v.State == zabcompat.Observing, Vote: v.Vote, State: v.State,
+			SID: v.SID, Addr: s.node.QuorumAddr(v.SID), Connected: v.Connected, Observing: v.State == zabcompat.Observing, Vote: v.Vote, State: v.State,
 		})
 		if st.LeaderSID == st.SID && v.Connected && v.Leader == st.SID {
 			st.Learners++
@@ -98,7 +98,7 @@ func (s *Server) addQuorum(st *Status) {
 			}
 		}
 	}
-	st.QuorumSize = members.Voters()
+	st.QuorumSize, st.Membership = members.Voters(), members.String()
 	if s.readOnly.Load() {
 		st.ReadOnly, st.ServerState = true, admin.StateReadOnly
 		return
@@ -132,14 +132,6 @@ func (s *Server) peerState(state zabcompat.State) string {
 		return "observing - broadcast"
 	}
 	return "looking"
-}
-
-// peerAddr is "" for a server that is no member.
-func peerAddr(members zabcompat.Membership, sid int64) string {
-	if m, ok := members.Server(sid); ok {
-		return m.QuorumAddr()
-	}
-	return ""
 }
 
 // fileDescriptors returns how many this process has open and may open, -1 for

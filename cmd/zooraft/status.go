@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,10 +31,12 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [zoo.cfg] [-D key=value]...",
 		Short: "Ask every server of an ensemble what it is doing",
-		Long: `Ask every server that zoo.cfg names what it says of itself, over its quorum port:
-its state, its vote and whom it follows; and show the order in which ZooKeeper's
-rule (epoch, zxid, sid) ranks the votes. A standalone server is asked by the
-four-letter word srvr on its client port.
+		Long: `Ask every server that zoo.cfg names, and those that they tell of, what it says of
+itself, over its quorum port: its state, its vote and whom it follows; and show the
+order in which ZooKeeper's rule (epoch, zxid, sid) ranks the votes. Who belongs to
+the ensemble is what the servers say, and not zoo.cfg; "(no vote)" is behind the state
+of one that is connected to it and does not, or not yet. A standalone server is asked
+by the four-letter word srvr on its client port.
 
 Exit code 1 if no server answers.`,
 		Example: "  zooraft status /etc/zookeeper/zoo.cfg",
@@ -50,7 +53,7 @@ Exit code 1 if no server answers.`,
 				return standaloneStatus(cmd.OutOrStdout(), cfg)
 			}
 			members := askMembers(cfg.Servers)
-			members = append(members, askMembers(unlisted(members))...)
+			members = merge(members, askMembers(elsewhere(members)))
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetIndent("", "  ")
@@ -84,9 +87,12 @@ func askMembers(servers []zabcompat.ServerSpec) []member {
 	for i, s := range servers {
 		members[i] = member{SID: s.ID, Addr: s.QuorumAddr()}
 		wg.Go(func() {
-			if st, err := server.QueryStatus(s); err != nil {
+			switch st, err := server.QueryStatus(s); {
+			case err != nil:
 				members[i].Error = err.Error()
-			} else {
+			case st.SID != int64(s.ID):
+				members[i].Error = fmt.Sprintf("server %d answers at %s", st.SID, members[i].Addr)
+			default:
 				members[i].Status = &st
 			}
 		})
@@ -95,13 +101,16 @@ func askMembers(servers []zabcompat.ServerSpec) []member {
 	return members
 }
 
-// unlisted are the members that others have told of and that zoo.cfg does not name:
-// reconfig may have taken them in since it was written.
-func unlisted(members []member) (more []zabcompat.ServerSpec) {
-	known := make(map[int]bool)
+// elsewhere are servers that others have told of: members, or connected to one, that
+// zoo.cfg does not name, for reconfig may have taken them in since it was written, or
+// names with an address at which they have not answered.
+func elsewhere(members []member) (more []zabcompat.ServerSpec) {
+	tried := make(map[int]bool) // and where they are asked for now
+	addrs := make(map[int]string)
 	for _, m := range members {
-		known[m.SID] = true
+		tried[m.SID], addrs[m.SID] = m.Status != nil, m.Addr
 	}
+	ensemble := agreed(members)
 	for _, m := range members {
 		if m.Status == nil {
 			continue
@@ -109,13 +118,60 @@ func unlisted(members []member) (more []zabcompat.ServerSpec) {
 		for _, p := range m.Status.Peers {
 			host, text, err := net.SplitHostPort(p.Addr)
 			port, errPort := strconv.Atoi(text)
-			if sid := int(p.SID); err == nil && errPort == nil && !known[sid] {
-				known[sid] = true
+			sid := int(p.SID)
+			_, belongs := ensemble.Server(p.SID)
+			if err == nil && errPort == nil && !tried[sid] && p.Addr != addrs[sid] && (belongs || p.Connected) {
+				tried[sid] = true
 				more = append(more, zabcompat.ServerSpec{ID: sid, Host: host, QuorumPort: port})
 			}
 		}
 	}
+	for _, s := range ensemble.Servers {
+		if _, named := tried[s.ID]; !named {
+			more = append(more, s)
+		}
+	}
 	return more
+}
+
+// merge adds what further servers have answered; the result is in order of id.
+func merge(members, more []member) []member {
+	for _, m := range more {
+		i := slices.IndexFunc(members, func(have member) bool { return have.SID == m.SID })
+		switch {
+		case i < 0:
+			members = append(members, m)
+		case m.Status != nil:
+			members[i] = m
+		}
+	}
+	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.SID, b.SID) })
+	return members
+}
+
+// agreed is the newest membership that a server has told of, empty if none has, as
+// those of an earlier release.
+func agreed(members []member) (newest zabcompat.Membership) {
+	for _, m := range members {
+		if m.Status == nil {
+			continue
+		}
+		told, err := zabcompat.ParseMembership(m.Status.Membership)
+		if err == nil && (len(newest.Servers) == 0 || told.Version > newest.Version) {
+			newest = told
+		}
+	}
+	return newest
+}
+
+// standing says whether a server belongs to an ensemble, and votes; both where nothing
+// is known of it.
+func standing(ensemble zabcompat.Membership, sid int) (belongs, votes bool) {
+	if len(ensemble.Servers) == 0 {
+		return true, true
+	}
+	s, belongs := ensemble.Server(int64(sid))
+	return belongs, belongs && !s.Observer
 }
 
 // clientAddr is where this machine reaches the client port.
@@ -138,21 +194,23 @@ func standaloneStatus(w io.Writer, cfg server.Config) error {
 
 // printMembers shows who leads, a line for each server, and the order of votes.
 func printMembers(w io.Writer, members []member) error {
-	votes := make([]zabcompat.Vote, 0, len(members))
+	ensemble := agreed(members)
+	size := cmp.Or(len(ensemble.Servers), len(members))
+	order := make([]zabcompat.Vote, 0, len(members))
 	leader := "nobody leads"
 	for _, m := range members {
 		st := m.Status
 		if st == nil {
 			continue
 		}
-		if st.State != zabcompat.Observing {
-			votes = append(votes, st.Vote)
+		if _, votes := standing(ensemble, m.SID); votes && st.State != zabcompat.Observing {
+			order = append(order, st.Vote)
 		}
 		if st.State == zabcompat.Leading {
 			leader = fmt.Sprintf("server %d leads epoch 0x%x (raft term %d) since %s", m.SID, st.Zxid.Epoch(), st.RaftTerm, st.Since.Local().Format(time.DateTime))
 		}
 	}
-	fmt.Fprintf(w, "ensemble of %d: %s\n\n", len(members), leader)
+	fmt.Fprintf(w, "ensemble of %d: %s\n\n", size, leader)
 
 	// Addresses come last, for they may be long, and each line has all columns, or
 	// those below it would not stand under the heading.
@@ -160,11 +218,19 @@ func printMembers(w io.Writer, members []member) error {
 	fmt.Fprintln(t, "SID\tSTATE\tLEADER\tZXID\tAPPLIED/LAST\tCLIENTS\tADDRESS")
 	for _, m := range members {
 		st := m.Status
+		belongs, votes := standing(ensemble, m.SID)
 		if st == nil {
-			fmt.Fprintf(t, "%d\tno answer\t-\t-\t-\t-\t%s\n", m.SID, m.Addr)
+			state := "no answer"
+			if !belongs {
+				state += " (no member)"
+			}
+			fmt.Fprintf(t, "%d\t%s\t-\t-\t-\t-\t%s\n", m.SID, state, m.Addr)
 			continue
 		}
 		state := st.State.String()
+		if !votes && st.State != zabcompat.Observing {
+			state += " (no vote)"
+		}
 		if !st.Serving && st.State != zabcompat.Looking {
 			state += " (not serving)"
 		}
@@ -175,14 +241,14 @@ func printMembers(w io.Writer, members []member) error {
 		return err
 	}
 	printErrors(w, members)
-	slices.SortFunc(votes, func(a, b zabcompat.Vote) int {
+	slices.SortFunc(order, func(a, b zabcompat.Vote) int {
 		if a.Beats(b) {
 			return -1
 		}
 		return 1
 	})
 	fmt.Fprint(w, "\nvote order:")
-	for i, v := range votes {
+	for i, v := range order {
 		if i > 0 {
 			fmt.Fprint(w, " >")
 		}
@@ -191,7 +257,7 @@ func printMembers(w io.Writer, members []member) error {
 	fmt.Fprint(w, "\n\n")
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "VOTE OF\tEPOCH\tZXID")
-	for _, v := range votes {
+	for _, v := range order {
 		fmt.Fprintf(t, "%d\t0x%x\t%v\n", v.SID, v.Epoch, v.Zxid)
 	}
 	if err := t.Flush(); err != nil {

@@ -69,16 +69,19 @@ type Status struct {
 
 	// The ensemble. The figures from Learners to ProposalSizeMax are the
 	// leader's.
-	QuorumSize               int   `json:"quorum_size"` // voters
-	Learners                 int   `json:"learners"`
-	SyncedFollowers          int   `json:"synced_followers"`
-	SyncedNonVotingFollowers int   `json:"synced_non_voting_followers"`
-	SyncedObservers          int   `json:"synced_observers"`
-	PendingSyncs             int   `json:"pending_syncs"`
-	LeaderUptimeMillis       int64 `json:"leader_uptime_ms"`
-	ProposalSizeLast         int64 `json:"proposal_size_last"` // bytes; -1 before any, as the next two
-	ProposalSizeMin          int64 `json:"proposal_size_min"`
-	ProposalSizeMax          int64 `json:"proposal_size_max"`
+	QuorumSize int `json:"quorum_size"` // voters
+	// Membership is who belongs to it, as the server knows, in the form of
+	// /zookeeper/config; empty for a standalone server.
+	Membership               string `json:"membership,omitempty"`
+	Learners                 int    `json:"learners"`
+	SyncedFollowers          int    `json:"synced_followers"`
+	SyncedNonVotingFollowers int    `json:"synced_non_voting_followers"`
+	SyncedObservers          int    `json:"synced_observers"`
+	PendingSyncs             int    `json:"pending_syncs"`
+	LeaderUptimeMillis       int64  `json:"leader_uptime_ms"`
+	ProposalSizeLast         int64  `json:"proposal_size_last"` // bytes; -1 before any, as the next two
+	ProposalSizeMin          int64  `json:"proposal_size_min"`
+	ProposalSizeMax          int64  `json:"proposal_size_max"`
 
 	// Vote is this server's standing in an election, Round the Raft term, Since
 	// when LeaderSID (0: none) was known to lead.
@@ -118,7 +121,7 @@ type Election struct {
 // PeerStatus is what a server knows of another member.
 type PeerStatus struct {
 	SID       int64           `json:"sid"`
-	Addr      string          `json:"addr"`
+	Addr      string          `json:"addr"` // of its quorum port, from that server; empty if it does not know
 	Connected bool            `json:"connected"`
 	Observing bool            `json:"observing,omitempty"`
 	Vote      zabcompat.Vote  `json:"vote"` // as last told
