@@ -1,9 +1,12 @@
 package quorum
 
 import (
+	"errors"
 	"fmt"
+	"net"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 )
 
 // raftLog is the logger given to Raft. A member that is down is reported by the
@@ -11,7 +14,12 @@ import (
 // though nothing is wrong with this server and nobody has to act.
 //
 // A server without a quorum tries to be elected again and again, and refuses those
-// who do: election.go says who is missing.
+// who do: election.go says who is missing. One that is to join has no configuration
+// before the leader brings it. And one whose snapshot ends where its log does hears, as
+// it starts, of a commit that it has applied.
+//
+// A leader notices that a follower needs a snapshot by the lack of an entry in its log.
+// Where the lack is a fault Raft ends by it.
 //
 // Raft hands itself to the log, and members, which JSON has no text of: they are
 // spelled out here.
@@ -50,9 +58,29 @@ func (l raftLog) Error(msg string, args ...any) {
 		"failed to make requestPreVote RPC", "failed to pipeline appendEntries", "failed to start pipeline replication to",
 		"failed to decode incoming command", "failed to flush response", "failed to accept connection", "peer has newer term, stopping replication":
 		l.Logger.Debug(msg, args...)
-	default:
-		l.Logger.Error(msg, args...)
+		return
+	case "failed to get log":
+		if errors.Is(failure(args), raft.ErrLogNotFound) {
+			l.Logger.Debug(msg, args...)
+			return
+		}
+	case "failed to install snapshot", "failed to send snapshot to":
+		if errors.Is(cause(failure(args)), net.ErrClosed) { // by this server, which stops
+			l.Logger.Debug(msg, args...)
+			return
+		}
 	}
+	l.Logger.Error(msg, args...)
+}
+
+// failure is the error among the values of a line, or nil.
+func failure(args []any) error {
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			return err
+		}
+	}
+	return nil
 }
 
 // Warn implements hclog.Logger.
@@ -63,7 +91,7 @@ func (l raftLog) Warn(msg string, args ...any) {
 		"rejecting vote request since we have a leader", "rejecting pre-vote request since we have a leader",
 		"rejecting vote request since our last term is greater", "rejecting pre-vote request since our last term is greater",
 		"rejecting vote request since our last index is greater", "rejecting pre-vote request since our last index is greater",
-		"failed to contact", "unable to get address for server, using fallback address":
+		"no known peers, aborting election", "skipping application of old log", "failed to contact", "unable to get address for server, using fallback address":
 		l.Logger.Debug(msg, args...)
 	default:
 		l.Logger.Warn(msg, args...)

@@ -206,12 +206,18 @@ func fresh(call func() error) error {
 }
 
 func broken(err error) bool {
-	var decoding interface{ Cause() error } // the codec's errors do not unwrap
-	if errors.As(err, &decoding) {
-		err = decoding.Cause()
-	}
+	err = cause(err)
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// cause is what is behind an error of the codec's, which do not unwrap.
+func cause(err error) error {
+	var decoding interface{ Cause() error }
+	if errors.As(err, &decoding) {
+		return decoding.Cause()
+	}
+	return err
 }
 
 // AppendEntries implements raft.Transport. Of many entries it sends as many as
