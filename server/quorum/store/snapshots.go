@@ -82,8 +82,21 @@ func openSnapshots(base string, retain int, m *metrics.Metrics, logger hclog.Log
 			return nil, err
 		}
 	}
-	s.FileSnapshotStore, err = raft.NewFileSnapshotStoreWithLogger(base, retain, logger)
+	s.FileSnapshotStore, err = raft.NewFileSnapshotStoreWithLogger(base, retain, listLog{logger})
 	return s, err
+}
+
+// listLog is the logger of raft.FileSnapshotStore, which warns of a snapshot that is
+// being written while it lists them.
+type listLog struct{ hclog.Logger }
+
+// Warn implements hclog.Logger.
+func (l listLog) Warn(msg string, args ...any) {
+	if msg == "found temporary snapshot" {
+		l.Logger.Debug(msg, args...)
+		return
+	}
+	l.Logger.Warn(msg, args...)
 }
 
 // snapshotName is what the name of a snapshot's directory says.

@@ -14,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"zooraft/tests/testkit"
 )
 
 func restored(cfg Config) (*bytesFSM, uint64, []*raft.SnapshotMeta, error) {
@@ -61,6 +64,22 @@ func TestRestore(t *testing.T) {
 	}
 	if there, _ := exists(left); there {
 		t.Error("an interrupted snapshot is still there")
+	}
+}
+
+// One that is being written is no cause for a warning.
+func TestListDuringWrite(t *testing.T) {
+	cfg := testConfig(t, KindWAL)
+	var log testkit.Buffer
+	cfg.Log = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: &log})
+	s := mustOpen(t, cfg)
+	sink, err := s.Snapshots.Create(1, 14, 1, raft.Configuration{}, 1, inmem())
+	must(t, err)
+	list, err := s.Snapshots.List()
+	must(t, err)
+	must(t, sink.Cancel())
+	if got := log.String(); len(list) != 0 || !strings.Contains(got, "found temporary snapshot") || strings.Contains(got, "[WARN]") {
+		t.Errorf("listed %d while one was being written:\n%s", len(list), got)
 	}
 }
 
