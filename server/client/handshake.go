@@ -12,7 +12,8 @@ const (
 	settledNot   int32 = iota
 	settledOK          // the session is this connection's
 	settledTaken       // another session has the id
-	settledGone        // no such session, or a wrong password
+	settledGone        // no such session
+	settledWrong       // there is one, and the password is not its
 )
 
 // handshake takes a connection from its first frame to a session to serve, and
@@ -55,8 +56,13 @@ func (c *conn) handshake() bool {
 		s.bind(c) // before the password is looked at, as in ZooKeeper
 		ok = c.keeper.attach(c, req.Passwd)
 	}
-	if c.settled.Load() == settledGone {
+	switch c.settled.Load() {
+	case settledGone:
 		s.log.Info("Invalid session " + c.session.String() + " for client " + c.name() + ", probably expired")
+	case settledWrong:
+		if s.mayWarn(warnPassword) {
+			s.log.Warn("Incorrect password from " + c.name() + " for session " + c.session.String())
+		}
 	}
 	if !ok {
 		return false
@@ -158,11 +164,16 @@ func (c *conn) grant(passwd [protocol.PasswdBytes]byte, readOnly bool) {
 	c.settled.Store(settledOK)
 }
 
-// refuseSession answers with zeros, which clients take for an expired session.
-func (c *conn) refuseSession(readOnly bool) {
+// refuseSession answers with zeros, which clients take for an expired session. known
+// says that it has not expired, but is not this client's.
+func (c *conn) refuseSession(readOnly, known bool) {
 	c.respond(&protocol.ConnectResponse{ReadOnly: readOnly, HasReadOnly: c.hasRO})
 	c.out.finish()
-	c.settled.Store(settledGone)
+	if known {
+		c.settled.Store(settledWrong)
+	} else {
+		c.settled.Store(settledGone)
+	}
 }
 
 // password copies one that came from a client; ok says that it can be one.

@@ -27,7 +27,7 @@ func (k local) attach(c *conn, passwd []byte) bool {
 		return true
 	}
 	if k.s.locals.get(c.session) != nil { // a wrong password
-		c.refuseSession(false)
+		c.refuseSession(false, true)
 		return false
 	}
 	c.keeper = replicated(k)

@@ -126,6 +126,7 @@ func TestLocalSessionReconnect(t *testing.T) {
 	if r := f.dial().handshake(wrong); r.SessionID != 0 {
 		t.Errorf("wrong password: %+v", r)
 	}
+	f.logs("Incorrect password from /")
 	old.closed()
 	p := f.dial()
 	if r := p.handshake(old.resume(false)); r.SessionID != id || r.Timeout != 7000 || !bytes.Equal(r.Passwd, old.passwd) || r.ReadOnly {

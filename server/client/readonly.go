@@ -13,7 +13,7 @@ func (k cutOff) open(c *conn) bool { return k.enter(c, true) }
 
 func (k cutOff) attach(c *conn, passwd []byte) bool {
 	if !k.renew(c, passwd, true) {
-		c.refuseSession(true)
+		c.refuseSession(true, k.s.locals.get(c.session) != nil)
 		return false
 	}
 	return true

@@ -43,7 +43,7 @@ func (k replicated) open(c *conn) bool {
 func (k replicated) attach(c *conn, passwd []byte) bool {
 	p, ok := password(passwd)
 	if !ok {
-		c.refuseSession(false)
+		c.refuseSession(false, k.s.elsewhere(c.session))
 		return false
 	}
 	r := fsm.AttachSession{Session: c.session, Timeout: c.timeoutMillis(), Passwd: p, Conn: c.number}
@@ -96,7 +96,7 @@ type settling struct {
 
 // Complete queues the ConnectResponse, which readLoop sends, since it is waiting
 // for it. It is called from the apply goroutine.
-func (p *settling) Complete(_ fsm.View, r *fsm.Result) {
+func (p *settling) Complete(v fsm.View, r *fsm.Result) {
 	c := p.c
 	switch r.Err {
 	case protocol.ErrOK:
@@ -107,7 +107,8 @@ func (p *settling) Complete(_ fsm.View, r *fsm.Result) {
 	case protocol.ErrSessionMoved:
 		c.settled.Store(settledTaken)
 	default:
-		c.refuseSession(false)
+		_, _, known := v.Session(c.session)
+		c.refuseSession(false, known)
 	}
 	c.nudge()
 }

@@ -507,6 +507,7 @@ const (
 	warnEnsemble
 	warnThrottle
 	warnReadOnly
+	warnPassword
 	warnKinds
 )
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +89,54 @@ func TestReconnect(t *testing.T) {
 				t.Errorf("innocent connection: %v", h.Err)
 			}
 		})
+	}
+}
+
+// A wrong password is told from an expiry, and, since anybody can send one, not each
+// time.
+func TestWrongPasswordIsLogged(t *testing.T) {
+	const gone = "Invalid session"
+	f, _ := startLocal(t, false, false)
+	of := func(p *peer) string {
+		return "Incorrect password from /" + p.nc.LocalAddr().String() + " for session "
+	}
+	try := func(req *protocol.ConnectRequest) *peer {
+		p := f.dial()
+		if r := p.handshake(req); r.SessionID != 0 {
+			t.Fatalf("response %+v", r)
+		}
+		p.closed()
+		return p
+	}
+	again := func() { f.s.warned[warnPassword].Store(0) }
+	known, readOnly := f.connect().session, false
+	check := func(name string, passwd []byte) {
+		t.Helper()
+		again()
+		req := &protocol.ConnectRequest{SessionID: known, Passwd: passwd, HasReadOnly: true, ReadOnly: readOnly}
+		f.logs(of(try(req)) + known.String())
+		try(req)
+		if text := f.log.String(); strings.Contains(text, gone) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	check("wrong", make([]byte, 16))
+	check("short", make([]byte, 15))
+	if n := strings.Count(f.log.String(), "Incorrect password"); n != 2 {
+		t.Errorf("%d lines of 4 tries at 2 times", n)
+	}
+	f.s.SetService(ReadOnly)
+	p := f.dial()
+	p.handshake(&protocol.ConnectRequest{Timeout: 10000, HasReadOnly: true, ReadOnly: true})
+	known, readOnly = p.session, true
+	check("cut off", make([]byte, 16))
+	f.s.SetService(FullService)
+
+	again()
+	p = try(&protocol.ConnectRequest{SessionID: 4711, HasReadOnly: true})
+	f.logs("Invalid session 0x1267 for client /" + p.nc.LocalAddr().String() + ", probably expired")
+	if strings.Contains(f.log.String(), of(p)) {
+		t.Error("a session that does not exist has a wrong password")
 	}
 }
 
