@@ -91,6 +91,9 @@ func (s *Server) expire(term uint64, ids []protocol.SessionID) {
 	}
 	s.mu.Unlock() // before a log that may be slow: apply takes it
 	for i, e := range r.Sessions {
+		if s.expirer.Again(e.Session) {
+			continue // while the log is held up, or refused
+		}
 		s.log.Info(fmt.Sprintf("Expiring session %s, timeout of %dms exceeded", e.Session, timeouts[i]))
 	}
 	if len(r.Sessions) > 0 {

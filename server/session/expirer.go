@@ -75,6 +75,7 @@ type session struct {
 	at       int   // place in the bucket
 	closing  bool  // handed to Expire, in no bucket
 	touched  bool  // heard from since it is closing
+	again    bool  // handed to Expire before, which came to nothing
 }
 
 // New returns an Expirer that does not lead.
@@ -219,7 +220,7 @@ func (e *Expirer) Retry(id protocol.SessionID) {
 	if s.touched {
 		wait = s.timeout
 	}
-	s.closing, s.touched = false, false
+	s.closing, s.touched, s.again = false, false, !s.touched
 	s.deadline = e.deadline(e.now(), wait)
 	e.enterLocked(s)
 }
@@ -237,6 +238,7 @@ func (e *Expirer) Touch(ids ...protocol.SessionID) {
 			case s.closing:
 				s.touched = true
 			default:
+				s.again = false
 				// Never earlier: the grace after a pause may be longer.
 				s.deadline = max(s.deadline, e.deadline(now, s.timeout))
 			}
@@ -252,6 +254,15 @@ func (e *Expirer) Closing(id protocol.SessionID) bool {
 	defer e.mu.Unlock()
 	s := e.sessions[id]
 	return s != nil && s.closing
+}
+
+// Again reports whether the session has been handed to Expire before, which came to
+// nothing, and has been silent since.
+func (e *Expirer) Again(id protocol.SessionID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.sessions[id]
+	return s != nil && s.again
 }
 
 // Deadlines returns when each session that is not closing would be expired if

@@ -1,16 +1,20 @@
 package session
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"zooraft/protocol"
 )
@@ -264,6 +268,36 @@ func TestEventsDuringLead(t *testing.T) {
 		r.Opened(1, 20*time.Second) // what was closed meanwhile is forgotten
 		r.until(20 * tick)
 		r.expect(t, expiries{1: times(11 * tick), 2: times(5 * tick), 4: times(5 * tick), 5: times(3 * tick)})
+	})
+}
+
+// A session whose expiry comes to nothing is told of once, and known to have been
+// handed over before, until something is heard of it.
+func TestAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t)
+		defer r.Close()
+		r.cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: &log})
+		var again []bool
+		r.hook = func(ids []protocol.SessionID) { again = append(again, r.Again(ids[0])) }
+		r.Lead(1, func(yield func(protocol.SessionID, time.Duration)) { yield(1, 4*time.Second) })
+		for range 3 {
+			r.until(r.at() + 10*tick)
+			r.Retry(1)
+		}
+		r.Touch(1)
+		r.until(r.at() + 10*tick)
+		r.Attached(1, 4*time.Second)
+		r.until(r.at() + 10*tick)
+		r.Lead(2, func(yield func(protocol.SessionID, time.Duration)) { yield(1, 4*time.Second) })
+		r.until(r.at() + 10*tick)
+		if want := []bool{false, true, true, false, false, false}; !slices.Equal(again, want) {
+			t.Errorf("again: %v, want %v", again, want)
+		}
+		if n := strings.Count(log.String(), "expiring silent sessions"); n != 4 {
+			t.Errorf("told %d times, want 4:\n%s", n, &log)
+		}
 	})
 }
 

@@ -18,15 +18,17 @@ func (e *Expirer) run(term uint64, stop <-chan struct{}, done chan<- struct{}) {
 			return
 		case <-timer.C:
 		}
-		ids := e.sweep()
+		ids, again := e.sweep()
 		// A Follow that came first wins, for what was found may be stale by now.
 		select {
 		case <-stop:
 			return
 		default:
 		}
+		if n := len(ids) - again; n > 0 {
+			e.cfg.Logger.Info("expiring silent sessions", "term", term, "count", n)
+		}
 		if len(ids) > 0 {
-			e.cfg.Logger.Info("expiring silent sessions", "term", term, "count", len(ids))
 			e.cfg.Expire(term, ids)
 		}
 		timer.Reset(e.untilNext())
@@ -41,12 +43,13 @@ func (e *Expirer) untilNext() time.Duration {
 }
 
 // sweep looks at the buckets that have ended and returns the sessions to
-// expire, marked as closing, in ascending order.
+// expire, marked as closing, in ascending order, and how many of them have been
+// handed to Expire before.
 //
 // If it comes more than a tick late, this process did not run, or not enough,
 // and neither did what takes in touches: those sent meanwhile still lie in
 // socket buffers. Then nobody is expired, see grace.
-func (e *Expirer) sweep() []protocol.SessionID {
+func (e *Expirer) sweep() (ids []protocol.SessionID, again int) {
 	e.mu.Lock()
 	now := e.now()
 	first, last := e.next, e.bucketAt(now)
@@ -59,9 +62,8 @@ func (e *Expirer) sweep() []protocol.SessionID {
 			e.cfg.Paused(late)
 		}
 		e.grace(first, last, now, late)
-		return nil
+		return nil, 0
 	}
-	var ids []protocol.SessionID
 	for n := first; n <= last; n++ {
 		e.empty(n, func(s *session) {
 			if s.deadline > last {
@@ -70,10 +72,13 @@ func (e *Expirer) sweep() []protocol.SessionID {
 			}
 			s.closing = true
 			ids = append(ids, s.id)
+			if s.again {
+				again++
+			}
 		})
 	}
 	slices.Sort(ids)
-	return ids
+	return ids, again
 }
 
 // grace moves all deadlines of the near past and future out of reach of what
@@ -126,7 +131,7 @@ func (e *Expirer) armLocked(id protocol.SessionID, timeout, now time.Duration) {
 	} else {
 		e.leaveLocked(s)
 	}
-	s.closing, s.touched = false, false
+	s.closing, s.touched, s.again = false, false, false
 	s.timeout = timeout
 	s.deadline = e.deadline(now, timeout)
 	e.enterLocked(s)
