@@ -13,11 +13,13 @@ import (
 const frameTouch = quorum.FrameUser
 
 // tick tells the leader every half tick which sessions this server has heard
-// from, as ZooKeeper's followers do with its pings.
+// from, as ZooKeeper's followers do with its pings. The memory is looked at as
+// often.
 func (s *Server) tick() {
 	defer s.wg.Done()
 	ticker := time.NewTicker(s.cfg.TickTime / 2)
 	defer ticker.Stop()
+	memory := memoryWatch{log: s.log, read: memoryUsed}
 	for {
 		select {
 		case <-s.stop:
@@ -28,6 +30,7 @@ func (s *Server) tick() {
 		s.locals.reportTouches()
 		s.retryExpiries()
 		s.ageStaged()
+		memory.look(s.dataSize)
 	}
 }
 
