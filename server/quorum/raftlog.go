@@ -53,24 +53,34 @@ func (l raftLog) Info(msg string, args ...any) {
 
 // Error implements hclog.Logger.
 func (l raftLog) Error(msg string, args ...any) {
+	l.Logger.Log(errorLevel(msg, failure(args)), msg, args...)
+}
+
+func errorLevel(msg string, err error) hclog.Level {
 	switch msg {
 	case "failed to heartbeat to", "failed to appendEntries to", "failed to make requestVote RPC",
 		"failed to make requestPreVote RPC", "failed to pipeline appendEntries", "failed to start pipeline replication to",
 		"failed to decode incoming command", "failed to flush response", "failed to accept connection", "peer has newer term, stopping replication":
-		l.Logger.Debug(msg, args...)
-		return
+		return hclog.Debug
 	case "failed to get log":
-		if errors.Is(failure(args), raft.ErrLogNotFound) {
-			l.Logger.Debug(msg, args...)
-			return
+		if errors.Is(err, raft.ErrLogNotFound) {
+			return hclog.Debug
 		}
 	case "failed to install snapshot", "failed to send snapshot to":
-		if errors.Is(cause(failure(args)), net.ErrClosed) { // by this server, which stops
-			l.Logger.Debug(msg, args...)
-			return
+		if errors.Is(cause(err), net.ErrClosed) { // by this server, which stops
+			return hclog.Debug
+		}
+	case "failed to receive whole snapshot": // its sender is gone, and another one comes
+		return hclog.Warn
+	case "failed to copy snapshot":
+		switch {
+		case errors.Is(err, errHeld):
+			return hclog.Debug
+		case broken(err): // as above
+			return hclog.Warn
 		}
 	}
-	l.Logger.Error(msg, args...)
+	return hclog.Error
 }
 
 // failure is the error among the values of a line, or nil.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -41,6 +42,10 @@ func TestRaftLogLevels(t *testing.T) {
 		{"stopping, from within", func(l raftLog) { l.Error("failed to install snapshot", "peer", "2", "id", "1-2-3", "error", closed) }, "[DEBUG]"},
 		{"no snapshot", func(l raftLog) { l.Error("failed to send snapshot to", "error", errors.New("no snapshots found")) }, "[ERROR]"},
 		{"no cause", func(l raftLog) { l.Error("failed to install snapshot") }, "[ERROR]"},
+		{"the sender stops", func(l raftLog) { l.Error("failed to receive whole snapshot", "received", "1 / 2") }, "[WARN]"},
+		{"the sender dies", func(l raftLog) { l.Error("failed to copy snapshot", "error", &net.OpError{Err: syscall.ECONNRESET}) }, "[WARN]"},
+		{"nothing new", func(l raftLog) { l.Error("failed to copy snapshot", "error", errors.Join(errHeld, nil)) }, "[DEBUG]"},
+		{"no room", func(l raftLog) { l.Error("failed to copy snapshot", "error", syscall.ENOSPC) }, "[ERROR]"},
 		{"to join", func(l raftLog) { l.Warn("no known peers, aborting election") }, "[DEBUG]"},
 		{"started behind its snapshot", func(l raftLog) { l.Warn("skipping application of old log", "index", 7) }, "[DEBUG]"},
 		{"removed", func(l raftLog) { l.Warn("not part of stable configuration, aborting election") }, "[WARN]"},
