@@ -107,7 +107,7 @@ func (n *Node) Retire(ctx context.Context) {
 		select {
 		case err := <-done:
 			if err != nil {
-				n.log.Warn("leadership was not handed over", "sid", heir, "error", err)
+				n.log.Info("leadership was not handed over", "sid", heir, "error", err) // they may be stopped together
 				return
 			}
 			done = nil // this server has given it up, and has yet to vote for the heir
