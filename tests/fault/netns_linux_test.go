@@ -47,3 +47,19 @@ func (n *network) heal(t *testing.T, sid int) {
 	t.Helper()
 	n.hub.IP(t, "link", "set", "servers"+strconv.Itoa(sid), "up")
 }
+
+// mute has nothing arrive any more of what one server sends to the quorum port of another.
+func (n *network) mute(t *testing.T, from, to int) {
+	t.Helper()
+	n.hosts[from-1].IP(t, muteRule("add", to)...)
+}
+
+// unmute undoes mute.
+func (n *network) unmute(t *testing.T, from, to int) {
+	t.Helper()
+	n.hosts[from-1].IP(t, muteRule("del", to)...)
+}
+
+func muteRule(what string, to int) []string {
+	return []string{"rule", what, "blackhole", "to", fmt.Sprintf("10.99.1.%d", to), "ipproto", "tcp", "dport", "2888"}
+}

@@ -83,6 +83,52 @@ func TestPartition(t *testing.T) {
 	f.verify(loadExpiry)
 }
 
+// TestDeafLeader has nothing arrive of the requests and signs of life that a follower sends to the leader, while it hears
+// the leader, and the leader its Raft. It must give its clients up as if there were no leader: their sessions would expire.
+func TestDeafLeader(t *testing.T) {
+	const (
+		tick      = 500 * time.Millisecond
+		syncLimit = 5
+		patience  = 30 * time.Second
+	)
+	harness.SkipShort(t)
+	netns.Need(t, "DEAF LEADER NOT TESTED")
+	n := newNetwork(t, 3)
+	servers := startInNetwork(t, n, tick, syncLimit)
+	f := newFleet(t, servers, sessionTimeout, 2*time.Minute, n.hub.Dial)
+	f.awaitLeader(patience, 1, 2, 3)
+	f.startLoad(max(4, *connsFlag/4), scaled(30*time.Millisecond, 20*time.Millisecond))
+	f.awaitSteps(5, patience)
+
+	leader := f.awaitLeader(patience, 1, 2, 3)
+	follower := leader%3 + 1
+	from := f.clock()
+	n.mute(t, follower, leader)
+	var gone time.Duration
+	harness.Eventually(t, patience, "the follower that is not heard gives its clients up", func() error {
+		if _, err := f.mode(follower); err == nil {
+			return errors.New("it serves")
+		}
+		gone = f.clock()
+		return nil
+	})
+	f.awaitSteps(5, patience)
+	n.unmute(t, follower, leader)
+	healed := f.clock()
+	harness.Eventually(t, patience, "the follower serves again", func() error {
+		_, err := f.mode(follower)
+		return err
+	})
+	t.Logf("deaf leader: follower=%d gave-clients-up-after=%v serving-again-after=%v", follower,
+		(gone - from).Round(time.Millisecond), (f.clock() - healed).Round(time.Millisecond))
+	f.goHome()
+	f.awaitSteps(5, patience)
+	if limit := syncLimit*tick + 4*time.Second; !oracle && gone-from > limit {
+		t.Errorf("the follower that was not heard gave its clients up after %v, want at most %v", gone-from, limit)
+	}
+	f.verify(loadExpiry)
+}
+
 // quorumAnswers finds the writes and syncs that a server answered well though it had no quorum from before they were
 // sent.
 func quorumAnswers(h *history.History, server int, from, to time.Duration) []history.Violation {
