@@ -41,8 +41,8 @@ func (w *memoryWatch) look(state func() int64) {
 }
 
 // memoryUsed is what the runtime holds and could not give back, and its limit
-// (GOMEMLIMIT). What the next collection finds dead does not count: as a rule that takes
-// place near the limit, whatever is in use.
+// (GOMEMLIMIT). What was allocated since the last collection does not count: as a rule
+// the next one takes place near the limit, whatever is in use.
 func memoryUsed() (used, limit uint64) {
 	s := []metrics.Sample{
 		{Name: "/memory/classes/total:bytes"},

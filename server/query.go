@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -24,7 +25,7 @@ func QueryStatus(m zabcompat.ServerSpec) (Status, error) {
 func queryStatus(ctx context.Context, sid int, addr string) (Status, error) {
 	var st Status
 	if addr == "" {
-		return st, fmt.Errorf("nobody has said where server %d is", sid)
+		return st, errors.New("nobody has said where it is")
 	}
 	b, err := peer.Status(ctx, addr)
 	if err != nil {

@@ -429,11 +429,14 @@ func (l *loader) myid() {
 			l.noID = l.faulty(s, "myid file is missing; write this server's id, the N of its server.N line, into it, for example: echo 1 > %s", path)
 		}
 		return
-	case err != nil:
+	case errors.Is(err, fs.ErrPermission):
 		if !l.cfg.Standalone() {
 			l.cfg.SID = 0
 		}
 		l.noID = l.faulty(s, "cannot read the file: %v", err)
+		return
+	case err != nil:
+		l.fault(s, "cannot read the file: %v", err)
 		return
 	}
 	first := string(data)

@@ -223,7 +223,7 @@ func checkDataDirs(cfg server.Config) error {
 		return err
 	}
 	for _, dir := range []string{cfg.DataDir, cfg.LogDir()} {
-		if _, err := os.Stat(dir); err != nil {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w: %w; make it, for datadir.autocreate is false", errDataDir, err)
 		}
 	}

@@ -83,14 +83,18 @@ func bareServe(t *testing.T, role []string) error {
 			followers = append(followers, c)
 		}
 	}
+	var log *bareLog
+	if len(rest) > 1 {
+		log = newBareLog(t, rest[1])
+	}
 	fmt.Println(l.Addr()) // and what connects to it from now on does so behind the leader
 	switch what {
 	case bareWatches:
 		return bareTell(l, n)
 	case bareFollows:
-		return bareFollow(l, n, newBareLog(t, rest[1]))
+		return bareFollow(l, n, log)
 	case bareLeads:
-		return bareLead(l, n, newBareLog(t, rest[1]), followers)
+		return bareLead(l, n, log, followers)
 	}
 	idle := make(chan net.Conn)
 	for {
