@@ -104,7 +104,7 @@ var rows = []Key{
 	{"group.", File, Refused, "Raft decides by a majority of servers"},
 	{"weight.", File, Refused, "Raft decides by a majority of servers; only weight 1 is taken"},
 	{"initLimit", File, Mapped, "the time a server has to catch up before a change of the membership is given up for it"},
-	{"syncLimit", File, Mapped, "the time without a leader after which a server stops serving"},
+	{"syncLimit", File, Mapped, "the time without a leader that hears it after which a server stops serving"},
 	{"connectToLearnerMasterLimit", File, Inert, "servers dial each other with limits of their own"},
 	{"quorumCnxnTimeoutMs", File, Inert, "servers dial each other with limits of their own"},
 	{"electionAlg", File, Refused, "the only algorithm is 3"},

@@ -146,7 +146,7 @@ func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, er
 	var w welcome
 	switch err := readHandshake(conn, &w); {
 	case err == io.EOF:
-		return Identity{}, fmt.Errorf("handshake: it hung up before it answered, as a ZooKeeper server does: %w", err)
+		return Identity{}, fmt.Errorf("handshake: it hung up before it answered, as a ZooKeeper server does, or one that stops: %w", err)
 	case err != nil:
 		return Identity{}, fmt.Errorf("handshake: %w", err)
 	}

@@ -49,10 +49,6 @@ func (n *Node) stillHanding(r *raft.Raft, now time.Time) (failed bool) {
 	h := &n.duty.handing
 	stored, ok := n.trans.stored(serverID(h.to))
 	switch {
-	case h.sent && n.trans.newest.Load() > n.duty.term: // this Raft waits for its disk, or is about to hear
-		h.to = 0
-		n.batch.pause(false)
-		return false
 	case now.Sub(h.begun) > handOverPause:
 		n.log.Warn("leadership was not handed over", "sid", h.to, "sent", h.sent)
 		h.to, h.failed = 0, h.to

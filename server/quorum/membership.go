@@ -45,10 +45,6 @@ type situation struct {
 	// scarce: the leader's own disk is nearly full; roomy, that another's is not.
 	scarce bool
 	roomy  func(sid int64) bool
-	// slow: a majority of the others has for long what the leader's disk has not;
-	// ahead, that nobody has more.
-	slow  bool
-	ahead func(sid int64) bool
 }
 
 // act is what the leader does next.
@@ -68,17 +64,18 @@ func (a act) String() string {
 	return [...]string{"nothing", "wait", "add", "promote", "demote", "remove", "hand over to"}[a]
 }
 
-// next decides the next step.
-func (s *situation) next() (act, int64) {
-	votes := make(map[int64]bool) // of all in conf
+// votes says of all in conf whether they vote.
+func (s *situation) votes() map[int64]bool {
+	votes := make(map[int64]bool)
 	for _, v := range s.conf.Servers {
 		votes[sidOf(v.ID)] = v.Suffrage == raft.Voter
 	}
-	if s.slow { // nothing else would get on
-		if heir := s.heir(votes, s.ahead); heir != 0 {
-			return actHandOver, heir
-		}
-	}
+	return votes
+}
+
+// next decides the next step.
+func (s *situation) next() (act, int64) {
+	votes := s.votes()
 	all := slices.Sorted(maps.Keys(votes))
 	for _, sid := range all {
 		if votes[sid] && sid != s.self && s.foreign(sid) && s.quorum(votes, sid, false) {
@@ -246,16 +243,32 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 	if term == 0 || n.standalone() {
 		return
 	}
-	d.disk.note(now, n.holdsUp(r))
-	// Raft answers nothing while the disk hangs.
-	if !d.disk.slow() && (d.waitsForRaft(n, now) || now.Before(d.notBefore)) {
+	if n.trans.newest.Load() > term { // there is another leader: this Raft is about to hear, or waits for its disk
+		if d.handing.to != 0 {
+			d.handing.to = 0
+			n.batch.pause(false)
+		}
 		return
 	}
+	d.disk.note(now, n.holdsUp(r))
 	if d.handing.to != 0 && !n.stillHanding(r, now) {
+		return
+	}
+	waits := d.waitsForRaft(n, now) || now.Before(d.notBefore)
+	if waits && !d.disk.slow() {
 		return
 	}
 	s, zxid, index := n.situation(r, now)
 	if len(s.goal.Servers) == 0 || r.CurrentTerm() != term {
+		return
+	}
+	if d.disk.slow() { // nothing else would get on
+		if heir := s.heir(s.votes(), n.furthest); heir != 0 {
+			n.beginHandOver(r, heir, true, "this server's disk is slower than those of the others", now)
+			return
+		}
+	}
+	if waits {
 		return
 	}
 	if d.index == 0 {
@@ -283,12 +296,10 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 		n.endReconfig(now, protocol.ErrNewConfigNoQuorum, "the new members did not catch up in time")
 	case what == actHandOver:
 		why := "this server is to vote no more"
-		if s.slow {
-			why = "this server's disk is slower than those of the others"
-		} else if m, in := s.goal.Server(s.self); in && !m.Observer {
+		if m, in := s.goal.Server(s.self); in && !m.Observer {
 			why = "this server's disk is nearly full"
 		}
-		n.beginHandOver(r, sid, s.slow, why, now)
+		n.beginHandOver(r, sid, false, why, now)
 	case what != actNothing && what != actWait:
 		n.change(r, what, sid, index)
 	}
@@ -299,7 +310,6 @@ func (n *Node) reconcile(r *raft.Raft, now time.Time) {
 func (n *Node) situation(r *raft.Raft, now time.Time) (s situation, zxid int64, index uint64) {
 	s = situation{self: n.cfg.SID, failed: n.duty.handing.failed, connected: n.reachable, foreign: n.foreign, absent: n.duty.absent}
 	own, _, _ := n.Space()
-	s.slow, s.ahead = n.duty.disk.slow(), n.furthest
 	s.scarce, s.roomy = own != RoomPlenty, func(sid int64) bool { return n.roomOf(sid) == RoomPlenty }
 	n.fsm.View(func(v fsm.View) {
 		s.goal, s.conf, index = v.Membership(), v.Actual(), v.ActualIndex()

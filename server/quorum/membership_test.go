@@ -37,8 +37,6 @@ func TestNext(t *testing.T) {
 		gone             []int64 // not connected
 		behind, foreign  []int64
 		full             []int64 // with little room on the disk
-		slow             bool    // the leader's disk
-		ahead            []int64 // who has most of its log
 		absent           []int64
 		callers          []int64
 		failed           int64
@@ -81,9 +79,6 @@ func TestNext(t *testing.T) {
 		{name: "nor is another one to lead", conf: "1 2 3", goal: "1 2 3", full: []int64{1, 2}, want: "hand over to 3"},
 		{name: "nor one that is behind", conf: "1 2 3 4o", goal: "1 2 3 4o", full: []int64{1}, behind: []int64{2, 3}, want: "nothing 0"},
 		{name: "while all are full it goes on", conf: "1 2 3", goal: "1 2 3", full: []int64{1, 2, 3}, want: "nothing 0"},
-		{name: "nor does a slow disk lead", conf: "1 2 3", goal: "1 2 3", slow: true, ahead: []int64{3}, want: "hand over to 3"},
-		{name: "whatever else there is to do", conf: "1 2", goal: "1 2 3", pending: true, slow: true, ahead: []int64{2}, want: "hand over to 2"},
-		{name: "if there is somebody", conf: "1 2 3", goal: "1 2 3", slow: true, want: "nothing 0"},
 		{name: "who is down holds nothing up", conf: "1 2 3 4o", goal: "1 2 3 4", full: []int64{1}, gone: []int64{4}, want: "hand over to 2"},
 		{name: "on the way back: who left", conf: "1 4 2o 3o", goal: "1 2 3", want: "promote 2"},
 	} {
@@ -94,7 +89,6 @@ func TestNext(t *testing.T) {
 			not := func(f func(int64) bool) func(int64) bool { return func(sid int64) bool { return !f(sid) } }
 			s.connected, s.keepsUp = not(oneOf(tt.gone...)), not(oneOf(tt.behind...))
 			s.foreign, s.absent = oneOf(tt.foreign...), oneOf(tt.absent...)
-			s.slow, s.ahead = tt.slow, oneOf(tt.ahead...)
 			s.scarce, s.roomy = oneOf(tt.full...)(s.self), not(oneOf(tt.full...))
 			what, sid := s.next()
 			if got := fmt.Sprint(what, " ", sid); got != tt.want {

@@ -140,7 +140,8 @@ type Node struct {
 	roster   atomic.Pointer[roster]
 	seen     seen                                 // of the apply goroutine
 	told     atomic.Pointer[zabcompat.Membership] // by peers
-	onDisk   *roster                              // published and target as the disk has them; of the main loop
+	onDisk   *roster                              // published and target as the disk has them, or soon; of the main loop
+	saving   atomic.Bool                          // onDisk is being written
 	lost     bool                                 // no leader for long when roster was made; of the main loop
 	duty     duty                                 // of the main loop
 	sought   time.Time                            // when office was last sought; of the main loop
@@ -158,7 +159,8 @@ type Node struct {
 	origin     origin
 	leaderSID  int64 // 0: none known
 	leaderTerm uint64
-	heardAt    time.Time // when a leader was last known
+	heardAt    time.Time // when a leader that hears this server was last known, see contact
+	ledAt      time.Time // when a leader was
 	syncs      syncs
 	election   election
 
@@ -187,7 +189,7 @@ func New(cfg Config, f *fsm.FSM, ev Events) (*Node, error) {
 		events:  ev,
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
-		heardAt: time.Now(),
+		heardAt: time.Now(), ledAt: time.Now(),
 	}
 	n.snaps.roll = mathrand.Float64()
 	n.syncs.number = uint64(mathrand.Uint32()) << 16 // unlike those of an earlier process
@@ -310,7 +312,7 @@ func (n *Node) run() {
 		return false
 	}))
 	n.mu.Lock()
-	n.heardAt = time.Now() // what took its time until here is no silence
+	n.heardAt, n.ledAt = time.Now(), time.Now() // what took its time until here is no silence
 	n.mu.Unlock()
 	n.snaps.started = time.Now()
 	n.election.begin()
@@ -361,13 +363,16 @@ func (n *Node) observe() {
 	if contact.After(n.heardAt) {
 		n.heardAt = contact
 	}
-	lost := now.Sub(n.heardAt) > n.cfg.SyncLimit
+	if sid == n.cfg.SID || sid != 0 && now.Sub(r.LastContact()) < n.cfg.SyncLimit {
+		n.ledAt = now
+	}
+	lost, leaderless := now.Sub(n.heardAt) > n.cfg.SyncLimit, now.Sub(n.ledAt) > n.cfg.SyncLimit
 	n.mu.Unlock()
 
 	if changed {
 		n.leaderChanged(sid, term)
 	}
-	n.look(lost)
+	n.look(leaderless)
 	n.seekOffice(now)
 	n.enterOffice()
 	n.noteCluster()
@@ -413,7 +418,7 @@ func (n *Node) contact(r *raft.Raft, sid int64, now time.Time) time.Time {
 const peerSilence = 2 * time.Second
 
 // service is what the server can do now. lost says that no leader was known for
-// SyncLimit.
+// SyncLimit that hears this server.
 func (n *Node) service(now time.Time, lost bool) Service {
 	if !lost && (n.outOfRoom(now) || n.superseded()) {
 		return None
@@ -534,12 +539,15 @@ func (n *Node) setServing(now Service) {
 		return
 	}
 	if before == Full {
+		leader, _ := n.Leader()
 		switch {
 		case n.gone.Load():
 		case !n.hasRoom():
 			n.log.Warn("no room on the disk: closing client connections, other servers have room")
 		case n.diskHangs():
 			n.log.Warn("the disk does not answer: closing client connections", "duration", n.stores.Writing())
+		case leader != 0 && leader != n.cfg.SID:
+			n.log.Warn("the leader does not hear this server: closing client connections", "leader-sid", leader, "sync-limit", n.cfg.SyncLimit)
 		default:
 			n.log.Warn("lost the quorum: closing client connections", "sync-limit", n.cfg.SyncLimit)
 		}

@@ -129,9 +129,17 @@ func (n *Node) remember(r *roster) {
 	case d.published.Version > r.published.Version:
 		r.published, r.target = d.published, d.target
 	case d.published.Version < r.published.Version || d.target.Version != r.target.Version:
-		// What fails here is fatal, and the stores tell of it.
-		_ = n.stores.Stable.Set(remembered, []byte(r.published.String()+"\n\n"+r.target.String()))
+		if !n.saving.CompareAndSwap(false, true) {
+			return // the next look tries again
+		}
 		d.published, d.target = r.published, r.target
+		text := []byte(r.published.String() + "\n\n" + r.target.String())
+		n.wg.Go(func() { // the main loop must not wait for a disk
+			// What fails here is fatal, and the stores tell of it.
+			_ = n.stores.Stable.Set(remembered, text)
+			n.saving.Store(false)
+			n.poke()
+		})
 	}
 }
 

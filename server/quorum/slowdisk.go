@@ -74,9 +74,9 @@ func (n *Node) furthest(sid int64) bool {
 // diskHangs says whether a write has not returned for long.
 func (n *Node) diskHangs() bool { return n.stores.Writing() > hungWrite }
 
-// superseded says whether others have another leader than this server, which does not
+// superseded says whether others have another leader than this server had, which does not
 // know, for its Raft waits for the disk: its clients are better off with them.
 func (n *Node) superseded() bool {
 	r := n.raft.Load()
-	return r != nil && r.State() == raft.Leader && n.trans.newest.Load() > r.CurrentTerm() && n.diskHangs()
+	return r != nil && n.trans.newest.Load() > r.CurrentTerm() && n.diskHangs()
 }
