@@ -42,10 +42,9 @@ const leastHeartbeat = 500 * time.Millisecond
 
 // heartbeat is how long a leader may be silent before Raft's timers elect another,
 // and be without a majority's answers before it gives up. A dead process is noticed
-// at once by its broken connections; this is for hosts that vanish or freeze. As a
-// leader of ZooKeeper's pings its followers, it is half a tick (Leader.lead): whoever
-// has hosts that stall for longer knows tickTime for it.
-func heartbeat(tick time.Duration) time.Duration { return max(tick/2, leastHeartbeat) }
+// at once by its broken connections; this is for hosts that vanish or freeze. It is a
+// third of a tick, for tickTime is what an operator whose hosts stall would raise.
+func heartbeat(tick time.Duration) time.Duration { return max(tick/3, leastHeartbeat) }
 
 // leastReadOnlyDelay is how long a server looks for a leader, or a tick if that is
 // longer, before it calls itself cut off (QuorumPeer.run).
