@@ -353,7 +353,11 @@ func (n *Node) observe() {
 		sid = 0
 	}
 	now := time.Now()
-	contact := n.contact(r, sid, now)
+	led := sid == n.cfg.SID || sid != 0 && now.Sub(r.LastContact()) < n.cfg.SyncLimit
+	var contact time.Time
+	if led {
+		contact = n.contact(sid, now)
+	}
 
 	n.mu.Lock()
 	changed := sid != n.leaderSID || (sid != 0 && term != n.leaderTerm)
@@ -363,7 +367,7 @@ func (n *Node) observe() {
 	if contact.After(n.heardAt) {
 		n.heardAt = contact
 	}
-	if sid == n.cfg.SID || sid != 0 && now.Sub(r.LastContact()) < n.cfg.SyncLimit {
+	if led {
 		n.ledAt = now
 	}
 	lost, leaderless := now.Sub(n.heardAt) > n.cfg.SyncLimit, now.Sub(n.ledAt) > n.cfg.SyncLimit
@@ -387,21 +391,19 @@ func (n *Node) observe() {
 	n.setServing(n.service(now, lost))
 }
 
-// contact is when this server and its leader last heard each other, as far as can be
-// told: the zero time if there is no leader. A leader that hears nothing from here may
+// contact is when this server and a leader that it hears last heard each other, as far
+// as can be told: the zero time if that cannot be. A leader that hears nothing from here may
 // still be heard, where packets get lost in one direction, but neither requests
 // nor the signs of life of sessions reach it. And where the own disk hangs, nothing
 // comes of what is heard, but on a server by itself, for whose clients there is nobody else.
-func (n *Node) contact(r *raft.Raft, sid int64, now time.Time) time.Time {
+func (n *Node) contact(sid int64, now time.Time) time.Time {
 	switch {
 	case n.standalone():
 		return now
-	case sid == 0 || n.diskHangs():
+	case n.diskHangs():
 		return time.Time{}
 	case sid == n.cfg.SID:
 		return now
-	case now.Sub(r.LastContact()) >= n.cfg.SyncLimit:
-		return time.Time{}
 	}
 	silence, up := n.mesh.Silence(sid)
 	switch {
