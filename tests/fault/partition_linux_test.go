@@ -27,17 +27,10 @@ import (
 func TestPartition(t *testing.T) {
 	const (
 		tick      = 500 * time.Millisecond
-		syncLimit = 5 // written by startInNetwork
+		syncLimit = 5
 		patience  = 30 * time.Second
 	)
-	harness.SkipShort(t)
-	netns.Need(t, "PARTITION NOT TESTED")
-	n := newNetwork(t, 3)
-	servers := startInNetwork(t, n, tick, syncLimit)
-	f := newFleet(t, servers, sessionTimeout, 2*time.Minute, n.hub.Dial)
-	f.awaitLeader(patience, 1, 2, 3)
-	f.startLoad(max(4, *connsFlag/4), scaled(30*time.Millisecond, 20*time.Millisecond))
-	f.awaitSteps(5, patience)
+	n, f := loadInNetwork(t, "PARTITION NOT TESTED", tick, syncLimit, patience)
 
 	leader := f.awaitLeader(patience, 1, 2, 3)
 	before := f.clock()
@@ -91,14 +84,7 @@ func TestDeafLeader(t *testing.T) {
 		syncLimit = 5
 		patience  = 30 * time.Second
 	)
-	harness.SkipShort(t)
-	netns.Need(t, "DEAF LEADER NOT TESTED")
-	n := newNetwork(t, 3)
-	servers := startInNetwork(t, n, tick, syncLimit)
-	f := newFleet(t, servers, sessionTimeout, 2*time.Minute, n.hub.Dial)
-	f.awaitLeader(patience, 1, 2, 3)
-	f.startLoad(max(4, *connsFlag/4), scaled(30*time.Millisecond, 20*time.Millisecond))
-	f.awaitSteps(5, patience)
+	n, f := loadInNetwork(t, "DEAF LEADER NOT TESTED", tick, syncLimit, patience)
 
 	leader := f.awaitLeader(patience, 1, 2, 3)
 	follower := leader%3 + 1
@@ -191,6 +177,21 @@ func (f *fleet) mode(sid int) (string, error) {
 		}
 	}
 	return "", errors.New("does not serve")
+}
+
+// loadInNetwork starts three servers in hosts of their own, under load. It skips the test, with word in front, where there
+// can be no such hosts.
+func loadInNetwork(t *testing.T, word string, tick time.Duration, syncLimit int, patience time.Duration) (*network, *fleet) {
+	t.Helper()
+	harness.SkipShort(t)
+	netns.Need(t, word)
+	n := newNetwork(t, 3)
+	servers := startInNetwork(t, n, tick, syncLimit)
+	f := newFleet(t, servers, sessionTimeout, 2*time.Minute, n.hub.Dial)
+	f.awaitLeader(patience, 1, 2, 3)
+	f.startLoad(max(4, *connsFlag/4), scaled(30*time.Millisecond, 20*time.Millisecond))
+	f.awaitSteps(5, patience)
+	return n, f
 }
 
 // startInNetwork starts a server in each host, and returns once all of them serve. They end with the test.
