@@ -64,7 +64,7 @@ func (c *Config) Validate() []Fault {
 	for _, store := range []struct {
 		key string
 		*Store
-	}{{"keyStore", &c.Key}, {"trustStore", &c.Trust}} {
+	}{{keyStore, &c.Key}, {trustStore, &c.Trust}} {
 		if store.File == "" {
 			continue
 		}

@@ -25,12 +25,11 @@ func decodePEM(b []byte, password string) (*content, error) {
 			}
 			c.certs = append(c.certs, cert)
 		case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY":
-			if c.key != nil {
-				return nil, errors.New("more than one private key in it")
-			}
-			var err error
-			if c.key, err = decodeKey(block, password); err != nil {
-				return nil, fmt.Errorf("private key: %w", err)
+			// A trust store may hold one that cannot be read.
+			if c.key != nil || c.keyErr != nil {
+				c.key, c.keyErr = nil, errors.New("more than one private key in it")
+			} else if c.key, c.keyErr = decodeKey(block, password); c.keyErr != nil {
+				c.key, c.keyErr = nil, fmt.Errorf("private key: %w", c.keyErr)
 			}
 		}
 	}
@@ -50,18 +49,8 @@ func decodeKey(block *pem.Block, password string) (crypto.Signer, error) {
 		return x509.ParsePKCS1PrivateKey(block.Bytes)
 	case "EC PRIVATE KEY":
 		return x509.ParseECPrivateKey(block.Bytes)
+	case "ENCRYPTED PRIVATE KEY":
+		return decryptPKCS8(block.Bytes, password)
 	}
 	return parsePKCS8(block.Bytes)
-}
-
-func parsePKCS8(der []byte) (crypto.Signer, error) {
-	key, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil, err
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("a key of type %T cannot sign", key)
-	}
-	return signer, nil
 }

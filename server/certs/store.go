@@ -12,6 +12,12 @@ import (
 	"strings"
 )
 
+// What stores are for, the first part of their keys.
+const (
+	keyStore   = "keyStore"
+	trustStore = "trustStore"
+)
+
 // Types of stores, as KEY.type names them.
 const (
 	typePEM    = "PEM"
@@ -67,12 +73,16 @@ func (s *Store) password(key string) (string, error) {
 // content is what one file holds.
 type content struct {
 	key     crypto.Signer       // nil for none
+	keyErr  error               // why it cannot be used
 	certs   []*x509.Certificate // all, in the file's order
 	trusted []*x509.Certificate // those that it vouches for
 }
 
 func readKeyStore(s Store) (*tls.Certificate, error) {
-	c, err := s.read("keyStore", func(c *content) error {
+	c, err := s.read(keyStore, func(c *content) error {
+		if c.keyErr != nil {
+			return c.keyErr
+		}
 		if c.key == nil {
 			return errors.New("no private key in it")
 		}
@@ -92,7 +102,7 @@ func readKeyStore(s Store) (*tls.Certificate, error) {
 }
 
 func readTrustStore(s Store) (*x509.CertPool, error) {
-	c, err := s.read("trustStore", func(c *content) error {
+	c, err := s.read(trustStore, func(c *content) error {
 		if len(c.trusted) == 0 {
 			return errNoCert
 		}
@@ -126,11 +136,16 @@ func (s *Store) read(key string, check func(*content) error) (*content, error) {
 	switch {
 	case typ == typePEM:
 		c, err = decodePEM(b, password)
+	case isJKS(b): // of both types, as in Java
+		c, err = decodeJKS(b, password)
 	default:
-		err = errors.New("not yet")
+		c, err = decodePKCS12(b, password, key == trustStore)
 	}
 	if err == nil {
 		err = check(c)
+	}
+	if errors.Is(err, errPassword) && password == "" {
+		err = fmt.Errorf("its password is missing; set %s.passwordPath or %s.password", key, key)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s.location: %s: %w", key, s.File, err)
