@@ -27,6 +27,7 @@ type Certs struct {
 	server  *tls.Config
 
 	state atomic.Pointer[state]
+	watch *watch // nil without Reload
 }
 
 // state is what the files held at one time.
@@ -43,14 +44,25 @@ func Open(cfg Config, log hclog.Logger) (*Certs, error) {
 	c := &Certs{cfg: cfg}
 	c.minimum, c.maximum, c.suites = cfg.versions()
 	c.server = &tls.Config{MinVersion: c.minimum, MaxVersion: c.maximum, GetConfigForClient: c.answer}
+	if cfg.Reload {
+		var err error
+		if c.watch, err = startWatch(c, log); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.load(); err != nil {
+		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
 // Close ends the watching. It may be called twice, and on nil.
-func (c *Certs) Close() {}
+func (c *Certs) Close() {
+	if c != nil && c.watch != nil {
+		c.watch.close()
+	}
+}
 
 // load reads the files and puts what they hold to use.
 func (c *Certs) load() error {

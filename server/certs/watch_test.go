@@ -1,0 +1,213 @@
+package certs
+
+import (
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// lines gives each line that is logged to who awaits it.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
+
+func (l lines) next(t *testing.T) string {
+	t.Helper()
+	select {
+	case line := <-l:
+		return line
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing was logged")
+		return ""
+	}
+}
+
+// wantNext awaits a line of a level with all of the words.
+func (l lines) wantNext(t *testing.T, words ...string) {
+	t.Helper()
+	line := l.next(t)
+	for _, word := range words {
+		if !strings.Contains(line, word) {
+			t.Fatalf("logged %q, want %q", line, words)
+		}
+	}
+}
+
+// openWatched has changes taken over, and tells of them in what it returns.
+func openWatched(t *testing.T, cfg Config) (*Certs, lines) {
+	t.Helper()
+	cfg.Reload = true
+	logged := make(lines, 100)
+	c, err := Open(cfg, hclog.New(&hclog.LoggerOptions{Output: logged, Level: hclog.Trace}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, logged
+}
+
+// wantShown dials c and looks at what it shows.
+func wantShown(t *testing.T, c *Certs, want *issued) {
+	t.Helper()
+	e := meet(t, c, open(t, Config{Trust: want.above.trustStore(t)}), "zk")
+	if e.dialledErr != nil || e.acceptedErr != nil {
+		t.Fatalf("dialled with %v, accepted with %v", e.dialledErr, e.acceptedErr)
+	}
+	if got := Leaf(e.dialled); !got.Equal(want.cert) {
+		t.Errorf("the server has shown number %d, want %d", got.SerialNumber, want.cert.SerialNumber)
+	}
+}
+
+func (i *issued) pem(t *testing.T) []byte {
+	t.Helper()
+	return slices.Concat(pemKey(t, i.key), pemCerts(i.chain()...))
+}
+
+func write(t *testing.T, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A volume of Kubernetes holds links through a link to a directory, which is changed
+// for another as a whole.
+func TestReloadOfKubernetes(t *testing.T) {
+	root := newAuthority(t, nil, "root")
+	dir := t.TempDir()
+	put := func(version string, own *issued) {
+		t.Helper()
+		if err := os.Mkdir(filepath.Join(dir, version), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, version, "key.pem"), own.pem(t))
+		if err := os.Symlink(version, filepath.Join(dir, "..data_tmp")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := issueFor(t, root, "first", "zk")
+	put("..1", first)
+	file := filepath.Join(dir, "key.pem")
+	if err := os.Symlink(filepath.Join("..data", "key.pem"), file); err != nil {
+		t.Fatal(err)
+	}
+
+	c, logged := openWatched(t, Config{Key: Store{File: file}, ClientAuth: NoClientAuth})
+	wantShown(t, c, first)
+	for _, version := range []string{"..2", "..3"} {
+		own := issueFor(t, root, "next", "zk")
+		put(version, own)
+		if version == "..2" {
+			if err := os.RemoveAll(filepath.Join(dir, "..1")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		logged.wantNext(t, "[INFO]", file)
+		wantShown(t, c, own)
+	}
+}
+
+// A file that is linked to from elsewhere may change where it is.
+func TestReloadBehindLinks(t *testing.T) {
+	root := newAuthority(t, nil, "root")
+	first, second := issueFor(t, root, "first", "zk"), issueFor(t, root, "second", "zk")
+	file, link := writeFile(t, "key.pem", first.pem(t)), filepath.Join(t.TempDir(), "link.pem")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	c, logged := openWatched(t, Config{Key: Store{File: link}, ClientAuth: NoClientAuth})
+	write(t, file, second.pem(t))
+	logged.wantNext(t, "[INFO]", link)
+	wantShown(t, c, second)
+}
+
+func TestReloadOfUnreadable(t *testing.T) {
+	root := newAuthority(t, nil, "root")
+	first, second := issueFor(t, root, "first", "zk"), issueFor(t, root, "second", "zk")
+	file := writeFile(t, "key.pem", first.pem(t))
+	c, logged := openWatched(t, Config{Key: Store{File: file}, ClientAuth: NoClientAuth})
+
+	write(t, file, []byte("nothing"))
+	logged.wantNext(t, "[ERROR]", file, "no certificate")
+	wantShown(t, c, first)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	logged.wantNext(t, "[ERROR]", file, "no such file")
+	wantShown(t, c, first)
+	// What happens beside the files has nothing read, so the next line is of the file.
+	write(t, filepath.Join(filepath.Dir(file), "other"), nil)
+	write(t, file, second.pem(t))
+	logged.wantNext(t, "[INFO]", file)
+	wantShown(t, c, second)
+}
+
+func TestReloadOfTrust(t *testing.T) {
+	root, other := newAuthority(t, nil, "root"), newAuthority(t, nil, "other")
+	trust := root.trustStore(t)
+	server, logged := openWatched(t, Config{Key: issueFor(t, root, "server", "zk").keyStore(t), Trust: trust, ClientAuth: NeedClientAuth})
+	client := open(t, Config{Key: issueFor(t, other, "alice").keyStore(t), Trust: root.trustStore(t)})
+	if e := meet(t, server, client, "zk"); e.acceptedErr == nil {
+		t.Fatal("a stranger was let in")
+	}
+	write(t, trust.File, pemCerts(root.cert, other.cert))
+	logged.wantNext(t, "[INFO]", trust.File)
+	if e := meet(t, server, client, "zk"); e.acceptedErr != nil || e.dialledErr != nil {
+		t.Errorf("accepted with %v, dialled with %v", e.acceptedErr, e.dialledErr)
+	}
+}
+
+func TestReloadOfPassword(t *testing.T) {
+	root := newAuthority(t, nil, "root")
+	own := issueFor(t, root, "server", "zk")
+	b, err := pkcs12.Modern.Encode(own.key, own.cert, []*x509.Certificate{root.cert}, "new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := Store{File: writeFile(t, "key.p12", readTestdata(t, "keytool-key.p12")), PasswordFile: writeFile(t, "password", []byte("changeit"))}
+	c, logged := openWatched(t, Config{Key: store, ClientAuth: NoClientAuth})
+	write(t, store.File, b)
+	logged.wantNext(t, "[ERROR]", store.File, "password")
+	write(t, store.PasswordFile, []byte("new\n"))
+	logged.wantNext(t, "[INFO]", store.PasswordFile)
+	wantShown(t, c, own)
+}
+
+func readTestdata(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestClose(t *testing.T) {
+	var none *Certs
+	none.Close()
+	root := newAuthority(t, nil, "root")
+	c, _ := openWatched(t, Config{Key: issueFor(t, root, "a").keyStore(t)})
+	c.Close()
+	select {
+	case <-c.watch.done:
+	default:
+		t.Error("Close has left its goroutine running")
+	}
+	c.Close()
+	if _, err := Open(Config{Key: Store{File: filepath.Join(t.TempDir(), "none.pem")}, Reload: true}, hclog.NewNullLogger()); err == nil {
+		t.Error("opened without its file")
+	}
+}
