@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -23,7 +24,7 @@ type issued struct {
 	above *issued // nil for what vouches for itself
 }
 
-var serial int64
+var serial atomic.Int64
 
 // issue makes a certificate as template says, signed by above or by itself.
 func issue(t testing.TB, above *issued, template x509.Certificate) *issued {
@@ -32,8 +33,7 @@ func issue(t testing.TB, above *issued, template x509.Certificate) *issued {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serial++
-	template.SerialNumber = big.NewInt(serial)
+	template.SerialNumber = big.NewInt(serial.Add(1))
 	template.NotBefore = time.Now().Add(-time.Hour)
 	template.NotAfter = time.Now().Add(time.Hour)
 	parent, signer := &template, crypto.Signer(key)

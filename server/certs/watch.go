@@ -32,7 +32,7 @@ type watch struct {
 	loaded digest // what was read last, or could not be
 }
 
-// startWatch notices changes from now on: REQUIRES: the files are read after it.
+// startWatch notices changes from now on. REQUIRES: the files are read after it.
 func startWatch(c *Certs, log hclog.Logger) (*watch, error) {
 	w := &watch{certs: c, log: log, done: make(chan struct{})}
 	for _, store := range []Store{c.cfg.Key, c.cfg.Trust} {

@@ -83,6 +83,7 @@ func write(t *testing.T, name string, b []byte) {
 // A volume of Kubernetes holds links through a link to a directory, which is changed
 // for another as a whole.
 func TestReloadOfKubernetes(t *testing.T) {
+	t.Parallel()
 	root := newAuthority(t, nil, "root")
 	dir := t.TempDir()
 	put := func(version string, own *issued) {
@@ -122,6 +123,7 @@ func TestReloadOfKubernetes(t *testing.T) {
 
 // A file that is linked to from elsewhere may change where it is.
 func TestReloadBehindLinks(t *testing.T) {
+	t.Parallel()
 	root := newAuthority(t, nil, "root")
 	first, second := issueFor(t, root, "first", "zk"), issueFor(t, root, "second", "zk")
 	file, link := writeFile(t, "key.pem", first.pem(t)), filepath.Join(t.TempDir(), "link.pem")
@@ -135,6 +137,7 @@ func TestReloadBehindLinks(t *testing.T) {
 }
 
 func TestReloadOfUnreadable(t *testing.T) {
+	t.Parallel()
 	root := newAuthority(t, nil, "root")
 	first, second := issueFor(t, root, "first", "zk"), issueFor(t, root, "second", "zk")
 	file := writeFile(t, "key.pem", first.pem(t))
@@ -156,6 +159,7 @@ func TestReloadOfUnreadable(t *testing.T) {
 }
 
 func TestReloadOfTrust(t *testing.T) {
+	t.Parallel()
 	root, other := newAuthority(t, nil, "root"), newAuthority(t, nil, "other")
 	trust := root.trustStore(t)
 	server, logged := openWatched(t, Config{Key: issueFor(t, root, "server", "zk").keyStore(t), Trust: trust, ClientAuth: NeedClientAuth})
@@ -171,6 +175,7 @@ func TestReloadOfTrust(t *testing.T) {
 }
 
 func TestReloadOfPassword(t *testing.T) {
+	t.Parallel()
 	root := newAuthority(t, nil, "root")
 	own := issueFor(t, root, "server", "zk")
 	b, err := pkcs12.Modern.Encode(own.key, own.cert, []*x509.Certificate{root.cert}, "new")
