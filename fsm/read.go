@@ -308,7 +308,7 @@ func (r *Reader) whoAmI(dst []byte) []byte {
 	for _, id := range r.IDs {
 		user := ""
 		switch id.Scheme {
-		case "ip":
+		case "ip", "x509":
 			user = id.ID
 		case "digest":
 			user, _, _ = strings.Cut(id.ID, ":")

@@ -9,6 +9,7 @@ import (
 
 	"zooraft/fsm"
 	"zooraft/fsm/acl"
+	"zooraft/server/certs"
 	"zooraft/server/client"
 	"zooraft/zabcompat"
 )
@@ -267,6 +268,29 @@ type Config struct {
 	// EnsembleNames are the names that clients may call this ensemble by with
 	// the scheme ensemble; empty (default) for any (key ensembleAuthName).
 	EnsembleNames []string
+	// SecureClientPort is the TCP port for clients that speak TLS, with
+	// SecureClientPortAddress as its host, empty for every address; 0 (default) for
+	// none (keys secureClientPort, secureClientPortAddress). With it a ClientPort of 0
+	// is none.
+	SecureClientPort        int
+	SecureClientPortAddress string
+	// ClientTLS is what it, and ClientPort with ClientPortUnification, speaks TLS with
+	// (keys ssl.KEY, client.certReload).
+	ClientTLS TLS
+	// ClientPortUnification has ClientPort speak both TLS and plain text, as a client
+	// begins (key client.portUnification, default false).
+	ClientPortUnification bool
+	// X509SuperUser is the subject of the certificate that passes every ACL, in the
+	// form of RFC 2253; empty (default) for nobody (key
+	// X509AuthenticationProvider.superUser).
+	X509SuperUser string
+	// SSLQuorum has servers dial each other with TLS, and answer nothing else unless
+	// PortUnification is set; PortUnification has them answer both TLS and plain text
+	// (keys sslQuorum, portUnification, default false).
+	SSLQuorum, PortUnification bool
+	// QuorumTLS is what servers speak TLS with, and the admin server (keys
+	// ssl.quorum.KEY, sslQuorumReloadCertFiles).
+	QuorumTLS TLS
 	// OnMembership is given the membership once the server serves, and each new one
 	// after that, from one goroutine of the server; it may block, and then misses
 	// those between. It has no key. May be nil.
@@ -306,6 +330,8 @@ func DefaultConfig() Config {
 		SlowSync:               time.Second,
 		LogStore:               LogStoreWAL,
 		ClientPort:             DefaultClientPort,
+		ClientTLS:              TLS{ClientAuth: certs.NeedClientAuth, VerifyServer: true},
+		QuorumTLS:              TLS{ClientAuth: certs.NeedClientAuth, VerifyServer: true, VerifyClient: true},
 		MinSessionTimeout:      2 * tick,
 		MaxSessionTimeout:      20 * tick,
 		MaxClientCnxns:         60,
@@ -359,7 +385,7 @@ func (c *Config) requestOptions() (o fsm.Options) {
 		{c.ExtendedTypes, fsm.ExtendedTypes},
 		{c.EnforceQuota, fsm.EnforceQuota},
 		{c.NoDigestAuth, fsm.NoDigest},
-		{slices.Contains(c.AuthProviders, SchemeX509), fsm.X509},
+		{c.clientTLS() || slices.Contains(c.AuthProviders, SchemeX509), fsm.X509},
 		{slices.Contains(c.AuthProviders, SchemeSASL), fsm.SASL},
 	} {
 		if set.on {

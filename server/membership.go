@@ -92,9 +92,12 @@ func (s *Server) followClientPort(m zabcompat.Membership) {
 	}
 }
 
-// clientPort is the port that clients find this server on: the one that is bound,
-// but as it was configured while that says any.
+// clientPort is the port that clients find this server on with plain text: the one that
+// is bound, but as it was configured while that says any; -1 for none.
 func (s *Server) clientPort() int {
+	if plain, _ := s.cfg.clientAddrs(); plain == "" {
+		return -1
+	}
 	if bound, ok := s.clients.Addr().(*net.TCPAddr); ok && s.cfg.ClientPort != 0 {
 		return bound.Port
 	}

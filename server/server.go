@@ -7,7 +7,6 @@ import (
 	"math"
 	"net"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"zooraft/protocol"
 	"zooraft/server/admin"
 	"zooraft/server/audit"
+	"zooraft/server/certs"
 	"zooraft/server/client"
 	"zooraft/server/console"
 	"zooraft/server/quorum"
@@ -73,6 +73,8 @@ type Server struct {
 	audit   *audit.Log     // nil without
 	locals  *localLiveness // nil where no session is kept by this server alone
 
+	clientCerts *certs.Certs // nil without TLS for clients
+
 	duty    duty
 	serving chan struct{}
 	// servingSince is when the server began to serve, in ns since 1970; 0 while
@@ -113,7 +115,11 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		expiring: make(map[protocol.SessionID]time.Time),
 		unsent:   make(map[protocol.SessionID]struct{}),
 	}
+	if err := s.openTLS(); err != nil {
+		return nil, err
+	}
 	if err := s.openAudit(); err != nil {
+		s.clientCerts.Close()
 		return nil, err
 	}
 	s.fsm = fsm.New(int64(cfg.SID), log.Named("fsm"))
@@ -134,8 +140,13 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		deps.Local = s.locals
 	}
 	_, maxFiles := fileDescriptors()
+	plain, secure := cfg.clientAddrs()
 	s.clients = client.New(client.Config{
-		Addr:                   net.JoinHostPort(cfg.ClientPortAddress, strconv.Itoa(cfg.ClientPort)),
+		Addr:                   plain,
+		SecureAddr:             secure,
+		Unified:                cfg.ClientPortUnification,
+		Secure:                 s.secureClient,
+		X509SuperUser:          cfg.X509SuperUser,
 		SID:                    int64(cfg.SID),
 		MinSessionTimeout:      cfg.MinSessionTimeout,
 		MaxSessionTimeout:      cfg.MaxSessionTimeout,
@@ -164,6 +175,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 	s.node, err = quorum.New(s.quorumConfig(), s.fsm, events{s})
 	if err != nil {
 		s.auditStart(err)
+		s.clientCerts.Close()
 		return nil, err
 	}
 	s.slow = newSlowLog(log.Named("client"), s.node.Stages)
@@ -238,7 +250,11 @@ func (s *Server) open() error {
 	if err := s.clients.Listen(); err != nil {
 		return err
 	}
-	s.log.Info(fmt.Sprintf("binding to port /%s", s.clients.Addr()))
+	for _, bound := range []net.Addr{s.clients.Addr(), s.clients.SecureAddr()} {
+		if bound != nil {
+			s.log.Info(fmt.Sprintf("binding to port /%s", bound))
+		}
+	}
 	return s.startAdmin()
 }
 
@@ -256,8 +272,14 @@ func (s *Server) Err() error {
 	return s.err
 }
 
-// ClientAddr is the address of the client port, once Start has succeeded.
-func (s *Server) ClientAddr() net.Addr { return s.clients.Addr() }
+// ClientAddr is the address of the client port, once Start has succeeded: the one for
+// plain text, or for TLS if there is no other.
+func (s *Server) ClientAddr() net.Addr {
+	if plain := s.clients.Addr(); plain != nil {
+		return plain
+	}
+	return s.clients.SecureAddr()
+}
 
 // Shutdown stops from the outside in: no new clients, leadership handed over,
 // connections closed (their sessions live on), peers, Raft, stores. It blocks
@@ -278,6 +300,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.stopAdmin()
 		s.locals.close()
 		s.slow.close()
+		s.clientCerts.Close()
 		err = s.node.Close()
 		if s.audit != nil {
 			err = errors.Join(err, s.audit.Close())

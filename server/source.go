@@ -44,7 +44,7 @@ func (a source) Connections() []admin.ConnInfo {
 
 func connInfo(c *client.ConnInfo) admin.ConnInfo {
 	return admin.ConnInfo{
-		Remote: c.Remote, Queued: c.Queued, Received: c.Received, Sent: c.Sent, Asking: c.Asking,
+		Remote: c.Remote, Queued: c.Queued, Received: c.Received, Sent: c.Sent, Asking: c.Asking, Secure: c.Secure,
 		HasSession: c.HasSession, Session: int64(c.Session), Timeout: c.Timeout, Established: c.Established, Expires: c.Expires,
 		Last: shortName(c), LastXid: c.LastXid, LastZxid: c.LastZxid, LastReply: c.LastReply,
 		LatencyLast: c.LatencyLast, LatencyMin: c.LatencyMin, LatencyAvg: c.LatencyAvg, LatencyMax: c.LatencyMax,
@@ -136,7 +136,7 @@ func limit(hard, soft int64) int64 {
 func (a source) Settings() admin.Settings {
 	c := &a.s.cfg
 	set := admin.Settings{
-		ClientPort: a.s.clientPort(), SecureClientPort: -1,
+		ClientPort: a.s.clientPort(), SecureClientPort: cmp.Or(c.SecureClientPort, -1),
 		DataDir: filepath.Join(Absolute(c.DataDir), "raft"), DataLogDir: filepath.Join(Absolute(c.LogDir()), "raft"),
 		TickTime: c.TickTime, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,

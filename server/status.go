@@ -32,7 +32,7 @@ func (s *Server) Status() Status {
 		ResponseSizeLast: c.SizeLast, ResponseSizeMin: c.SizeMin, ResponseSizeMax: c.SizeMax,
 		ConnectionDropProbability: c.DropProbability,
 
-		AuthFailures: c.AuthFailures, LocalNonMTLS: c.Local, RemoteNonMTLS: c.Remote,
+		AuthFailures: c.AuthFailures, LocalNonMTLS: c.Local, RemoteNonMTLS: c.Remote, TLSHandshakes: c.Handshakes,
 		Outstanding: c.Outstanding,
 		WatchCount:  s.watchCount(),
 

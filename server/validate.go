@@ -94,6 +94,13 @@ func (v *validation) timing(c *Config) {
 
 func (v *validation) limits(c *Config) {
 	v.port("clientPort", "port", 0, c.ClientPort)
+	v.port("secureClientPort", "port", 0, c.SecureClientPort)
+	if c.SecureClientPort != 0 && c.SecureClientPort == c.ClientPort {
+		v.fault("secureClientPort", "%d is the clientPort; give another, or set client.portUnification=true and remove the line", c.SecureClientPort)
+	}
+	if c.clientTLS() {
+		v.tls("ssl.", &c.ClientTLS)
+	}
 	if c.AdminEnabled {
 		v.port("admin.serverPort", "port", 0, c.AdminPort)
 		if err := admin.CheckCommandURL(c.AdminCommandURL); err != nil {
@@ -190,8 +197,23 @@ func (v *validation) ensemble(c *Config) {
 		v.fault("myid", "there is no server.%d line for this server's id, %d", c.SID, c.SID)
 		return
 	}
-	if c.ClientPort != 0 && (c.ClientPort == self.QuorumPort || c.ClientPort == self.ElectionPort) {
-		v.fault("clientPort", "%d is also a quorum or election port of server.%d; give another", c.ClientPort, self.ID)
+	for _, own := range []struct {
+		key  string
+		port int
+	}{{"clientPort", c.ClientPort}, {"secureClientPort", c.SecureClientPort}} {
+		if own.port != 0 && (own.port == self.QuorumPort || own.port == self.ElectionPort) {
+			v.fault(own.key, "%d is also a quorum or election port of server.%d; give another", own.port, self.ID)
+		}
+	}
+}
+
+// tls checks the keys below a prefix, of a port that speaks TLS.
+func (v *validation) tls(prefix string, c *TLS) {
+	if c.Key.File == "" {
+		v.fault(prefix+"keyStore.location", "it is not set; give the file with this server's certificate and its key")
+	}
+	for _, f := range c.Validate() {
+		v.fault(prefix+f.Key, "%s", f.Problem)
 	}
 }
 

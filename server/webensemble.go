@@ -31,7 +31,7 @@ func (p *pageSource) Ensemble(ctx context.Context) console.Ensemble {
 		room, _, _ := s.node.Space()
 		m.Room = room.String()
 		addFigures(&m, &own)
-		m.ClientAddress = s.clients.Addr().String()
+		m.ClientAddress = s.ClientAddr().String()
 		e.Leader, e.Voters, e.Quorum, e.Members = own.SID, 1, 1, []console.Member{m}
 		setLag(e.Members, map[int64]*Status{own.SID: &own})
 		return e

@@ -79,11 +79,7 @@ var commands = []command{
 	{names: []string{"slow_requests", "slow"}, unserved: true, run: slowRequests},
 	{names: []string{"stats", "stat"}, run: func(src Source, args url.Values) (object, error) {
 		o, _ := serverStats(src, args)
-		brief := make([]object, 0)
-		for _, c := range src.Connections() {
-			brief = append(brief, briefly(&c))
-		}
-		return append(o, field{"connections", brief}, field{"secure_connections", []object{}}), nil
+		return append(o, byPort(src, briefly)...), nil
 	}},
 	{names: []string{"stat_reset", "srst"}, run: func(src Source, _ url.Values) (object, error) {
 		src.ResetServerStats()
@@ -144,27 +140,38 @@ func briefly(c *ConnInfo) object {
 	}
 }
 
-func connections(src Source, _ url.Values) (object, error) {
-	all := make([]object, 0)
+func connections(src Source, _ url.Values) (object, error) { return byPort(src, fully), nil }
+
+// byPort describes the connections of clientPort and those of secureClientPort.
+func byPort(src Source, describe func(*ConnInfo) object) object {
+	plain, secure := make([]object, 0), make([]object, 0)
 	for _, c := range src.Connections() {
-		o := briefly(&c)
-		if c.HasSession {
-			o = append(o,
-				field{"session_id", c.Session},
-				field{"last_operation", c.Last},
-				field{"established", c.Established.UnixMilli()},
-				field{"session_timeout", c.Timeout.Milliseconds()},
-				field{"last_cxid", int64(c.LastXid)},
-				field{"last_zxid", c.LastZxid},
-				field{"last_response_time", millisOf(c.LastReply)},
-				field{"last_latency", c.LatencyLast},
-				field{"min_latency", c.LatencyMin},
-				field{"avg_latency", int64(c.LatencyAvg)},
-				field{"max_latency", c.LatencyMax})
+		if c.Secure {
+			secure = append(secure, describe(&c))
+		} else {
+			plain = append(plain, describe(&c))
 		}
-		all = append(all, o)
 	}
-	return object{{"connections", all}, {"secure_connections", []object{}}}, nil
+	return object{{"connections", plain}, {"secure_connections", secure}}
+}
+
+func fully(c *ConnInfo) object {
+	o := briefly(c)
+	if c.HasSession {
+		o = append(o,
+			field{"session_id", c.Session},
+			field{"last_operation", c.Last},
+			field{"established", c.Established.UnixMilli()},
+			field{"session_timeout", c.Timeout.Milliseconds()},
+			field{"last_cxid", int64(c.LastXid)},
+			field{"last_zxid", c.LastZxid},
+			field{"last_response_time", millisOf(c.LastReply)},
+			field{"last_latency", c.LatencyLast},
+			field{"min_latency", c.LatencyMin},
+			field{"avg_latency", int64(c.LatencyAvg)},
+			field{"max_latency", c.LatencyMax})
+	}
+	return o
 }
 
 func dumpCommand(src Source, _ url.Values) (object, error) {

@@ -217,7 +217,7 @@ func gauges(st *Status) iter.Seq2[string, any] {
 			yield("auth_failed_count", st.AuthFailures) &&
 			yield("non_mtls_remote_conn_count", st.RemoteNonMTLS) &&
 			yield("non_mtls_local_conn_count", st.LocalNonMTLS) &&
-			yield("outstanding_tls_handshake", int64(0)) &&
+			yield("outstanding_tls_handshake", st.TLSHandshakes) &&
 			yield("uptime", st.UptimeMillis)
 	}
 }

@@ -60,6 +60,7 @@ type ConnInfo struct {
 	Queued         int    // requests under way
 	Received, Sent int64  // packets
 	Asking         bool   // it has sent the word that is being answered
+	Secure         bool   // it has come in by secureClientPort
 
 	HasSession  bool // and with it what follows
 	Session     int64

@@ -46,6 +46,7 @@ type Status struct {
 	AuthFailures              int64   `json:"auth_failures"`
 	RemoteNonMTLS             int64   `json:"remote_connections_without_mtls"` // connections taken from elsewhere
 	LocalNonMTLS              int64   `json:"local_connections_without_mtls"`  // and from this host
+	TLSHandshakes             int64   `json:"outstanding_tls_handshakes"`
 	ConnectionDropProbability float64 `json:"connection_drop_probability"`
 
 	Zxid                zabcompat.Zxid `json:"zxid"` // last applied

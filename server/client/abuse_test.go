@@ -401,7 +401,7 @@ func TestWritable(t *testing.T) {
 // TestIdentityBytesAreBounded: all that a connection proves to be travels with each
 // of its writes, so it must stay small.
 func TestIdentityBytesAreBounded(t *testing.T) {
-	c := newConn(&Server{}, nil, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), 1)
+	c := newConn(&Server{}, nil, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), 1, entryPlain)
 	big := protocol.ID{Scheme: "digest", ID: strings.Repeat("x", maxIdentityBytes/2)}
 	if !c.addIdentity(big) {
 		t.Fatal("an identity of half the bound was refused")

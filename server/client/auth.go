@@ -35,11 +35,13 @@ func (c *conn) auth(xid int32, body []byte) bool {
 }
 
 // authenticate takes the schemes that a client can prove something in: digest,
-// where anything counts as proof of itself, and ip, which it has anyway.
+// where anything counts as proof of itself, and ip and x509, which it has anyway.
 func (c *conn) authenticate(p *protocol.AuthPacket) bool {
 	switch p.Scheme {
 	case "ip":
 		return true
+	case "x509":
+		return c.subject != ""
 	case "digest":
 		if p.Auth == nil || c.srv.cfg.Options.Has(fsm.NoDigest) {
 			return false

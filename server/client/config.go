@@ -2,6 +2,7 @@ package client
 
 import (
 	"io"
+	"net"
 	"time"
 
 	"zooraft/fsm"
@@ -50,9 +51,23 @@ const (
 // Config says how the client port behaves. The zoo.cfg key is named where there
 // is one.
 type Config struct {
-	// Addr is the host:port to listen on; port 0 takes any free one
+	// Addr is the host:port to listen on for plain text; port 0 takes any free one
 	// (clientPort, clientPortAddress).
 	Addr string
+	// SecureAddr is the host:port to listen on for clients that speak TLS; empty for
+	// none (secureClientPort, secureClientPortAddress). Addr may be empty then.
+	SecureAddr string
+	// Unified has Addr take TLS and plain text, as a client begins
+	// (client.portUnification).
+	Unified bool
+	// Secure makes TLS of an accepted connection, and tells the subject of the client's
+	// certificate as the scheme x509 has it, "" without one. With plainToo it returns
+	// one that does not begin as TLS does as it is. It may block until the connection's
+	// deadline, and does not close it. Required with SecureAddr or Unified.
+	Secure func(nc net.Conn, plainToo bool) (secured net.Conn, subject string, err error)
+	// X509SuperUser is the subject that passes every ACL; empty for nobody
+	// (X509AuthenticationProvider.superUser).
+	X509SuperUser string
 	// SID is this server's id, the top byte of the session ids it makes.
 	SID int64
 	// MinSessionTimeout and MaxSessionTimeout bound what a client may ask for

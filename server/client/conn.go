@@ -37,6 +37,8 @@ var (
 	causeSlowWrite  = &cause{"client takes no data"}
 	causeOutOfStep  = &cause{"requests and outcomes out of step"}
 	causeThrottled  = &cause{"too many new connections"}
+	causeTLS        = &cause{"no TLS handshake"}
+	causeHandshakes = &cause{"too many TLS handshakes under way"}
 	causeLarge      = &cause{"too many bytes in large requests"}
 	causeStale      = &cause{"request has become stale"}
 	causeEnsemble   = &cause{"client means another ensemble"}
@@ -51,11 +53,17 @@ var longAgo = time.Unix(1, 0)
 // conn is one connection of a client.
 type conn struct {
 	srv    *Server
-	nc     net.Conn
-	raw    syscall.RawConn // of nc, or nil
+	nc     net.Conn        // the socket
+	sock   syscall.RawConn // of nc, or nil
 	number uint64          // unique in this process, from 1
 	remote netip.AddrPort
 	since  time.Time
+	entry  entry
+
+	// Set by secure, before anything is sent; stream is nc, or TLS upon it.
+	stream  net.Conn
+	raw     syscall.RawConn // of stream, or nil
+	subject string          // of the client's certificate, "" for none
 
 	// cause is set once, when the connection dies; it is what isDead looks at.
 	cause atomic.Pointer[cause]
@@ -102,13 +110,11 @@ type conn struct {
 	unsynced atomic.Int32 // syncs not yet caught up, and a reconfig not yet answered
 }
 
-func newConn(s *Server, nc net.Conn, remote netip.AddrPort, number uint64) *conn {
+func newConn(s *Server, nc net.Conn, remote netip.AddrPort, number uint64, by entry) *conn {
 	c := &conn{
-		srv: s, nc: nc, number: number, remote: remote, since: time.Now(),
-		resume: make(chan struct{}, 1), raw: rawConn(nc),
+		srv: s, nc: nc, number: number, remote: remote, since: time.Now(), entry: by,
+		resume: make(chan struct{}, 1), sock: rawConn(nc),
 	}
-	c.in.init(nc, c.raw, s.cfg.JuteMaxBuffer)
-	c.in.thorough = s.sleepers == nil // else armRead has it read again soon
 	c.filledAt = s.now()
 	c.lastIO.Store(c.filledAt)
 	ids := []protocol.ID{{Scheme: "ip", ID: acl.IPText(remote.Addr())}}
@@ -201,7 +207,7 @@ func (c *conn) hasRoom() bool {
 // readLoop is the life of the connection, up to when it first sleeps.
 func (c *conn) readLoop() {
 	c.timer = time.AfterFunc(c.srv.handshakeTimeout, func() { c.kill(causeHandshake) })
-	if c.fourLetters() || !c.handshake() {
+	if !c.secure() || c.fourLetters() || !c.handshake() {
 		c.end()
 		return
 	}
@@ -238,9 +244,7 @@ func (c *conn) end() {
 // more to say, and is not waited for; but its stream is ended first, since a
 // connection that is closed with unread bytes sends nothing that is left to be sent.
 func (c *conn) part() {
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
+	c.closeWrite()
 	if c.closing.Load() {
 		return
 	}
@@ -356,6 +360,7 @@ func (c *conn) patience() time.Duration {
 
 // mayDoze reports whether the connection, which has just read, may sleep without
 // having waited: it woke for a ping, and clients that only ping do so at their ease.
+// Under TLS more may have been read than it was given.
 func (c *conn) mayDoze() bool {
 	return !c.asked && c.woken != 0 && !c.in.holds() && c.srv.sleepers != nil && c.raw != nil
 }
@@ -374,7 +379,7 @@ func (c *conn) armRead() {
 		c.kill(causeIdle)
 		return
 	}
-	if c.srv.sleepers != nil && c.raw != nil {
+	if c.srv.sleepers != nil && c.sock != nil {
 		quiet, patience := time.Duration(now-max(c.lastIO.Load(), c.woken)), c.patience()
 		if quiet >= patience && !c.in.holds() {
 			c.drowsy = true

@@ -200,7 +200,7 @@ func (c *conn) send(b *buffer, deadline *time.Time) {
 		if c.isDead() {
 			return
 		}
-		n, err := c.nc.Write(b.b[b.off:min(len(b.b), b.off+sendChunk)])
+		n, err := c.stream.Write(b.b[b.off:min(len(b.b), b.off+sendChunk)])
 		if n > 0 {
 			c.lastIO.Store(c.srv.now())
 		}

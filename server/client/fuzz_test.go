@@ -32,7 +32,7 @@ func FuzzConn(f *testing.F) {
 	neighbour := fx.connect()
 	f.Fuzz(func(t *testing.T, withSession bool, data []byte) {
 		ours, theirs := net.Pipe()
-		fx.s.admit(theirs)
+		fx.s.admit(theirs, entryPlain)
 		go io.Copy(io.Discard, ours)
 		ours.SetDeadline(time.Now().Add(10 * time.Second))
 		if withSession {

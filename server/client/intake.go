@@ -114,7 +114,7 @@ func (t *intake) stale(c *conn, it *item) bool {
 	switch {
 	case it.op == protocol.OpCloseSession:
 		return false
-	case t.cfg.StaleConnection && hungUp(c.raw):
+	case t.cfg.StaleConnection && hungUp(c.sock):
 		return true
 	}
 	return t.cfg.StaleLatency && c.srv.now()-it.at > int64(c.timeout)

@@ -12,6 +12,9 @@ type Limits struct {
 	// once, from the accept, for a client that sends its handshake byte by byte
 	// is none.
 	SessionlessTimeout time.Duration
+	// Handshakes is how many TLS handshakes may be under way, 0 or less for no limit;
+	// a connection on top of them is closed (netty.server.outstandingHandshake.limit).
+	Handshakes int
 	// KeepAlive turns TCP's keep-alive on for clients' sockets (clientTcpKeepAlive).
 	KeepAlive bool
 	// ListenBacklog is how many connections the system may hold that have not
@@ -80,6 +83,7 @@ type RequestThrottle struct {
 func DefaultLimits() Limits {
 	return Limits{
 		SessionlessTimeout:    10 * time.Second,
+		Handshakes:            -1,
 		ListenBacklog:         -1,
 		LargeRequestThreshold: -1,
 		LargeRequestMaxBytes:  100 << 20,

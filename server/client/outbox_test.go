@@ -102,7 +102,7 @@ func BenchmarkEvents(b *testing.B) {
 			table := watch.NewTable()
 			conns := make([]*conn, n)
 			for i := range conns {
-				conns[i] = newConn(s, nil, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), uint64(i))
+				conns[i] = newConn(s, nil, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), uint64(i), entryPlain)
 				conns[i].watcher = table.NewWatcher(conns[i])
 				conns[i].watcher.AddPersistent("/a")
 			}

@@ -37,7 +37,8 @@ type Server struct {
 	base      counts // what had been counted when the figures began anew
 
 	authFailures            atomic.Int64
-	fromHere, fromElsewhere atomic.Int64 // connections taken from this host, from others
+	fromHere, fromElsewhere atomic.Int64 // connections without a certificate, from this host and from others
+	shakingHands            atomic.Int64 // TLS handshakes under way
 
 	service     atomic.Int32 // a Service
 	writes      atomic.Int32 // a Writes
@@ -54,9 +55,10 @@ type Server struct {
 	maxOutboxBytes                              int
 
 	mu       sync.Mutex
-	gone     counts // of the connections that have ended
-	ln       net.Listener
-	at       string // host:port that ln was bound by; "" if Rebind has lost it
+	gone     counts       // of the connections that have ended
+	ln       net.Listener // nil without a port for plain text
+	at       string       // host:port that ln was bound by; "" if Rebind has lost it
+	secureLn net.Listener // nil without a port for TLS alone
 	closed   bool
 	refusing bool // StopAccepting has closed ln
 	lastConn uint64
@@ -68,7 +70,7 @@ type Server struct {
 
 	hands hands
 	stop  chan struct{}  // closed by Close
-	wg    sync.WaitGroup // the accept loop, the flushers, sleepers.run, each connection, the hands and writeLoops
+	wg    sync.WaitGroup // the accept loops, the flushers, sleepers.run, each connection, the hands and writeLoops
 }
 
 // New makes a client port that does not listen yet and refuses sessions.
@@ -108,28 +110,51 @@ func New(cfg Config, deps Deps, log hclog.Logger) *Server {
 // now is a clock in ns that only goes forward.
 func (s *Server) now() int64 { return int64(time.Since(s.start)) }
 
-// Listen binds the port and begins to accept: four-letter words are answered
+// Listen binds the ports and begins to accept: four-letter words are answered
 // from now on, sessions once SetService has said so.
 func (s *Server) Listen() error {
-	ln, err := s.open(s.cfg.Addr)
-	if err != nil {
-		return err
+	var ln, secureLn net.Listener
+	var err error
+	if s.cfg.Addr != "" {
+		ln, err = s.open(s.cfg.Addr)
+	}
+	if s.cfg.SecureAddr != "" && err == nil {
+		secureLn, err = s.open(s.cfg.SecureAddr)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		ln.Close()
-		return net.ErrClosed
+	if s.closed && err == nil {
+		err = net.ErrClosed
 	}
-	s.ln, s.at = ln, boundBy(s.cfg.Addr, ln)
+	if err != nil {
+		closeListeners(ln, secureLn)
+		return err
+	}
+	s.ln, s.secureLn = ln, secureLn
 	s.flushers.start(&s.wg)
 	if s.sleepers = newSleepers(s); s.sleepers != nil {
 		s.wg.Add(1)
 		go s.sleepers.run()
 	}
-	s.wg.Add(1)
-	go s.acceptLoop(ln)
+	if ln != nil {
+		s.at = boundBy(s.cfg.Addr, ln)
+		s.wg.Add(1)
+		go s.acceptLoop(ln, s.plain())
+	}
+	if secureLn != nil {
+		s.wg.Add(1)
+		go s.acceptLoop(secureLn, entryTLS)
+	}
 	return nil
+}
+
+// closeListeners closes those that are there.
+func closeListeners(all ...net.Listener) {
+	for _, ln := range all {
+		if ln != nil {
+			ln.Close()
+		}
+	}
 }
 
 func (s *Server) open(addr string) (net.Listener, error) {
@@ -154,7 +179,7 @@ func (s *Server) open(addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// Rebind moves a port that listens to another address, if it is another: new
+// Rebind moves the port for plain text, if it listens, to another address, if it is another: new
 // connections come in there and no longer at the old one, and those that are there
 // stay. Where one address contains the other, as 0.0.0.0 does with the same port, the
 // old one is closed before the new one is bound. On an error the port listens where it
@@ -207,7 +232,7 @@ func (s *Server) replace(ln net.Listener, addr string) error {
 	s.ln.Close()
 	s.ln, s.at = ln, boundBy(addr, ln)
 	s.wg.Add(1)
-	go s.acceptLoop(ln)
+	go s.acceptLoop(ln, s.plain())
 	return nil
 }
 
@@ -234,14 +259,19 @@ func sameAddr(a, b string) bool {
 	return anyA && anyB || strings.EqualFold(hostA, hostB) || ipA != nil && ipA.Equal(ipB)
 }
 
-// Addr is the address bound by Listen, nil before.
-func (s *Server) Addr() net.Addr {
+// Addr is the address for plain text bound by Listen, nil before, and without one.
+func (s *Server) Addr() net.Addr { return s.addr(&s.ln) }
+
+// SecureAddr is that for TLS.
+func (s *Server) SecureAddr() net.Addr { return s.addr(&s.secureLn) }
+
+func (s *Server) addr(ln *net.Listener) net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ln == nil {
+	if *ln == nil {
 		return nil
 	}
-	return s.ln.Addr()
+	return (*ln).Addr()
 }
 
 // SetService says what connections may ask for from now on. Those that have a
@@ -334,14 +364,12 @@ func (s *Server) numbered(number uint64) *conn {
 	return nil
 }
 
-// StopAccepting closes the listening socket. Connections stay.
+// StopAccepting closes the listening sockets. Connections stay.
 func (s *Server) StopAccepting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refusing = true
-	if s.ln != nil {
-		s.ln.Close()
-	}
+	closeListeners(s.ln, s.secureLn)
 }
 
 // Close ends the port and all connections, and waits for their goroutines.
@@ -352,9 +380,7 @@ func (s *Server) Close() {
 		s.closed = true
 		close(s.stop)
 	}
-	if s.ln != nil {
-		s.ln.Close()
-	}
+	closeListeners(s.ln, s.secureLn)
 	for c := range s.conns {
 		c.kill(causeShutdown)
 	}
@@ -366,7 +392,7 @@ func (s *Server) Close() {
 }
 
 // acceptLoop takes connections in until the listener is closed.
-func (s *Server) acceptLoop(ln net.Listener) {
+func (s *Server) acceptLoop(ln net.Listener, by entry) {
 	defer s.wg.Done()
 	pause := 5 * time.Millisecond
 	for {
@@ -374,7 +400,7 @@ func (s *Server) acceptLoop(ln net.Listener) {
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
-			s.admit(nc)
+			s.admit(nc, by)
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
@@ -393,7 +419,7 @@ func (s *Server) acceptLoop(ln net.Listener) {
 }
 
 // admit starts a connection, or closes it if there are too many.
-func (s *Server) admit(nc net.Conn) {
+func (s *Server) admit(nc net.Conn, by entry) {
 	remote := remoteAddr(nc)
 	s.mu.Lock()
 	total, own := len(s.conns), s.perAddr[remote.Addr()]
@@ -410,12 +436,7 @@ func (s *Server) admit(nc net.Conn) {
 		refusal = fmt.Sprintf("Error accepting new connection: Too many open files max allowed is %d", s.cfg.MaxFiles)
 	default:
 		s.lastConn++
-		if remote.Addr().IsLoopback() {
-			s.fromHere.Add(1)
-		} else {
-			s.fromElsewhere.Add(1)
-		}
-		c := newConn(s, nc, remote, s.lastConn)
+		c := newConn(s, nc, remote, s.lastConn, by)
 		s.conns[c] = struct{}{}
 		s.perAddr[remote.Addr()] = own + 1
 		s.wg.Add(1)
@@ -508,6 +529,8 @@ const (
 	warnThrottle
 	warnReadOnly
 	warnPassword
+	warnTLS
+	warnHandshakes
 	warnKinds
 )
 

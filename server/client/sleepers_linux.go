@@ -104,7 +104,7 @@ func (z *sleepers) watchLocked(c *conn) bool {
 		a.op = unix.EPOLL_CTL_ADD
 	}
 	a.event = unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(c.number), Pad: int32(c.number >> 32)}
-	a.err, a.raw = nil, c.raw
+	a.err, a.raw = nil, c.sock
 	if err := z.raw.Control(a.with); err != nil {
 		a.err = err
 	}

@@ -133,7 +133,8 @@ func TestPatience(t *testing.T) {
 	}
 	defer nc.Close()
 	for _, asks := range []bool{false, true} {
-		c := newConn(f.s, nc, netip.AddrPort{}, 1) // nobody serves it
+		c := newConn(f.s, nc, netip.AddrPort{}, 1, entryPlain) // nobody serves it
+		c.secure()
 		c.timeout, c.asked = 100*time.Hour, asks
 		c.lastIO.Store(f.s.now() - int64(time.Hour/2))
 		if c.armRead(); c.drowsy == asks || c.isDead() {

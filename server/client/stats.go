@@ -248,7 +248,8 @@ type Stats struct {
 	Outstanding                  int64   // requests received and not answered
 	SizeLast, SizeMin, SizeMax   int64   // of replies, in bytes; -1 before any
 	AuthFailures                 int64
-	Local, Remote                int64   // connections taken so far from this host and from others
+	Local, Remote                int64   // connections without a certificate so far, from this host and from others
+	Handshakes                   int64   // of TLS, under way
 	LocalSessions                int     // kept by this server alone
 	DropProbability              float64 // of a new connection, by ConnectThrottle
 }
@@ -258,7 +259,7 @@ func (s *Server) Stats() Stats {
 	st := Stats{
 		Outstanding: max(s.outstanding.Load(), 0),
 		SizeLast:    figure(s.sizes.last.Load()), SizeMin: figure(s.sizes.min.Load()), SizeMax: figure(s.sizes.max.Load()),
-		AuthFailures: s.authFailures.Load(), Local: s.fromHere.Load(), Remote: s.fromElsewhere.Load(),
+		AuthFailures: s.authFailures.Load(), Local: s.fromHere.Load(), Remote: s.fromElsewhere.Load(), Handshakes: s.shakingHands.Load(),
 
 		LocalSessions: s.locals.len(),
 	}
@@ -317,6 +318,7 @@ type ConnInfo struct {
 	Queued         int           // requests under way
 	Received, Sent int64         // packets
 	Asking         bool          // it has sent a four-letter word
+	Secure         bool          // it has come in by the port for TLS alone
 
 	// Of the last reply, that to the opening of the session included: Replied says that there was one.
 	// LastXid is of the last one to a request that the client numbered itself. Before any Op is OpNotify
@@ -350,7 +352,7 @@ func (s *Server) Connections() []ConnInfo {
 
 func (c *conn) info() ConnInfo {
 	info := ConnInfo{
-		Remote: c.name(), Established: c.since, Queued: int(c.pending.Load()), Asking: c.asking.Load(),
+		Remote: c.name(), Established: c.since, Queued: int(c.pending.Load()), Asking: c.asking.Load(), Secure: c.entry == entryTLS,
 		Received: c.counts.received.Load(), Sent: c.counts.sent.Load(),
 	}
 	alive := c.srv.handshakeTimeout

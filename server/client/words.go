@@ -48,14 +48,12 @@ func (c *conn) fourLetters() bool {
 	if answer == "" {
 		return true
 	}
-	if _, err := io.WriteString(c.nc, answer); err != nil {
+	if _, err := io.WriteString(c.stream, answer); err != nil {
 		c.kill(causeIO)
 		return true
 	}
 	c.counts.sent.Add(1)
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
+	c.closeWrite()
 	return true
 }
 

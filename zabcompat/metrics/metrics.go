@@ -13,6 +13,8 @@ import (
 type Metrics struct {
 	// The client port: connections and sessions.
 	ConnectionRequests     Counter `zk:"connection_request_count"`        // session requests, new and renewed
+	UnsuccessfulHandshakes Counter `zk:"unsuccessful_handshake"`          // of TLS
+	TLSHandshakesExceeded  Counter `zk:"tls_handshake_exceeded"`          // connections beyond netty.server.outstandingHandshake.limit
 	ConnectionsRejected    Counter `zk:"connection_rejected"`             // by maxClientCnxns, maxCnxns, the limit of open files or the throttle
 	ConnectionsDropped     Counter `zk:"connection_drop_count"`           // the client went away without closing its session
 	ConnectionsRevalidated Counter `zk:"connection_revalidate_count"`     // came back with a session id

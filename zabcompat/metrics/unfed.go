@@ -9,7 +9,6 @@ var unfedCounters = []string{
 	"response_packet_cache_hits", "response_packet_cache_misses",
 	"response_packet_get_children_cache_hits", "response_packet_get_children_cache_misses",
 	"outstanding_changes_queued", "outstanding_changes_removed",
-	"unsuccessful_handshake", "tls_handshake_exceeded", // there is no TLS on the client port
 	"skip_learner_request_to_next_processor_count", "requests_not_forwarded_to_commit_processor",
 	"digest_mismatches_count", "insecure_admin_count",
 }

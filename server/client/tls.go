@@ -1,0 +1,96 @@
+package client
+
+import (
+	"net"
+	"slices"
+
+	"zooraft/protocol"
+)
+
+// entry is how a connection has come in, and so what it may speak.
+type entry int8
+
+const (
+	entryPlain entry = iota
+	entryUnified
+	entryTLS
+)
+
+// plain is the entry of the port Addr.
+func (s *Server) plain() entry {
+	if s.cfg.Unified {
+		return entryUnified
+	}
+	return entryPlain
+}
+
+// secure makes TLS of a connection that is to speak it, and takes down who its
+// certificate says that the client is. It reports whether to go on. It blocks, for no
+// longer than a connection may do without a session.
+func (c *conn) secure() bool {
+	s := c.srv
+	c.stream = c.nc
+	if c.entry != entryPlain && !c.shakeHands() {
+		return false
+	}
+	if c.stream == c.nc {
+		c.raw = c.sock
+	}
+	c.in.init(c.stream, c.raw, s.cfg.JuteMaxBuffer)
+	c.in.thorough = s.sleepers == nil // else armRead has it read again soon
+	switch {
+	case c.subject != "":
+	case c.remote.Addr().IsLoopback():
+		s.fromHere.Add(1)
+	default:
+		s.fromElsewhere.Add(1)
+	}
+	return true
+}
+
+// shakeHands is secure for the ports that speak TLS.
+func (c *conn) shakeHands() bool {
+	s := c.srv
+	n, limit := s.shakingHands.Add(1), int64(s.cfg.Limits.Handshakes)
+	defer s.shakingHands.Add(-1)
+	if limit > 0 && n > limit {
+		s.cfg.Metrics.TLSHandshakesExceeded.Inc()
+		if s.mayWarn(warnHandshakes) {
+			s.log.Warn("too many TLS handshakes under way: closing the connection", "client", c.name(), "limit", limit)
+		}
+		c.kill(causeHandshakes)
+		return false
+	}
+	stream, subject, err := s.cfg.Secure(c.nc, c.entry == entryUnified)
+	if err != nil {
+		if !c.isDead() || c.cause.Load() == causeHandshake {
+			s.cfg.Metrics.UnsuccessfulHandshakes.Inc()
+			if s.mayWarn(warnTLS) {
+				s.log.Warn("Unsuccessful handshake", "client", c.name(), "error", err)
+			}
+		}
+		c.kill(causeTLS)
+		return false
+	}
+	c.stream, c.subject = stream, subject
+	if subject != "" {
+		ids := append(slices.Clip(slices.Clone(c.identities())), protocol.ID{Scheme: "x509", ID: subject})
+		if subject == s.cfg.X509SuperUser {
+			ids = append(ids, superID)
+		}
+		c.ids.Store(&ids)
+	}
+	return true
+}
+
+// closeWrite tells the client that nothing more will come.
+func (c *conn) closeWrite() {
+	type half interface{ CloseWrite() error }
+	if h, ok := c.stream.(half); ok {
+		h.CloseWrite()
+	}
+	// The end of TLS leaves the socket as it is.
+	if h, ok := c.nc.(half); ok && c.stream != net.Conn(c.nc) {
+		h.CloseWrite()
+	}
+}
