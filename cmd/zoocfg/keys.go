@@ -24,10 +24,23 @@ var keys = map[string]func(*loader, setting){
 	"dataLogDir":        func(l *loader, s setting) { l.directory(s, &l.cfg.DataLogDir) },
 	"clientPort":        func(l *loader, s setting) { l.number(s, "a port", "2181", &l.cfg.ClientPort) },
 	"clientPortAddress": func(l *loader, s setting) { l.cfg.ClientPortAddress = s.value },
-	"maxClientCnxns":    func(l *loader, s setting) { l.limit(s, l.number, "60", &l.cfg.MaxClientCnxns) },
-	"maxCnxns":          func(l *loader, s setting) { l.limit(s, l.count, "1000", &l.cfg.MaxCnxns) },
-	"minSessionTimeout": func(l *loader, s setting) { l.sessionTimeout(s, &l.cfg.MinSessionTimeout) },
-	"maxSessionTimeout": func(l *loader, s setting) { l.sessionTimeout(s, &l.cfg.MaxSessionTimeout) },
+	"secureClientPort": func(l *loader, s setting) {
+		l.number(s, "a port", strconv.Itoa(defaultSecurePort), &l.cfg.SecureClientPort)
+	},
+	"secureClientPortAddress": func(l *loader, s setting) { l.cfg.SecureClientPortAddress = s.value },
+	"client.portUnification":  func(l *loader, s setting) { l.boolean(s, &l.cfg.ClientPortUnification) },
+	"client.certReload":       func(l *loader, s setting) { l.flag(s, &l.cfg.ClientTLS.Reload) },
+	"sslQuorum":               func(l *loader, s setting) { l.boolean(s, &l.cfg.SSLQuorum) },
+	"portUnification":         func(l *loader, s setting) { l.boolean(s, &l.cfg.PortUnification) },
+	"sslQuorumReloadCertFiles": func(l *loader, s setting) {
+		l.boolean(s, &l.cfg.QuorumTLS.Reload)
+	},
+	"ssl.authProvider":                     sslAuthProvider,
+	"X509AuthenticationProvider.superUser": func(l *loader, s setting) { l.cfg.X509SuperUser = s.value },
+	"maxClientCnxns":                       func(l *loader, s setting) { l.limit(s, l.number, "60", &l.cfg.MaxClientCnxns) },
+	"maxCnxns":                             func(l *loader, s setting) { l.limit(s, l.count, "1000", &l.cfg.MaxCnxns) },
+	"minSessionTimeout":                    func(l *loader, s setting) { l.sessionTimeout(s, &l.cfg.MinSessionTimeout) },
+	"maxSessionTimeout":                    func(l *loader, s setting) { l.sessionTimeout(s, &l.cfg.MaxSessionTimeout) },
 	"globalOutstandingLimit": func(l *loader, s setting) {
 		l.count(s, "the number of requests", "1000", &l.cfg.GlobalOutstandingLimit)
 	},
@@ -100,11 +113,6 @@ var keys = map[string]func(*loader, setting){
 	},
 
 	// What protects traffic or access must not be lost in silence.
-	"secureClientPort":               refuse("the TLS client port is not supported yet; remove the line and set clientPort, if plain text will do"),
-	"secureClientPortAddress":        refuse("the TLS client port is not supported yet; remove the line"),
-	"sslQuorum":                      refuseTrue("TLS between servers is not supported yet; set false, if plain text will do"),
-	"portUnification":                refuseTrue("TLS between servers is not supported yet; set false"),
-	"client.portUnification":         refuseTrue("TLS on the client port is not supported yet; set false, if plain text will do"),
 	"admin.forceHttps":               refuseTrue("TLS for the admin server is not supported yet; set false, if plain text will do"),
 	"admin.needClientAuth":           refuseTrue("TLS for the admin server is not supported yet; set false"),
 	"metricsProvider.httpsPort":      refuse("TLS for metrics is not supported yet; remove the line and set metricsProvider.httpPort, if plain text will do"),

@@ -17,7 +17,10 @@ var limitKeys = map[string]func(*loader, setting){
 	"clientPortListenBacklog": func(l *loader, s setting) {
 		l.number(s, "the number of connections, or -1 for the system's", "128", &l.cfg.Limits.ListenBacklog)
 	},
-	"clientTcpKeepAlive":         func(l *loader, s setting) { l.flag(s, &l.cfg.Limits.KeepAlive) },
+	"clientTcpKeepAlive": func(l *loader, s setting) { l.flag(s, &l.cfg.Limits.KeepAlive) },
+	"netty.server.outstandingHandshake.limit": func(l *loader, s setting) {
+		l.count(s, "the number of handshakes, -1 for no limit", "100", &l.cfg.Limits.Handshakes)
+	},
 	"nio.sessionlessCnxnTimeout": func(l *loader, s setting) { l.ms(s, "10000", &l.cfg.Limits.SessionlessTimeout) },
 	"largeRequestThreshold":      largeRequestThreshold,
 	"largeRequestMaxBytes":       func(l *loader, s setting) { l.bytes(s, &l.cfg.Limits.LargeRequestMaxBytes) },

@@ -48,7 +48,7 @@ enforce.auth.schemes= digest , sasl
 		t.Fatalf("%q, %v", warnings, err)
 	}
 	want := server.Limits{
-		SessionlessTimeout: 1024 * time.Millisecond, KeepAlive: true, ListenBacklog: 7, LargeRequestThreshold: 1000, LargeRequestMaxBytes: 5000,
+		Handshakes: -1, SessionlessTimeout: 1024 * time.Millisecond, KeepAlive: true, ListenBacklog: 7, LargeRequestThreshold: 1000, LargeRequestMaxBytes: 5000,
 	}
 	want.Connects.Tokens, want.Connects.FillTime, want.Connects.FillCount, want.Connects.FreezeTime = 8, 20*time.Millisecond, 3, 40*time.Millisecond
 	want.Connects.DropIncrease, want.Connects.DropDecrease, want.Connects.DecreaseRatio = 0.5, 0.25, 0.1

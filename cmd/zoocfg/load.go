@@ -305,6 +305,7 @@ func (l *loader) derive() {
 	if listed {
 		l.role(self)
 	}
+	l.securePort()
 	if l.cfg.SID != 0 {
 		l.clientPort(self)
 	}
@@ -350,6 +351,8 @@ func (l *loader) clientPort(self zabcompat.ServerSpec) {
 	if self.ClientPort == 0 {
 		switch {
 		case portSet:
+		case l.cfg.SecureClientPort != 0 && !addressSet && l.path != "":
+			l.cfg.ClientPort = 0
 		case addressSet:
 			l.fault(address, "clientPortAddress is set but clientPort is not set; add clientPort, for example clientPort=%d", server.DefaultClientPort)
 		case l.path != "" && !l.memberFault():

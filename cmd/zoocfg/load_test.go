@@ -76,7 +76,33 @@ localSessionsEnabled=true
 localSessionsUpgradingEnabled=True
 DigestAuthenticationProvider.superDigest=super:AbC=
 raft.logStore=boltdb
-sslQuorum=false
+secureClientPort=2281
+secureClientPortAddress=10.0.0.3
+client.portUnification=true
+client.certReload=true
+netty.server.outstandingHandshake.limit=250
+ssl.keyStore.location=/tls/server.p12
+ssl.keyStore.password=key
+ssl.keyStore.passwordPath=/tls/key
+ssl.keyStore.type=PKCS12
+ssl.trustStore.location=/tls/ca.pem
+ssl.trustStore.password=trust
+ssl.trustStore.passwordPath=/tls/trust
+ssl.trustStore.type=PEM
+ssl.clientAuth=WANT
+ssl.enabledProtocols=TLSv1.2, TLSv1.3
+ssl.protocol=TLSv1.3
+ssl.ciphersuites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+ssl.hostnameVerification=false
+ssl.clientHostnameVerification=true
+ssl.authProvider=x509
+ssl.crl=false
+X509AuthenticationProvider.superUser=CN=super,O=Example
+sslQuorum=true
+portUnification=true
+sslQuorumReloadCertFiles=true
+ssl.quorum.keyStore.location=/tls/quorum.jks
+ssl.quorum.clientHostnameVerification=false
 admin.enableServer=false
 zookeeper.extendedTypesEnabled=true
 emulate353TTLNodes=true
@@ -124,18 +150,32 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 	want.AuthProviders = []string{"sasl", "x509"}
 	want.LocalSessions, want.LocalSessionsUpgrading, want.ReadOnlyMode = true, true, true
 	want.Properties = map[string]string{
-		"zookeeper.sslQuorum":          "false",
 		"zookeeper.emulate353TTLNodes": "true",
+		"zookeeper.ssl.crl":            "false",
 	}
 	want.ConfigFile, want.ConfigText = "/z/zoo.cfg", text
 	want.Limits.Requests.MaxRequests = 9
+	want.Limits.Handshakes = 250
+	want.SecureClientPort, want.SecureClientPortAddress = 2281, "10.0.0.3"
+	want.ClientPortUnification, want.X509SuperUser = true, "CN=super,O=Example"
+	want.ClientTLS = server.TLS{
+		ClientAuth: "want", Protocols: []string{"TLSv1.2", "TLSv1.3"},
+		CipherSuites: []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+		VerifyClient: true, Reload: true,
+	}
+	want.ClientTLS.Key.File, want.ClientTLS.Key.Type = "/tls/server.p12", "PKCS12"
+	want.ClientTLS.Key.Password, want.ClientTLS.Key.PasswordFile = "key", "/tls/key"
+	want.ClientTLS.Trust.File, want.ClientTLS.Trust.Type = "/tls/ca.pem", "PEM"
+	want.ClientTLS.Trust.Password, want.ClientTLS.Trust.PasswordFile = "trust", "/tls/trust"
+	want.SSLQuorum, want.PortUnification = true, true
+	want.QuorumTLS.Key.File, want.QuorumTLS.Reload, want.QuorumTLS.VerifyClient = "/tls/quorum.jks", true, false
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
 	}
 	wantWarnings := []string{
-		"/z/zoo.cfg:34: zookeeper.extendedTypesEnabled counts as extendedTypesEnabled; ZooKeeper looks only at what stands without the prefix",
+		"/z/zoo.cfg:60: zookeeper.extendedTypesEnabled counts as extendedTypesEnabled; ZooKeeper looks only at what stands without the prefix",
 		"-D: zookeeper.maxCnxns does nothing: /z/zoo.cfg:19 sets it, and counts",
-		"/z/zoo.cfg:35: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
+		"/z/zoo.cfg:61: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
 	}
 	if !slices.Equal(warnings, wantWarnings) {
 		t.Errorf("warnings: got %q, want %q", warnings, wantWarnings)
@@ -311,10 +351,20 @@ func TestLoadFaults(t *testing.T) {
 			`/zoo.cfg:11: weight.3: weights are not supported: each server has one vote; remove the line`,
 			`/zoo.cfg:12: oraclePath: an oracle changes what a quorum is, and a majority of the servers cannot be replaced here; use three servers`,
 		}},
-		{"protection", "secureClientPort=2281\nsslQuorum=true\nzookeeper.enforce.auth.enabled=true\n", nil, []string{
-			`/zoo.cfg:8: secureClientPort: the TLS client port is not supported yet; remove the line and set clientPort, if plain text will do`,
-			`/zoo.cfg:9: sslQuorum: TLS between servers is not supported yet; set false, if plain text will do`,
+		{"protection", "secureClientPort=2281\nssl.crl=true\nzookeeper.enforce.auth.enabled=true\nssl.authProvider=x510\nssl.quorum.context.supplier.class=a.B\nssl.keyStore.location=/k.pem\n", nil, []string{
+			`/zoo.cfg:9: ssl.crl: whether a certificate has been revoked is not looked up; remove the line, and let certificates be valid for a short time`,
+			`/zoo.cfg:11: ssl.authProvider: "x510" cannot be loaded; the scheme of certificates that is built in is x509`,
+			`/zoo.cfg:12: ssl.quorum.context.supplier.class: classes cannot be loaded here; remove the line`,
 			`/zoo.cfg:10: enforce.auth.enabled: zookeeper.enforce.auth.enabled is true zookeeper.enforce.auth.schemes must be configured; give for example enforce.auth.schemes=digest`,
+		}},
+		{"TLS without a key", "secureClientPort=2281\n", nil, []string{
+			`/zoo.cfg: ssl.keyStore.location: it is not set; give the file with this server's certificate and its key`,
+		}},
+		{"TLS at the port for plain text", "clientPort=2281\nsecureClientPort=2281\nssl.keyStore.location=/k.pem\n", nil, []string{
+			`/zoo.cfg:9: secureClientPort: 2281 is the clientPort; give another, or set client.portUnification=true and remove the line`,
+		}},
+		{"an address for no TLS", "secureClientPortAddress=a\n", nil, []string{
+			`/zoo.cfg:8: secureClientPortAddress: secureClientPortAddress is set but secureClientPort is not set; add secureClientPort, for example secureClientPort=2281`,
 		}},
 		{"several addresses", "server.4=d:1:2|e:1:2\n", nil, []string{
 			`/zoo.cfg:8: server.4: multiple address feature is disabled, but multiple addresses were specified for sid 4; several addresses for one server are not supported yet; give the one that the other servers reach best`,
@@ -442,6 +492,9 @@ func TestLoadClientPort(t *testing.T) {
 		{"line", "server.1=a:1:2;2183\n", "0.0.0.0", 2183},
 		{"line with address", "server.1=a:1:2;10.1.1.1:2183\n", "10.1.1.1", 2183},
 		{"both agree", "clientPort=2183\nserver.1=a:1:2;10.1.1.1:2183\n", "10.1.1.1", 2183},
+		{"TLS alone", "secureClientPort=2281\nssl.keyStore.location=/k.pem\n", "", 0},
+		{"none, in numbers", "clientPort=0\nsecureClientPort=2281\nssl.keyStore.location=/k.pem\n", "", 0},
+		{"TLS, and a line", "secureClientPort=2281\nssl.keyStore.location=/k.pem\nserver.1=a:1:2;2183\n", "0.0.0.0", 2183},
 		{"another server's line", "clientPort=2182\nserver.2=b:1:2;2183\n", "", 2182},
 	}
 	for _, tt := range tests {

@@ -75,7 +75,7 @@ func TestSettings(t *testing.T) {
 		"dataDir=/d /zoo.cfg:1 same as in ZooKeeper file",
 		"foo=1 /zoo.cfg:3 unknown file",
 		"snapCount=7 JVMFLAGS mapped",
-		"ssl.keyStore.password=*** JVMFLAGS not supported",
+		"ssl.keyStore.password=*** JVMFLAGS same as in ZooKeeper",
 		"tickTime=1000 -D same as in ZooKeeper",
 	}
 	if !slices.Equal(got, want) {

@@ -81,6 +81,10 @@ const (
 	java   = "a detail of the Java program"
 	txnlog = "a detail of ZooKeeper's log and snapshot files"
 	noTLS  = "there is no TLS in this release"
+
+	storeTypes  = "PEM, PKCS12 or JKS; BCFKS has to be converted"
+	tlsVersions = "TLSv1.2 and TLSv1.3, both if nothing is said; older ones are refused"
+
 	noSASL = "there is no SASL in this release"
 
 	clients = "of use only to ZooKeeper's clients"
@@ -96,8 +100,8 @@ var rows = []Key{
 	{"clientPort", File, Same, ""},
 	{"clientPortAddress", File, Same, ""},
 	{"tickTime", File, Same, ""},
-	{"secureClientPort", File, Refused, noTLS},
-	{"secureClientPortAddress", File, Refused, noTLS},
+	{"secureClientPort", File, Same, ""},
+	{"secureClientPortAddress", File, Same, ""},
 
 	// Ensemble.
 	{"server.", File, Same, ""},
@@ -182,8 +186,7 @@ var rows = []Key{
 	{"4lw.commands.whitelist", Property, Same, ""},
 	{"serverCnxnFactory", Property, Inert, java},
 	{"nio.", Property, Inert, java},
-	{"netty.server.outstandingHandshake.limit", Property, Missing, noTLS},
-	{"netty.server.earlyDropSecureConnectionHandshakes", Property, Missing, noTLS},
+	{"netty.server.outstandingHandshake.limit", Property, Same, ""},
 	{"netty.", Property, Inert, java},
 	{"intBufferStartingSizeBytes", Property, Inert, java},
 	{"commitProcessor.", Property, Inert, java},
@@ -234,7 +237,7 @@ var rows = []Key{
 	{"DigestAuthenticationProvider.superDigest", Property, Same, ""},
 	{"DigestAuthenticationProvider.enabled", Property, Same, ""},
 	{"DigestAuthenticationProvider.digestAlg", Property, Same, ""},
-	{"X509AuthenticationProvider.superUser", Property, Missing, noTLS},
+	{"X509AuthenticationProvider.superUser", Property, Same, ""},
 	{"IPAuthenticationProvider.usexforwardedfor", Property, Missing, "the AdminServer goes by the address of the connection"},
 	{"authProvider.", Property, Mapped, "ZooKeeper's classes for ip, digest, ensemble, sasl and x509 stand for what is built in; others are refused"},
 	{"ensembleAuthName", Property, Same, ""},
@@ -263,13 +266,51 @@ var rows = []Key{
 	{"quorum.cnxn.threads.size", File, Inert, java},
 
 	// TLS.
-	{"sslQuorum", File, Refused, noTLS},
-	{"portUnification", File, Refused, noTLS},
-	{"sslQuorumReloadCertFiles", File, Missing, noTLS},
-	{"client.portUnification", Property, Refused, noTLS},
-	{"client.certReload", Property, Missing, noTLS},
-	{"ssl.", Property, Missing, noTLS},
-	{"fips-mode", Property, Inert, noTLS},
+	{"client.portUnification", Property, Same, ""},
+	{"client.certReload", Property, Same, ""},
+	{"ssl.keyStore.location", Property, Same, ""},
+	{"ssl.keyStore.password", Property, Same, ""},
+	{"ssl.keyStore.passwordPath", Property, Same, ""},
+	{"ssl.keyStore.type", Property, Mapped, storeTypes},
+	{"ssl.trustStore.location", Property, Same, ""},
+	{"ssl.trustStore.password", Property, Same, ""},
+	{"ssl.trustStore.passwordPath", Property, Same, ""},
+	{"ssl.trustStore.type", Property, Mapped, storeTypes},
+	{"ssl.clientAuth", Property, Same, ""},
+	{"ssl.protocol", Property, Mapped, tlsVersions},
+	{"ssl.enabledProtocols", Property, Mapped, tlsVersions},
+	{"ssl.ciphersuites", Property, Mapped, "those of TLSv1.2; TLSv1.3 has its own"},
+	{"ssl.hostnameVerification", Property, Same, ""},
+	{"ssl.clientHostnameVerification", Property, Mapped, "the client's address has to stand in its certificate; names are not looked up by it"},
+	{"ssl.authProvider", Property, Refused, "only x509 is taken, the scheme that is built in"},
+	{"ssl.allowReverseDnsLookup", Property, Refused, "only false is taken: names are never looked up by the address"},
+	{"ssl.crl", Property, Refused, "only false is taken: revoked certificates are not looked up"},
+	{"ssl.ocsp", Property, Refused, "only false is taken: revoked certificates are not looked up"},
+	{"ssl.context.supplier.class", Property, Refused, "classes cannot be loaded"},
+	{"ssl.handshakeDetectionTimeoutMillis", Property, Inert, "nio.sessionlessCnxnTimeout bounds it, too"},
+	{"ssl.", Property, Inert, java},
+	{"sslQuorum", File, Same, ""},
+	{"portUnification", File, Same, ""},
+	{"sslQuorumReloadCertFiles", File, Same, ""},
+	{"ssl.quorum.keyStore.location", Property, Same, ""},
+	{"ssl.quorum.keyStore.password", Property, Same, ""},
+	{"ssl.quorum.keyStore.passwordPath", Property, Same, ""},
+	{"ssl.quorum.keyStore.type", Property, Mapped, storeTypes},
+	{"ssl.quorum.trustStore.location", Property, Same, ""},
+	{"ssl.quorum.trustStore.password", Property, Same, ""},
+	{"ssl.quorum.trustStore.passwordPath", Property, Same, ""},
+	{"ssl.quorum.trustStore.type", Property, Mapped, storeTypes},
+	{"ssl.quorum.clientAuth", Property, Same, ""},
+	{"ssl.quorum.protocol", Property, Mapped, tlsVersions},
+	{"ssl.quorum.enabledProtocols", Property, Mapped, tlsVersions},
+	{"ssl.quorum.ciphersuites", Property, Mapped, "those of TLSv1.2; TLSv1.3 has its own"},
+	{"ssl.quorum.hostnameVerification", Property, Same, ""},
+	{"ssl.quorum.clientHostnameVerification", Property, Mapped, "a server's certificate has to be valid for the host of its server line, or its address; names are not looked up by that"},
+	{"ssl.quorum.allowReverseDnsLookup", Property, Refused, "only false is taken: names are never looked up by the address"},
+	{"ssl.quorum.crl", Property, Refused, "only false is taken: revoked certificates are not looked up"},
+	{"ssl.quorum.ocsp", Property, Refused, "only false is taken: revoked certificates are not looked up"},
+	{"ssl.quorum.context.supplier.class", Property, Refused, "classes cannot be loaded"},
+	{"fips-mode", Property, Inert, "what Go speaks is the same in both modes"},
 
 	// Looking after it.
 	{"admin.enableServer", Property, Same, ""},

@@ -20,6 +20,17 @@ var values = map[string]func(*loader) string{
 	"clientPortAddress": func(l *loader) string { return l.cfg.ClientPortAddress },
 	"tickTime":          func(l *loader) string { return millis(l.cfg.TickTime) },
 
+	"secureClientPort":                        func(l *loader) string { return strconv.Itoa(l.cfg.SecureClientPort) },
+	"secureClientPortAddress":                 func(l *loader) string { return l.cfg.SecureClientPortAddress },
+	"client.portUnification":                  func(l *loader) string { return strconv.FormatBool(l.cfg.ClientPortUnification) },
+	"client.certReload":                       func(l *loader) string { return strconv.FormatBool(l.cfg.ClientTLS.Reload) },
+	"netty.server.outstandingHandshake.limit": func(l *loader) string { return strconv.Itoa(l.cfg.Limits.Handshakes) },
+	"ssl.authProvider":                        func(*loader) string { return server.SchemeX509 },
+	"sslQuorum":                               func(l *loader) string { return strconv.FormatBool(l.cfg.SSLQuorum) },
+	"portUnification":                         func(l *loader) string { return strconv.FormatBool(l.cfg.PortUnification) },
+	"sslQuorumReloadCertFiles":                func(l *loader) string { return strconv.FormatBool(l.cfg.QuorumTLS.Reload) },
+	"X509AuthenticationProvider.superUser":    func(l *loader) string { return l.cfg.X509SuperUser },
+
 	"initLimit":             func(l *loader) string { return strconv.Itoa(l.cfg.InitLimit) },
 	"syncLimit":             func(l *loader) string { return strconv.Itoa(l.cfg.SyncLimit) },
 	"electionAlg":           func(*loader) string { return onlyElectionAlg },

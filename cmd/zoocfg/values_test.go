@@ -90,10 +90,23 @@ var others = map[string]string{
 	"admin.ui": server.UIOn, "admin.uiTokenFile": "/token", "admin.uiHosts": "a,b",
 	"connection_throttle_local_session_weight":  "2",
 	"connection_throttle_global_session_weight": "5",
+	"secureClientPortAddress":                   "10.0.0.1", "X509AuthenticationProvider.superUser": "CN=a", "ssl.authProvider": "x509",
 }
 
-// with are keys that another one needs to be taken.
+func init() {
+	for key, value := range map[string]string{
+		"keyStore.location": "/k.pem", "keyStore.type": "PEM", "trustStore.location": "/t.pem", "trustStore.type": "PEM",
+		"clientAuth": "want", "protocol": "TLSv1.2", "enabledProtocols": "TLSv1.2", "ciphersuites": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+	} {
+		others["ssl."+key], others["ssl.quorum."+key] = value, value
+	}
+}
+
+// with are keys that others need to be taken.
 var with = map[string]string{
+	"secureClientPort":             "ssl.keyStore.location=/k.pem",
+	"secureClientPortAddress":      "secureClientPort=2281 ssl.keyStore.location=/k.pem",
+	"client.portUnification":       "ssl.keyStore.location=/k.pem",
 	"clientPortAddress":            "clientPort=2181",
 	"standaloneEnabled":            "server.1=a:1:2", // and its myid
 	"enforce.auth.enabled":         "enforce.auth.schemes=digest",
@@ -124,7 +137,7 @@ func TestValuesFollowTheirKeys(t *testing.T) {
 			continue
 		}
 		words := []Word{{key + "=" + value, "-D"}}
-		if other := with[key]; other != "" {
+		for other := range strings.FieldsSeq(with[key]) {
 			words = append(words, Word{other, "-D"})
 		}
 		all, _ := effectiveOf(t, files{"data/myid": "1\n"}, "", words...)
