@@ -4,6 +4,7 @@ package interop
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,14 +36,15 @@ func startPair(t *testing.T, c *differ.Config) *pair {
 	// With several threads ZooKeeper may answer a sync before it has applied what was committed before it.
 	o.Defines = append(o.Defines, "zookeeper.commitProcessor.numWorkerThreads=0")
 	jars := zooKeeperJars(t)
-	zookeeper := harness.NewZooKeeper(t, jars, o)
-	zooraft := harness.NewZooraft(t, o)
+	tls := newTLSPair(t, c, &o)
+	zookeeper := harness.NewZooKeeper(t, jars, tls.with(o, 0))
+	zooraft := harness.NewZooraft(t, tls.with(o, 1))
 	for _, e := range []*harness.Ensemble{zookeeper, zooraft} {
 		for sid := 1; sid <= e.Size(); sid++ {
 			e.Start(sid)
 		}
 	}
-	p := &pair{&target{"zookeeper", zookeeper}, &target{"zooraft", zooraft}}
+	p := &pair{&target{"zookeeper", zookeeper, tls.dialer(0)}, &target{"zooraft", zooraft, tls.dialer(1)}}
 	for _, e := range []*harness.Ensemble{zookeeper, zooraft} {
 		e.WaitServing()
 		e.Leader()
@@ -66,13 +68,16 @@ func (p *pair) play(s *differ.Scenario) (*differ.Outcome, error) {
 
 // target is an ensemble as package differ wants it.
 type target struct {
-	name string
-	e    *harness.Ensemble
+	name    string
+	e       *harness.Ensemble
+	dialTLS func(client string) (net.Conn, error)
 }
 
 func (t *target) Name() string { return t.name }
 
 func (t *target) Addr(server string) string { return t.e.Server(t.sid(server)).ClientAddr }
+
+func (t *target) DialTLS(client string) (net.Conn, error) { return t.dialTLS(client) }
 
 func (t *target) sid(server string) int {
 	switch server {

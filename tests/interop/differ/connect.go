@@ -97,7 +97,7 @@ func (p *player) connect(c *command) ([]record, error) {
 		}
 		w = append(w, b...)
 	}
-	nc, err := Dial(p.target.Addr(serverOf(c.args)))
+	nc, err := p.dial(c)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +117,13 @@ func (p *player) connect(c *command) ([]record, error) {
 	nc.Write(l.queue)
 	l.queue = nil
 	return p.connected(l), nil
+}
+
+func (p *player) dial(c *command) (net.Conn, error) {
+	if a, ok := named(c.args, "tls"); ok {
+		return p.target.DialTLS(a.val)
+	}
+	return Dial(p.target.Addr(serverOf(c.args)))
 }
 
 func (p *player) connected(l *link) []record {

@@ -9,15 +9,17 @@
 //	tick 200            tickTime in ms; 200 if it is not said
 //	line KEY=VALUE      a line of zoo.cfg
 //	define KEY=VALUE    a property on the command line
+//	tls                 a single server has a secureClientPort, too
 //
 // A scenario begins with "== NAME". It works below a node of its own, which the runner makes and whose path is $ in
 // the steps. Each further line is a step:
 //
 //	connect a [timeout=MS] [session=NAME|new] [id=N] [passwd=HEX|~] [zxid=Z] [ro=none|0|1] [server=N|leader|follower]
-//	          [version=N] [cut=N] [extra=HEX] [queued] [bare]
+//	          [version=N] [cut=N] [extra=HEX] [queued] [bare] [tls=NAME|none]
 //	                    opens connection a: with a new session, or with that of the last connection of the name, or of
 //	                    another name. With queued a ping goes out behind the ConnectRequest before the response comes;
-//	                    bare leaves out the handshake
+//	                    bare leaves out the handshake. With tls it goes to the port for TLS, with the certificate of
+//	                    a client CN=NAME or without one
 //	a OP ARGS...        sends a request on connection a and receives up to its reply
 //	a+ OP ARGS...       keeps a request back, to go out in one write with the next step of a
 //	a until NAME OP...  repeats a request until its error has that name, and keeps the last reply

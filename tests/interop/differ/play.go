@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -30,6 +31,8 @@ type Target interface {
 	Name() string
 	// Addr is the client address of a server: its number, or leader or follower.
 	Addr(server string) string
+	// DialTLS connects to the port for TLS of the only server, with the certificate of a client, "none" for none.
+	DialTLS(client string) (net.Conn, error)
 	// Restart restarts all servers and waits until they serve.
 	Restart()
 	// Word sends a four-letter word.

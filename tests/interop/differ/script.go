@@ -17,11 +17,12 @@ type Config struct {
 	TickTime  time.Duration // zoo.cfg's tickTime
 	Lines     []string      // further lines of zoo.cfg
 	Defines   []string      // properties for the command line
+	TLS       bool          // they have a port for TLS, too
 }
 
 // Key is equal for configurations that the same servers can serve.
 func (c *Config) Key() string {
-	return fmt.Sprintf("%d/%d %v %q %q", c.Size, c.Observers, c.TickTime, c.Lines, c.Defines)
+	return fmt.Sprintf("%d/%d %v %q %q %v", c.Size, c.Observers, c.TickTime, c.Lines, c.Defines, c.TLS)
 }
 
 // Scenario is a sequence of steps that is played to both servers below a node of its own.
@@ -166,8 +167,10 @@ func (c *Config) set(word, rest string) error {
 		c.Lines = append(c.Lines, rest)
 	case "define":
 		c.Defines = append(c.Defines, rest)
+	case "tls":
+		c.TLS = true
 	default:
-		return fmt.Errorf("%q before the first scenario: want size, observers, tick, line or define", word)
+		return fmt.Errorf("%q before the first scenario: want size, observers, tick, line, define or tls", word)
 	}
 	return nil
 }
