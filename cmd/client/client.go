@@ -30,6 +30,10 @@ type Config struct {
 	OnEvent func(Event)
 	// Dial opens a connection. Default TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Secure makes TLS of a connection to a host, which is called as in Servers,
+	// whatever address of it was dialled; it blocks as long as the connection's deadline
+	// allows. Nil leaves connections as they are.
+	Secure func(nc net.Conn, host string) (net.Conn, error)
 	// Lookup returns the addresses of a host, all of which are tried, and anew in each
 	// round. Default net.DefaultResolver.LookupHost; with a Dial, that is given names.
 	Lookup func(ctx context.Context, host string) ([]string, error)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -126,7 +127,7 @@ func (p *call) end(r reply) {
 func (c *Client) session(t target) (was bool, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx, t.limit)
 	defer cancel()
-	nc, err := c.cfg.Dial(ctx, t.addr)
+	nc, err := c.dial(ctx, t)
 	if err != nil {
 		return false, err
 	}
@@ -170,6 +171,25 @@ func (c *Client) session(t target) (was bool, err error) {
 		defer cancel()
 	}
 	return true, c.read(nc, in, granted*2/3)
+}
+
+// dial connects, with TLS where that is asked for; it gives up when ctx ends.
+func (c *Client) dial(ctx context.Context, t target) (net.Conn, error) {
+	nc, err := c.cfg.Dial(ctx, t.addr)
+	if err != nil || c.cfg.Secure == nil {
+		return nc, err
+	}
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	host, _, _ := net.SplitHostPort(t.name)
+	secure, err := c.cfg.Secure(nc, cmp.Or(host, "localhost"))
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("%s: TLS: %w", t.addr, err)
+	}
+	return secure, nil
 }
 
 func (c *Client) handshake(nc net.Conn, in *bufio.Reader) (resp protocol.ConnectResponse, err error) {

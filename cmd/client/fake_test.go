@@ -42,7 +42,7 @@ type peer struct {
 // accept takes a connection and grants it a session.
 func (s *server) accept(timeoutMs int32) *peer {
 	s.t.Helper()
-	s.ln.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+	s.ln.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(patience))
 	nc, err := s.ln.Accept()
 	if err != nil {
 		s.t.Fatalf("no connection: %v", err)

@@ -26,7 +26,7 @@ func (c *Client) search(ctx context.Context, current string) bool {
 			found, _ := c.targets(ctx, name, current)
 			for _, t := range found {
 				// The current one ends the connection by itself once it has a quorum.
-				if t.addr != current && c.writable(ctx, t.addr) {
+				if t.addr != current && c.writable(ctx, t) {
 					c.mu.Lock()
 					c.better = t
 					c.mu.Unlock()
@@ -37,10 +37,10 @@ func (c *Client) search(ctx context.Context, current string) bool {
 	}
 }
 
-func (c *Client) writable(ctx context.Context, addr string) bool {
+func (c *Client) writable(ctx context.Context, t target) bool {
 	ctx, cancel := context.WithTimeout(ctx, isroPatience)
 	defer cancel()
-	nc, err := c.cfg.Dial(ctx, addr)
+	nc, err := c.dial(ctx, t)
 	if err != nil {
 		return false
 	}
