@@ -12,6 +12,8 @@ import (
 type (
 	// TLS is what the keys below ssl. or ssl.quorum. say.
 	TLS = certs.Config
+	// TLSStore is one of its files.
+	TLSStore = certs.Store
 	// Certs is what its files hold.
 	Certs = certs.Certs
 )

@@ -90,10 +90,7 @@ func TestReadClientConfig(t *testing.T) {
 	tests := []struct{ text, err string }{
 		{"# none\nzookeeper.request.timeout=1500\njute.maxbuffer = 0x1000\nzookeeper.client.secure=false\n", ""},
 		{"zookeeper.request.timeout 1500\njute.maxbuffer : 010000\nzookeeper.sasl.client=false\njava.security.auth.login.config=x\n", ""},
-		{"zookeeper.client.secure=true\n", "no TLS yet"},
-		{"zookeeper.client.secure : TRUE \n", "no TLS yet"},
-		{"zookeeper.client.\\\n  secure\ttrue\n", "no TLS yet"},
-		{"zookeeper.clientCnxnSocket org.apache.zookeeper.ClientCnxnSocketNetty\n", "no TLS yet"},
+		{"zookeeper.request.timeout=1500\njute.maxbuffer=4096\nzookeeper.clientCnxnSocket org.apache.zookeeper.ClientCnxnSocketNetty\nzookeeper.ssl.crl=true\n", ""},
 		{"zookeeper.sasl.clientconfig=Client\n", "no SASL yet"},
 		{"java.security.auth.login.config: /none\n", "no SASL yet"},
 		{"a=1\nb=\\u12\n", "line 2"},
@@ -111,7 +108,7 @@ func TestReadClientConfig(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%q: got the error %v, want %q", tt.text, err, tt.err)
 			}
-		case err != nil || c.requestTimeout.Milliseconds() != 1500 || c.maxReplyBytes != 4096:
+		case err != nil || c.tls != nil || c.requestTimeout.Milliseconds() != 1500 || c.maxReplyBytes != 4096:
 			t.Errorf("%q: got %+v, %v", tt.text, c, err)
 		}
 	}

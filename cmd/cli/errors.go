@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -95,18 +96,31 @@ func (sh *shell) unreached(err error) string {
 	if !errors.Is(err, protocol.ErrConnectionLoss) || sh.zk == nil {
 		return ""
 	}
-	text := "no server of " + sh.host + " answers: "
+	text, port := "no server of "+sh.host+" answers: ", "client port"
+	if sh.secure != nil {
+		port = "secureClientPort"
+	}
 	var dns *net.DNSError
 	switch why := sh.zk.Failure(); {
 	case why == nil:
 		return ""
 	case errors.As(why, &dns):
 		return text + "the name " + dns.Name + " is not known; check -server"
+	case untrusted(why):
+		return text + why.Error() + "; the certificate has to name the host as -server does, and to come from an authority in " + keySSL + "trustStore.location"
 	case errors.Is(why, io.EOF), errors.Is(why, syscall.ECONNRESET):
-		return text + why.Error() + ": it hangs up; has it a quorum, and is this its client port?"
+		return text + why.Error() + ": it hangs up; has it a quorum, and is this its " + port + "?"
 	default:
-		return text + why.Error() + "; is it running, and is this its client port?"
+		return text + why.Error() + "; is it running, and is this its " + port + "?"
 	}
+}
+
+// untrusted reports whether a server's certificate was not taken.
+func untrusted(err error) bool {
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &name) || errors.As(err, &authority) || errors.As(err, &invalid)
 }
 
 // advice says what to do about an error next, for a person; "" if there is

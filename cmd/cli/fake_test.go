@@ -23,6 +23,11 @@ func serve(t *testing.T, answer answers) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveOn(t, ln, answer)
+	return ln.Addr().String()
+}
+
+func serveOn(t *testing.T, ln net.Listener, answer answers) {
 	t.Cleanup(func() { ln.Close() })
 	go func() {
 		for {
@@ -33,7 +38,6 @@ func serve(t *testing.T, answer answers) string {
 			go serveOne(nc, answer)
 		}
 	}()
-	return ln.Addr().String()
 }
 
 func serveOne(nc net.Conn, answer answers) {

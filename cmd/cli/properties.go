@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"zooraft/server"
 	"zooraft/zabcompat"
 )
 
@@ -16,7 +17,11 @@ import (
 type configured struct {
 	requestTimeout time.Duration
 	maxReplyBytes  int
+	tls            *server.TLS // nil for plain text
 }
+
+// properties are what was said last of each.
+type properties map[string]said
 
 // said is the last word on a property.
 type said struct {
@@ -25,8 +30,6 @@ type said struct {
 }
 
 const (
-	keySecure         = "zookeeper.client.secure"
-	keySocket         = "zookeeper.clientCnxnSocket"
 	keyRequestTimeout = "zookeeper.request.timeout"
 	keyMaxBuffer      = "jute.maxbuffer"
 	keySASL           = "zookeeper.sasl.client"
@@ -34,11 +37,9 @@ const (
 	keyLoginFile      = "java.security.auth.login.config"
 )
 
-// read takes the environment's properties and then, with a path, a file's. What would
-// change who is talked to, or how secretly, and is not there yet, is refused; what it
-// does not know is of no concern here.
-func (c *configured) read(environment []Property, path string) error {
-	props := map[string]said{}
+// gather takes the environment's properties and then, with a path, a file's.
+func gather(environment []Property, path string) (properties, error) {
+	props := properties{}
 	for _, p := range environment {
 		key, value, _ := strings.Cut(p.Text, "=")
 		props[key] = said{strings.TrimSpace(value), p.Where, false}
@@ -46,23 +47,28 @@ func (c *configured) read(environment []Property, path string) error {
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, p := range zabcompat.ParseProperties(data) {
 			if p.Err != nil {
-				return fmt.Errorf("%s: line %d: %w", path, p.Line, p.Err)
+				return nil, fmt.Errorf("%s: line %d: %w", path, p.Line, p.Err)
 			}
 			props[strings.TrimSpace(p.Key)] = said{strings.TrimSpace(p.Value), path, true}
 		}
 	}
-	refusesTLS := func(key string) error {
-		return fmt.Errorf("%s: %s=%s: this client has no TLS yet; use the servers' plain clientPort", props[key].where, key, props[key].value)
+	return props, nil
+}
+
+// read takes what this client knows. What would change who is talked to, or how
+// secretly, and is not there yet, is refused; what it does not know is of no concern
+// here, such as ZooKeeper's choice of a socket, which TLS does not depend on.
+func (c *configured) read(environment []Property, path string) error {
+	props, err := gather(environment, path)
+	if err != nil {
+		return err
 	}
-	if strings.EqualFold(props[keySecure].value, "true") {
-		return refusesTLS(keySecure)
-	}
-	if strings.HasSuffix(props[keySocket].value, "Netty") {
-		return refusesTLS(keySocket)
+	if c.tls, err = props.tls(); err != nil {
+		return err
 	}
 	if key := asksForSASL(props); key != "" {
 		return fmt.Errorf("%s: %s: this client has no SASL yet; identify yourself with addauth digest, or set %s=false", props[key].where, key, keySASL)
@@ -88,7 +94,7 @@ func (c *configured) read(environment []Property, path string) error {
 // file that was written for this client means what it says. The environment may be a
 // server's: as ZooKeeper's client does (ZooKeeperSaslClient), one goes on without if
 // the login file has nothing for clients.
-func asksForSASL(props map[string]said) string {
+func asksForSASL(props properties) string {
 	if strings.EqualFold(props[keySASL].value, "false") {
 		return ""
 	}

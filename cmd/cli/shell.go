@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -15,7 +16,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"zooraft/cmd/client"
+	"zooraft/server"
 )
 
 // IO is what a run reads and writes, and what it cannot know itself.
@@ -37,7 +41,8 @@ type shell struct {
 	IO
 	inv        invocation
 	configured configured
-	bare       bool // standard output is for results alone
+	secure     func(nc net.Conn, host string) (net.Conn, error) // nil for plain text
+	bare       bool                                             // standard output is for results alone
 
 	events  *lockedWriter // standard output, for the client's goroutine
 	out     *bufio.Writer // standard output, for commands; flushed before anything else is written
@@ -101,6 +106,15 @@ func Run(args []string, std IO) int {
 	if err := sh.configured.read(sh.Properties, inv.clientConfig); err != nil {
 		fmt.Fprintln(sh.err, err)
 		return exitInvalid
+	}
+	if cfg := sh.configured.tls; cfg != nil {
+		certs, err := server.OpenTLS(*cfg, hclog.NewNullLogger())
+		if err != nil {
+			fmt.Fprintf(sh.err, "%s%v\n", keySSL, err)
+			return exitInvalid
+		}
+		defer certs.Close()
+		sh.secure = certs.Dial
 	}
 	if len(inv.words) == 0 {
 		sh.typed = newEditor(sh)
@@ -167,6 +181,7 @@ func (sh *shell) connect(host string) error {
 		RequestTimeout: sh.configured.requestTimeout,
 		MaxReplyBytes:  sh.configured.maxReplyBytes,
 		OnEvent:        sh.event,
+		Secure:         sh.secure,
 	})
 	if err != nil {
 		return failed("-server %s: %v", host, err)

@@ -187,7 +187,7 @@ func (c *Client) dial(ctx context.Context, t target) (net.Conn, error) {
 	}
 	if err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("%s: TLS: %w", t.addr, err)
+		return nil, fmt.Errorf("%s: %w", t.addr, err)
 	}
 	return secure, nil
 }
