@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"zooraft/server/peer"
 	"zooraft/zabcompat"
@@ -37,8 +40,13 @@ func queryStatus(ctx context.Context, sid int, addr string) (Status, error) {
 	return st, nil
 }
 
-// QueryWord sends a four-letter word to a client port and returns the answer.
-func QueryWord(addr, word string) (string, error) {
+// QueryWord sends a four-letter word to a client port and returns the answer; with
+// secure, which says what with, to one that speaks TLS. It blocks for a few seconds.
+func QueryWord(addr, word string, secure *TLS) (string, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
 	conn, err := net.DialTimeout("tcp", addr, queryTimeout)
 	if err != nil {
 		return "", err
@@ -46,6 +54,16 @@ func QueryWord(addr, word string) (string, error) {
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(queryTimeout)); err != nil {
 		return "", err
+	}
+	if secure != nil {
+		certs, err := OpenTLS(*secure, hclog.NewNullLogger())
+		if err != nil {
+			return "", fmt.Errorf("ssl.%w", err)
+		}
+		defer certs.Close()
+		if conn, err = certs.Dial(conn, cmp.Or(host, "localhost")); err != nil {
+			return "", err
+		}
 	}
 	if _, err := io.WriteString(conn, word); err != nil {
 		return "", err

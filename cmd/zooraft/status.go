@@ -36,7 +36,8 @@ itself, over its quorum port: its state, its vote and whom it follows; and show 
 order in which ZooKeeper's rule (epoch, zxid, sid) ranks the votes. Who belongs to
 the ensemble is what the servers say, and not zoo.cfg; "(no vote)" is behind the state
 of one that is connected to it and does not, or not yet. A standalone server is asked
-by the four-letter word srvr on its client port.
+by the four-letter word srvr on its client port, as "zooraft 4lw srvr --config zoo.cfg"
+does.
 
 Exit code 1 if no server answers.`,
 		Example: "  zooraft status /etc/zookeeper/zoo.cfg",
@@ -174,17 +175,12 @@ func standing(ensemble zabcompat.Membership, sid int) (belongs, votes bool) {
 	return belongs, belongs && !s.Observer
 }
 
-// clientAddr is where this machine reaches the client port.
-func clientAddr(cfg server.Config) string {
-	host := cfg.ClientPortAddress
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, strconv.Itoa(cfg.ClientPort))
-}
-
 func standaloneStatus(w io.Writer, cfg server.Config) error {
-	answer, err := server.QueryWord(clientAddr(cfg), "srvr")
+	port, err := clientPortOf(cfg)
+	if err != nil {
+		return err
+	}
+	answer, err := server.QueryWord(port.addr, "srvr", port.tls)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoServer, err)
 	}

@@ -182,12 +182,14 @@ find_client_port() {
 }
 
 status() {
-  local mode host
+  local mode host where
   find_client_port
   echo "Client port found: $port. Client address: $address. Client SSL: $tls."
   host=$address
   [[ $host == *:* ]] && host="[$host]"
-  if [[ $tls == false ]] && mode=$("$ZOORAFT" 4lw srvr "$host:$port" 2>/dev/null | grep Mode); then
+  where=("$host:$port")
+  [[ $tls == true ]] && where=(--config "$ZOOCFG")
+  if mode=$("$ZOORAFT" 4lw srvr "${where[@]}" 2>/dev/null | grep Mode); then
     echo "$mode"
     return
   fi
