@@ -195,6 +195,11 @@ type Config struct {
 	// AdminPortSet says that the port was asked for, so that a server alone ends if
 	// it is not to be had, as ZooKeeper's does.
 	AdminPortSet bool
+	// AdminForceHTTPS has it speak TLS, AdminUnified both TLS and plain text, as a
+	// caller begins; the former wins. It does so with [Config.QuorumTLS], and asks
+	// callers for a certificate with AdminNeedClientAuth alone (keys admin.forceHttps,
+	// admin.portUnification and admin.needClientAuth, default false).
+	AdminForceHTTPS, AdminUnified, AdminNeedClientAuth bool
 	// AdminCommandURL is the path of its commands (key admin.commandURL, default
 	// "/commands").
 	AdminCommandURL string
@@ -228,9 +233,15 @@ type Config struct {
 	// names ZooKeeper's provider for it; default false).
 	MetricsEnabled bool
 	// MetricsHost and MetricsPort are where (keys metricsProvider.httpHost, default
-	// every address, and metricsProvider.httpPort, default 7000).
+	// every address, and metricsProvider.httpPort, default 7000; -1 for none, which is
+	// what zoo.cfg means by MetricsTLSPort alone).
 	MetricsHost string
 	MetricsPort int
+	// MetricsTLSPort is for scrapers that speak TLS, with MetricsTLS, which by default
+	// asks them for a certificate; 0 (default) for none (keys metricsProvider.httpsPort,
+	// metricsProvider.ssl.KEY).
+	MetricsTLSPort int
+	MetricsTLS     TLS
 	// MetricsRuntime exports figures of the process and the Go runtime too (key
 	// metricsProvider.exportJvmInfo, default true).
 	MetricsRuntime bool
@@ -354,6 +365,7 @@ func DefaultConfig() Config {
 		SerializeZxid:          true,
 		MetricsHost:            "0.0.0.0",
 		MetricsPort:            7000,
+		MetricsTLS:             TLS{ClientAuth: certs.NeedClientAuth},
 		MetricsRuntime:         true,
 		DigestAlg:              "SHA1",
 		SlowRequest:            time.Second,

@@ -77,6 +77,15 @@ func TestValidate(t *testing.T) {
 		{"never used", func(c *Config) { c.ContainerMaxNeverUsed = -time.Second }, []string{"znode.container.maxNeverUsedIntervalMs"}, "0 or more"},
 		{"role", func(c *Config) { c.PeerType = "voter" }, []string{"peerType"}, `"voter" is unknown`},
 		{"command URL", func(c *Config) { c.AdminCommandURL = "/{x}" }, []string{"admin.commandURL"}, "for example /commands"},
+		{"TLS without a certificate", func(c *Config) { c.AdminForceHTTPS = true }, []string{"admin.forceHttps"}, "ssl.quorum.keyStore.location"},
+		{"TLS for some without a certificate", func(c *Config) { c.AdminUnified = true }, []string{"admin.portUnification"}, "ssl.quorum.keyStore.location"},
+		{"TLS for metrics without a certificate", func(c *Config) {
+			c.MetricsEnabled, c.MetricsTLSPort, c.MetricsPort = true, 7443, -1
+		}, []string{"metricsProvider.httpsPort"}, "metricsProvider.ssl.keyStore.location"},
+		{"metrics ports", func(c *Config) {
+			c.MetricsEnabled, c.MetricsTLSPort, c.MetricsPort, c.MetricsTLS = true, 7443, 7443, TLS{Key: TLSStore{File: "/k", Type: "odd"}}
+		}, []string{"metricsProvider.httpsPort", "metricsProvider.ssl.keyStore.type"}, "also metricsProvider.httpPort"},
+		{"no metrics port", func(c *Config) { c.MetricsEnabled, c.MetricsPort = true, -1 }, []string{"metricsProvider.httpPort"}, "0 to 65535"},
 		{"log store", func(c *Config) { c.LogStore = "rocks" }, []string{"raft.logStore"}, `["wal" "boltdb"]`},
 		{"tick zero", func(c *Config) { c.TickTime = 0 }, []string{"tickTime"}, "2000"},
 		{"timeouts crossed", func(c *Config) { c.MinSessionTimeout = time.Hour }, []string{"minSessionTimeout"}, "larger than maxSessionTimeout, 40000"},

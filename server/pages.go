@@ -15,6 +15,10 @@ import (
 // run on one host with the default.
 func (s *Server) startAdmin() error {
 	if s.cfg.AdminEnabled {
+		secure, err := s.secureAdmin()
+		if err != nil {
+			return err
+		}
 		guesses := console.NewGuesses() // of the super user's password, here or there
 		s.startConsole(guesses)
 		h := admin.NewHTTP(admin.HTTPConfig{
@@ -32,6 +36,7 @@ func (s *Server) startAdmin() error {
 			},
 			Backups: source{s},
 			Guesses: guesses,
+			Secure:  secure,
 		}, source{s}, s.log.Named("admin"))
 		switch err := h.Listen(); {
 		case err == nil:
@@ -42,22 +47,43 @@ func (s *Server) startAdmin() error {
 			s.log.Warn("Problem starting AdminServer", "error", err)
 		}
 	}
-	if s.cfg.MetricsEnabled {
-		addr := net.JoinHostPort(s.cfg.MetricsHost, strconv.Itoa(s.cfg.MetricsPort))
-		h := admin.NewExporter(addr, source{s}, s.cfg.MetricsRuntime, s.log.Named("metrics"))
-		if err := h.Listen(); err != nil {
-			return fmt.Errorf("metrics exporter: %w", err)
-		}
-		s.scrapes = h
+	if !s.cfg.MetricsEnabled {
+		return nil
 	}
+	if s.cfg.MetricsPort != noPort {
+		if err := s.startExporter(s.cfg.MetricsPort, nil); err != nil {
+			return err
+		}
+	}
+	if s.cfg.MetricsTLSPort == 0 {
+		return nil
+	}
+	secure, err := s.securePage(s.cfg.MetricsTLS, metricsSSL, false, s.log.Named("metrics"))
+	if err != nil {
+		return err
+	}
+	return s.startExporter(s.cfg.MetricsTLSPort, secure)
+}
+
+func (s *Server) startExporter(port int, secure admin.Secure) error {
+	addr := net.JoinHostPort(s.cfg.MetricsHost, strconv.Itoa(port))
+	h := admin.NewExporter(addr, source{s}, s.cfg.MetricsRuntime, secure, s.log.Named("metrics"))
+	if err := h.Listen(); err != nil {
+		return fmt.Errorf("metrics exporter: %w", err)
+	}
+	s.scrapes = append(s.scrapes, h)
 	return nil
 }
 
 func (s *Server) stopAdmin() {
 	s.stopConsole() // its streams would hold up the admin server
-	for _, h := range []*admin.Page{s.admin, s.scrapes} {
-		if h != nil {
-			h.Close()
-		}
+	if s.admin != nil {
+		s.admin.Close()
+	}
+	for _, h := range s.scrapes {
+		h.Close()
+	}
+	for _, c := range s.pageCerts {
+		c.Close()
 	}
 }

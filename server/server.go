@@ -64,7 +64,7 @@ type Server struct {
 	metrics *metrics.Metrics
 	writes  metrics.Spaces // not recorded yet; of the apply goroutine
 	admin   *admin.Page    // nil without
-	scrapes *admin.Page    // nil without
+	scrapes []*admin.Page  // for Prometheus
 	// console is nil without, and before the ports for operators are open.
 	console atomic.Pointer[console.Console]
 	excess  excessLog
@@ -73,7 +73,8 @@ type Server struct {
 	audit   *audit.Log     // nil without
 	locals  *localLiveness // nil where no session is kept by this server alone
 
-	clientCerts *certs.Certs // nil without TLS for clients
+	clientCerts *certs.Certs   // nil without TLS for clients
+	pageCerts   []*certs.Certs // what the ports for operators speak TLS with
 
 	duty    duty
 	serving chan struct{}

@@ -107,9 +107,16 @@ func (v *validation) limits(c *Config) {
 			v.fault("admin.commandURL", "%v", err)
 		}
 		v.oneOf("admin.ui", c.AdminUI, UIOff, UILoopback, UIOn)
+		if cfg, on := c.adminTLS(); on && cfg.Key.File == "" {
+			key := "admin.portUnification"
+			if c.AdminForceHTTPS {
+				key = "admin.forceHttps"
+			}
+			v.fault(key, "TLS needs a certificate; name its file by ssl.quorum.keyStore.location")
+		}
 	}
 	if c.MetricsEnabled {
-		v.port("metricsProvider.httpPort", "port", 0, c.MetricsPort)
+		v.metrics(c)
 	}
 	v.atLeast("electionPortBindRetry", 0, c.ElectionPortBindRetry)
 	v.atLeast("snapCount", 2, c.SnapCount)
@@ -125,6 +132,25 @@ func (v *validation) limits(c *Config) {
 	v.atLeast("znode.container.checkIntervalMs", 1, int(c.ContainerCheckInterval/time.Millisecond))
 	v.atLeast("znode.container.maxPerMinute", 1, c.ContainerMaxPerMinute)
 	v.atLeast("znode.container.maxNeverUsedIntervalMs", 0, int(c.ContainerMaxNeverUsed/time.Millisecond))
+}
+
+func (v *validation) metrics(c *Config) {
+	if c.MetricsPort != noPort || c.MetricsTLSPort == 0 {
+		v.port("metricsProvider.httpPort", "port", 0, c.MetricsPort)
+	}
+	if c.MetricsTLSPort == 0 {
+		return
+	}
+	v.port("metricsProvider.httpsPort", "port", 1, c.MetricsTLSPort)
+	if c.MetricsTLSPort == c.MetricsPort {
+		v.fault("metricsProvider.httpsPort", "%d is also metricsProvider.httpPort; give another", c.MetricsTLSPort)
+	}
+	if c.MetricsTLS.Key.File == "" {
+		v.fault("metricsProvider.httpsPort", "TLS needs a certificate; name its file by metricsProvider.ssl.keyStore.location")
+	}
+	for _, f := range c.MetricsTLS.Validate() {
+		v.fault(metricsSSL+f.Key, "%s", f.Problem)
+	}
 }
 
 // data checks what the data model and access control need.

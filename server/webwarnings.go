@@ -173,8 +173,12 @@ func (p *pageSource) configWarnings(l *warnings, e *console.Ensemble) {
 	if c.SkipACL {
 		l.add(console.Warn, "SkipACL", "skipACL", "config", "no ACL is looked at: every client may do everything")
 	}
-	if c.AdminUI == UIOn {
-		l.add(console.Warn, "PlainConsole", "admin.ui", "config", "the console is served to other hosts without TLS: passwords and data cross the network in clear")
+	if c.AdminUI == UIOn && !c.AdminForceHTTPS {
+		text := "the console is served to other hosts without TLS"
+		if c.AdminUnified {
+			text = "the console is served to other hosts without TLS too"
+		}
+		l.add(console.Warn, "PlainConsole", "admin.ui", "config", "%s: passwords and data cross the network in clear; admin.forceHttps=true protects them", text)
 	}
 }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -20,23 +21,31 @@ const maxPageConns = 512
 // restore.
 const bodyTimeout = 30 * time.Second
 
+// Secure makes TLS of a connection whose first byte is awaited, and blocks as long as
+// its deadline allows. It may return the connection as it is, for one who speaks plain
+// text. It does not close it.
+type Secure func(net.Conn) (net.Conn, error)
+
+var errNoTLS = errors.New("there has been no TLS handshake")
+
 // guarded is a listener that bounds what its peers can hold: how many connections
 // there are, and how long one may take nothing of what is sent to it, however long
 // the whole takes.
 type guarded struct {
 	net.Listener
-	stall time.Duration
-	room  chan struct{} // holds one for each connection
-	done  chan struct{} // closed with the listener
-	once  sync.Once
+	stall  time.Duration
+	secure Secure
+	room   chan struct{} // holds one for each connection
+	done   chan struct{} // closed with the listener
+	once   sync.Once
 
 	mu    sync.Mutex
 	conns map[*patient]struct{}
 }
 
-func guard(ln net.Listener, stall time.Duration) *guarded {
+func guard(ln net.Listener, stall time.Duration, secure Secure) *guarded {
 	return &guarded{
-		Listener: ln, stall: stall, room: make(chan struct{}, maxPageConns), done: make(chan struct{}),
+		Listener: ln, stall: stall, secure: secure, room: make(chan struct{}, maxPageConns), done: make(chan struct{}),
 		conns: make(map[*patient]struct{}),
 	}
 }
@@ -49,7 +58,7 @@ func (g *guarded) Accept() (net.Conn, error) {
 	if !g.enter() {
 		return nil, errors.Join(net.ErrClosed, c.Close())
 	}
-	p := &patient{Conn: c, stall: g.stall}
+	p := &patient{Conn: c, stall: g.stall, secure: g.secure}
 	p.leave = sync.OnceFunc(func() {
 		g.mu.Lock()
 		delete(g.conns, p)
@@ -109,9 +118,11 @@ func (g *guarded) Close() error {
 
 type patient struct {
 	net.Conn
-	stall time.Duration
-	until atomic.Pointer[time.Time] // what a handler has set, nil for nothing
-	leave func()
+	stall  time.Duration
+	until  atomic.Pointer[time.Time] // what a handler has set, nil for nothing
+	leave  func()
+	secure Secure                   // nil for plain text
+	talk   atomic.Pointer[net.Conn] // what secure has made of Conn, nil before
 
 	last   atomic.Int64 // when bytes went one way or the other, in ns since 1970
 	spared atomic.Bool  // it is not ended to make room
@@ -119,8 +130,46 @@ type patient struct {
 
 func (c *patient) moved() { c.last.Store(time.Now().UnixNano()) }
 
+// begin makes what bytes go through, with the handshake of TLS. That belongs to the
+// first reading, which the connection's own goroutine does and for which net/http has
+// set a deadline: one that says nothing holds up nobody else.
+func (c *patient) begin() (net.Conn, error) {
+	if c.secure == nil {
+		return c.Conn, nil
+	}
+	if t := c.talk.Load(); t != nil {
+		return *t, nil
+	}
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
+		return nil, err
+	}
+	t, err := c.secure(c.Conn)
+	if err != nil {
+		return nil, err
+	}
+	c.moved()
+	c.talk.Store(&t)
+	return t, nil
+}
+
+// began is what bytes go through; errNoTLS before the handshake, or if that has
+// failed: no answer in plain text is put behind it.
+func (c *patient) began() (net.Conn, error) {
+	if t := c.talk.Load(); t != nil {
+		return *t, nil
+	}
+	if c.secure != nil {
+		return nil, errNoTLS
+	}
+	return c.Conn, nil
+}
+
 func (c *patient) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
+	t, err := c.begin()
+	if err != nil {
+		return 0, err
+	}
+	n, err := t.Read(b)
 	if n > 0 {
 		c.moved()
 	}
@@ -129,12 +178,22 @@ func (c *patient) Read(b []byte) (int, error) {
 
 func (c *patient) Close() error {
 	defer c.leave()
+	if t, err := c.began(); err == nil {
+		return t.Close()
+	}
 	return c.Conn.Close()
 }
 
 // CloseWrite lets net/http end a connection so that an answer to a request that
 // has not been read to its end arrives.
 func (c *patient) CloseWrite() error {
+	if t, err := c.began(); err == nil && t != c.Conn {
+		if half, ok := t.(interface{ CloseWrite() error }); ok {
+			if err := half.CloseWrite(); err != nil {
+				return err
+			}
+		}
+	}
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
@@ -145,6 +204,10 @@ func (c *patient) CloseWrite() error {
 const pieceBytes = 64 << 10
 
 func (c *patient) Write(b []byte) (n int, err error) {
+	t, err := c.began()
+	if err != nil {
+		return 0, err
+	}
 	for {
 		piece := b[n:min(len(b), n+pieceBytes)]
 		at := time.Now().Add(c.stall)
@@ -154,7 +217,7 @@ func (c *patient) Write(b []byte) (n int, err error) {
 		if err := c.Conn.SetWriteDeadline(at); err != nil {
 			return n, err
 		}
-		k, err := c.Conn.Write(piece)
+		k, err := t.Write(piece)
 		if k > 0 {
 			c.moved()
 		}
@@ -179,6 +242,21 @@ type connKey struct{}
 
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
+}
+
+// withTLS tells handlers which requests have come over TLS.
+func withTLS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*patient); ok {
+			if t, _ := c.began(); t != nil {
+				if t, ok := t.(*tls.Conn); ok {
+					state := t.ConnectionState()
+					r.TLS = &state
+				}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // unhurried lets a request that is carried out for somebody take as long as it needs,

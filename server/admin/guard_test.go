@@ -200,7 +200,7 @@ func TestPageConnections(t *testing.T) {
 
 // Of those that may be ended it is the one that has been silent longest.
 func TestLongestSilentIsEnded(t *testing.T) {
-	g := guard(nil, time.Minute)
+	g := guard(nil, time.Minute, nil)
 	var all []*patient
 	for _, last := range []int64{3, 2, 1, 4} {
 		c, _ := net.Pipe()
@@ -236,7 +236,7 @@ func TestPageSparesWork(t *testing.T) {
 		}
 		fmt.Fprint(w, "done")
 	})
-	p := newPage("127.0.0.1:0", "%s %s", h, time.Minute, hclog.NewNullLogger())
+	p := newPage("127.0.0.1:0", "%s %s", h, time.Minute, nil, hclog.NewNullLogger())
 	if err := p.Listen(); err != nil {
 		t.Fatal(err)
 	}

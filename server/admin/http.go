@@ -36,6 +36,8 @@ type HTTPConfig struct {
 	Backup  BackupConfig
 	Backups Backups
 	Guesses Guesses
+	// Secure is for TLS, nil for plain text (forceHttps, portUnification).
+	Secure Secure
 }
 
 // UIPath is the path that the web console stands below.
@@ -46,15 +48,16 @@ const UIPath = "/ui/"
 type Page struct {
 	addr    string
 	started string // the log line, with address and port to be filled in
+	secure  Secure // nil for plain text
 	log     hclog.Logger
 	srv     http.Server
 	ln      net.Listener
 	end     chan struct{} // closed when the server's goroutine has ended
 }
 
-func newPage(addr, started string, handler http.Handler, idle time.Duration, log hclog.Logger) *Page {
-	return &Page{addr: addr, started: started, log: log, srv: http.Server{
-		Handler:           noTrace(paced(handler, stall(idle), bodyTimeout)),
+func newPage(addr, started string, handler http.Handler, idle time.Duration, secure Secure, log hclog.Logger) *Page {
+	return &Page{addr: addr, started: started, secure: secure, log: log, srv: http.Server{
+		Handler:           withTLS(noTrace(paced(handler, stall(idle), bodyTimeout))),
 		ConnContext:       withConn,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       idle,
@@ -145,7 +148,7 @@ func NewHTTP(cfg HTTPConfig, src Source, log hclog.Logger) *Page {
 		}
 		all = guarded
 	}
-	return newPage(cfg.Addr, started, all, cfg.IdleTimeout, log)
+	return newPage(cfg.Addr, started, all, cfg.IdleTimeout, cfg.Secure, log)
 }
 
 // Listen binds the port and serves in the background.
@@ -159,7 +162,7 @@ func (p *Page) Listen() error {
 	p.log.Info(fmt.Sprintf(p.started, host, port))
 	go func() {
 		defer close(p.end)
-		if err := p.srv.Serve(guard(ln, stall(p.srv.IdleTimeout))); !errors.Is(err, http.ErrServerClosed) {
+		if err := p.srv.Serve(guard(ln, stall(p.srv.IdleTimeout), p.secure)); !errors.Is(err, http.ErrServerClosed) {
 			p.log.Error("page has ended", "address", p.addr, "error", err)
 		}
 	}()

@@ -217,7 +217,7 @@ func TestPrometheus(t *testing.T) {
 	src := ensembleSample()
 	src.metrics.AckLatency.For("2").Time(1500 * time.Microsecond)
 	src.metrics.Looking.Inc()
-	code, body := get(t, NewExporter("", src, true, hclog.NewNullLogger()).srv.Handler, "GET", "/metrics")
+	code, body := get(t, NewExporter("", src, true, nil, hclog.NewNullLogger()).srv.Handler, "GET", "/metrics")
 	if code != 200 {
 		t.Fatalf("%d: %s", code, body)
 	}
@@ -236,7 +236,7 @@ func TestPrometheus(t *testing.T) {
 			t.Errorf("no %s", name)
 		}
 	}
-	if _, body := get(t, NewExporter("", src, false, hclog.NewNullLogger()).srv.Handler, "GET", "/metrics"); strings.Contains(body, "go_goroutines") {
+	if _, body := get(t, NewExporter("", src, false, nil, hclog.NewNullLogger()).srv.Handler, "GET", "/metrics"); strings.Contains(body, "go_goroutines") {
 		t.Error("the runtime's figures were not asked for")
 	}
 }

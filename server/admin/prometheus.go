@@ -22,7 +22,8 @@ const exporterIdle = 2 * time.Minute
 // mntr under its name in ZooKeeper's PrometheusMetricsProvider of 3.9, counters
 // also with the suffix _total that later releases give them. runtime adds those of
 // the process and the Go runtime, and the few of the JVM's that alert rules look at.
-func NewExporter(addr string, src Source, runtime bool, log hclog.Logger) *Page {
+// secure is for TLS, nil for plain text.
+func NewExporter(addr string, src Source, runtime bool, secure Secure, log hclog.Logger) *Page {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(&exporter{src: src, recent: make(map[metrics.ID]*metrics.Sliding)})
 	if runtime {
@@ -30,7 +31,11 @@ func NewExporter(addr string, src Source, runtime bool, log hclog.Logger) *Page 
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	return newPage(addr, "Starting /metrics endpoint at HTTP address %s, port %s", mux, exporterIdle, log)
+	started := "Starting /metrics endpoint at HTTP address %s, port %s"
+	if secure != nil {
+		started = "Starting /metrics endpoint at HTTPS address %s, port %s"
+	}
+	return newPage(addr, started, mux, exporterIdle, secure, log)
 }
 
 // exporter collects ZooKeeper's figures. It describes nothing beforehand, since

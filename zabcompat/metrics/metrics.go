@@ -92,6 +92,7 @@ type Metrics struct {
 	// The process.
 	Pauses              Summary `zk:"jvm_pause_time_ms,percentiles"`
 	UnrecoverableErrors Counter `zk:"unrecoverable_error_count"`
+	InsecureAdmin       Counter `zk:"insecure_admin_count"` // plain text on an admin port that speaks TLS too
 }
 
 // Counters ranges over the counters: name, key ("" where there is none) and value,

@@ -10,7 +10,7 @@ var unfedCounters = []string{
 	"response_packet_get_children_cache_hits", "response_packet_get_children_cache_misses",
 	"outstanding_changes_queued", "outstanding_changes_removed",
 	"skip_learner_request_to_next_processor_count", "requests_not_forwarded_to_commit_processor",
-	"digest_mismatches_count", "insecure_admin_count",
+	"digest_mismatches_count",
 }
 
 // unfedSummaries are summaries of the same kind: stages of ZooKeeper's pipeline

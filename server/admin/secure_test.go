@@ -1,0 +1,129 @@
+package admin
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/tests/testkit"
+)
+
+// secureBy is a Secure that shows a certificate; with plainToo, who begins with a G is
+// taken for plain text.
+func secureBy(cert testkit.Certificate, plainToo bool) Secure {
+	return func(nc net.Conn) (net.Conn, error) {
+		if plainToo {
+			in := bufio.NewReader(nc)
+			if first, err := in.Peek(1); err != nil {
+				return nil, err
+			} else if nc = (peeked{nc, in}); first[0] == 'G' {
+				return nc, nil
+			}
+		}
+		t := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert.TLS}})
+		return t, t.Handshake()
+	}
+}
+
+type peeked struct {
+	net.Conn
+	in io.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.in.Read(b) }
+
+// listeningTLS is a page that says how it was asked.
+func listeningTLS(t *testing.T, secure Secure) *Page {
+	t.Helper()
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer unhurried(r)()
+		n, _ := io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "TLS %v, %d bytes%s", r.TLS != nil && r.TLS.HandshakeComplete, n, strings.Repeat(" ", 200_000))
+	})
+	p := newPage("127.0.0.1:0", "%s %s", h, time.Minute, secure, hclog.NewNullLogger())
+	if err := p.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func TestPageOverTLS(t *testing.T) {
+	ca := testkit.NewCA(t)
+	cert := ca.Issue("127.0.0.1")
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool}}, Timeout: 2 * time.Minute}
+	t.Cleanup(web.CloseIdleConnections)
+	ask := func(scheme string, p *Page) (string, error) {
+		resp, err := web.Post(scheme+"://"+p.Addr().String(), "text/plain", strings.NewReader(strings.Repeat("x", 300_000)))
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		return strings.TrimSpace(string(b)), err
+	}
+	p := listeningTLS(t, secureBy(cert, false))
+	for range 2 { // the second by the same connection
+		if got, err := ask("https", p); err != nil || got != "TLS true, 300000 bytes" {
+			t.Errorf("https: %q, %v", got, err)
+		}
+	}
+	if got, err := ask("http", p); err == nil {
+		t.Errorf("plain text is answered: %q", got)
+	}
+
+	p = listeningTLS(t, secureBy(cert, true))
+	if got, err := ask("https", p); err != nil || got != "TLS true, 300000 bytes" {
+		t.Errorf("https on a port for both: %q, %v", got, err)
+	}
+	resp, err := web.Get("http://" + p.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(b), "TLS false") {
+		t.Errorf("http on a port for both: %.20q, %v", b, err)
+	}
+}
+
+// Of an answer to what is no TLS not a byte is sent, and who says nothing keeps nobody
+// from being answered, nor the page from being closed.
+func TestSilentTLS(t *testing.T) {
+	ca := testkit.NewCA(t)
+	for _, plainToo := range []bool{false, true} {
+		p := listeningTLS(t, secureBy(ca.Issue("127.0.0.1"), plainToo))
+		var silent []net.Conn
+		for range maxPageConns + 1 {
+			silent = append(silent, dialPage(t, p))
+		}
+		c := tls.Client(dialPage(t, p), &tls.Config{RootCAs: ca.Pool, ServerName: "127.0.0.1"})
+		io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+		if b, err := io.ReadAll(c); err != nil || !strings.Contains(string(b), "TLS true") {
+			t.Errorf("both %v: beside silent ones: %.100q, %v", plainToo, b, err)
+		}
+		if !plainToo {
+			c := dialPage(t, p)
+			io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+			// Of TLS an alert may come, which is no letter.
+			if b, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(string(b), "HTTP") {
+				t.Errorf("plain text: %q, %v", b, err)
+			}
+		}
+		closed := make(chan struct{})
+		go func() { p.Close(); close(closed) }()
+		testkit.Await(t, closed, "end of Close")
+		if _, err := io.Copy(io.Discard, silent[len(silent)-1]); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("both %v: a silent connection is still there", plainToo)
+		}
+	}
+}
