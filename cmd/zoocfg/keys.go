@@ -103,6 +103,25 @@ var keys = map[string]func(*loader, setting){
 	"admin.rateLimiterIntervalInMS":      func(l *loader, s setting) { l.millis(s, "300000", &l.cfg.AdminRateInterval) },
 	"serializeLastProcessedZxid.enabled": func(l *loader, s setting) { l.flag(s, &l.cfg.SerializeZxid) },
 
+	"admin.forceHttps":      func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminForceHTTPS) },
+	"admin.portUnification": func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminUnified) },
+	"admin.needClientAuth":  func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminNeedClientAuth) },
+	"metricsProvider.httpsPort": func(l *loader, s setting) {
+		if l.number(s, "a port", "7443", &l.cfg.MetricsTLSPort) && l.cfg.MetricsTLSPort == 0 {
+			l.fault(s, "port 0 is out of range; give 1 to 65535")
+		}
+	},
+	"metricsProvider.ssl.keyStore.location":   func(l *loader, s setting) { l.cfg.MetricsTLS.Key.File = s.value },
+	"metricsProvider.ssl.keyStore.password":   func(l *loader, s setting) { l.cfg.MetricsTLS.Key.Password = s.value },
+	"metricsProvider.ssl.keyStore.type":       func(l *loader, s setting) { l.cfg.MetricsTLS.Key.Type = s.value },
+	"metricsProvider.ssl.trustStore.location": func(l *loader, s setting) { l.cfg.MetricsTLS.Trust.File = s.value },
+	"metricsProvider.ssl.trustStore.password": func(l *loader, s setting) { l.cfg.MetricsTLS.Trust.Password = s.value },
+	"metricsProvider.ssl.trustStore.type":     func(l *loader, s setting) { l.cfg.MetricsTLS.Trust.Type = s.value },
+	"metricsProvider.ssl.need.client.auth":    func(l *loader, s setting) { l.boolean(s, &l.scrapers.need) },
+	"metricsProvider.ssl.want.client.auth":    func(l *loader, s setting) { l.boolean(s, &l.scrapers.want) },
+	"metricsProvider.ssl.enabledProtocols":    func(l *loader, s setting) { l.cfg.MetricsTLS.Protocols = splitList(s.value) },
+	"metricsProvider.ssl.ciphersuites":        func(l *loader, s setting) { l.cfg.MetricsTLS.CipherSuites = splitList(s.value) },
+
 	"electionAlg": func(l *loader, s setting) {
 		if s.value != onlyElectionAlg {
 			l.fault(s, "%q is not supported; the only election algorithm is %s, so remove the line", s.value, onlyElectionAlg)
@@ -113,9 +132,6 @@ var keys = map[string]func(*loader, setting){
 	},
 
 	// What protects traffic or access must not be lost in silence.
-	"admin.forceHttps":               refuseTrue("TLS for the admin server is not supported yet; set false, if plain text will do"),
-	"admin.needClientAuth":           refuseTrue("TLS for the admin server is not supported yet; set false"),
-	"metricsProvider.httpsPort":      refuse("TLS for metrics is not supported yet; remove the line and set metricsProvider.httpPort, if plain text will do"),
 	"quorum.auth.enableSasl":         refuseTrue("SASL between servers is not supported yet; set false"),
 	"quorum.auth.serverRequireSasl":  refuseTrue("SASL between servers is not supported yet; set false"),
 	"quorum.auth.learnerRequireSasl": refuseTrue("SASL between servers is not supported yet; set false"),

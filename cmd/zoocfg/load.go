@@ -70,6 +70,7 @@ type loader struct {
 	idFrom       string            // where this server's id was found, "" for nowhere
 	noID         error             // Loaded.NoID
 	enforce      enforcement
+	scrapers     scraperAuth
 	inFile       map[string]bool // keys that the file sets
 	isProperty   map[string]bool // keys that were last set as a property
 
@@ -93,6 +94,7 @@ func load(src Sources, read func(string) ([]byte, error)) (Loaded, error) {
 		serverAt:   make(map[string]string),
 		raised:     make(map[string]bool),
 		atFault:    make(map[string]bool),
+		scrapers:   scraperAuth{need: true, want: true},
 	}
 	if path != "" {
 		if err := l.file(); err != nil {
@@ -300,6 +302,7 @@ func (l *loader) derive() {
 		l.cfg.DataLogDir = l.cfg.DataDir
 	}
 	l.deriveLimits()
+	l.derivePages()
 	l.myid()
 	self, listed := l.cfg.Self()
 	if listed {

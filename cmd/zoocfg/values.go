@@ -119,8 +119,23 @@ var values = map[string]func(*loader) string{
 	"audit.enable":                  func(l *loader) string { return strconv.FormatBool(l.cfg.Audit) },
 	"metricsProvider.className":     metricsClassName,
 	"metricsProvider.httpHost":      func(l *loader) string { return l.cfg.MetricsHost },
-	"metricsProvider.httpPort":      func(l *loader) string { return strconv.Itoa(l.cfg.MetricsPort) },
+	"metricsProvider.httpPort":      func(l *loader) string { return port(l.cfg.MetricsPort, -1) },
+	"metricsProvider.httpsPort":     func(l *loader) string { return port(l.cfg.MetricsTLSPort, 0) },
 	"metricsProvider.exportJvmInfo": func(l *loader) string { return strconv.FormatBool(l.cfg.MetricsRuntime) },
+
+	"admin.forceHttps":                        func(l *loader) string { return strconv.FormatBool(l.cfg.AdminForceHTTPS) },
+	"admin.portUnification":                   func(l *loader) string { return strconv.FormatBool(l.cfg.AdminUnified) },
+	"admin.needClientAuth":                    func(l *loader) string { return strconv.FormatBool(l.cfg.AdminNeedClientAuth) },
+	"metricsProvider.ssl.keyStore.location":   func(l *loader) string { return l.cfg.MetricsTLS.Key.File },
+	"metricsProvider.ssl.keyStore.password":   func(l *loader) string { return l.cfg.MetricsTLS.Key.Password },
+	"metricsProvider.ssl.keyStore.type":       func(l *loader) string { return l.cfg.MetricsTLS.Key.Type },
+	"metricsProvider.ssl.trustStore.location": func(l *loader) string { return l.cfg.MetricsTLS.Trust.File },
+	"metricsProvider.ssl.trustStore.password": func(l *loader) string { return l.cfg.MetricsTLS.Trust.Password },
+	"metricsProvider.ssl.trustStore.type":     func(l *loader) string { return l.cfg.MetricsTLS.Trust.Type },
+	"metricsProvider.ssl.need.client.auth":    func(l *loader) string { return strconv.FormatBool(l.scrapers.need) },
+	"metricsProvider.ssl.want.client.auth":    func(l *loader) string { return strconv.FormatBool(l.scrapers.want) },
+	"metricsProvider.ssl.enabledProtocols":    func(l *loader) string { return strings.Join(l.cfg.MetricsTLS.Protocols, ",") },
+	"metricsProvider.ssl.ciphersuites":        func(l *loader) string { return strings.Join(l.cfg.MetricsTLS.CipherSuites, ",") },
 }
 
 // MakesDirectories says whether the data directories are made if they are not
@@ -157,6 +172,8 @@ func (l *loader) derived(key string) string {
 		return "20 ticks"
 	case key == "dataLogDir" && l.settings[key].key == "":
 		return "dataDir"
+	case key == "metricsProvider.httpPort" && l.cfg.MetricsPort < 0:
+		return "metricsProvider.httpsPort"
 	case ownLine[key] && listed && (key == "peerType" || self.ClientPort != 0):
 		return line
 	case strings.HasPrefix(key, "enforce.auth.") && l.enforce.sasl:
@@ -166,6 +183,14 @@ func (l *loader) derived(key string) string {
 		return "connection_throttle_local_session_weight"
 	}
 	return ""
+}
+
+// port is a port's number, "" for the one that stands for none.
+func port(n, none int) string {
+	if n == none {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

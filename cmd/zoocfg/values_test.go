@@ -87,6 +87,9 @@ var others = map[string]string{
 	"DigestAuthenticationProvider.digestAlg": "SHA-256", "ensembleAuthName": "a,b", "enforce.auth.schemes": "digest,ip",
 	"admin.serverAddress": "10.0.0.1", "admin.commandURL": "/c", "metricsProvider.httpHost": "10.0.0.1",
 	"metricsProvider.className": prometheus, "largeRequestThreshold": "5",
+	"metricsProvider.httpsPort": "7443", "metricsProvider.ssl.keyStore.location": "/k.p12", "metricsProvider.ssl.keyStore.type": "PKCS12",
+	"metricsProvider.ssl.trustStore.location": "/t.jks", "metricsProvider.ssl.trustStore.type": "JKS",
+	"metricsProvider.ssl.enabledProtocols": "TLSv1.3,TLSv1.2", "metricsProvider.ssl.ciphersuites": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
 	"admin.ui": server.UIOn, "admin.uiTokenFile": "/token", "admin.uiHosts": "a,b",
 	"connection_throttle_local_session_weight":  "2",
 	"connection_throttle_global_session_weight": "5",
@@ -108,7 +111,9 @@ var with = map[string]string{
 	"secureClientPortAddress":      "secureClientPort=2281 ssl.keyStore.location=/k.pem",
 	"client.portUnification":       "ssl.keyStore.location=/k.pem",
 	"clientPortAddress":            "clientPort=2181",
-	"standaloneEnabled":            "server.1=a:1:2", // and its myid
+	"standaloneEnabled":            "server.1=a:1:2",           // and its myid
+	"admin.forceHttps":             "admin.enableServer=false", // or it wants a certificate
+	"admin.portUnification":        "admin.enableServer=false",
 	"enforce.auth.enabled":         "enforce.auth.schemes=digest",
 	"sessionRequireClientSASLAuth": "authProvider.1=" + classPrefix + "SASLAuthenticationProvider",
 }
