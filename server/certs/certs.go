@@ -39,9 +39,12 @@ type state struct {
 
 // Open reads the files, and with Reload watches them until Close. An error names the
 // key and the file. Without a key store it can only be dialled with. It does not keep
-// log beyond Close.
+// log beyond Close. REQUIRES: Validate has found nothing.
 func Open(cfg Config, log hclog.Logger) (*Certs, error) {
 	c := &Certs{cfg: cfg}
+	if versions, suites := cfg.unknown(); len(versions)+len(suites) > 0 {
+		log.Warn("what is listed and cannot be had is passed over", "enabledProtocols", versions, "ciphersuites", suites)
+	}
 	c.minimum, c.maximum, c.suites = cfg.versions()
 	c.server = &tls.Config{MinVersion: c.minimum, MaxVersion: c.maximum, GetConfigForClient: c.answer}
 	if cfg.Reload {

@@ -35,10 +35,12 @@ type Config struct {
 	// ClientAuth is one of the constants (clientAuth, default need).
 	ClientAuth string
 	// Protocols are the versions that are spoken, by their names in Java; empty for
-	// TLSv1.2 and TLSv1.3 (enabledProtocols, else protocol).
+	// TLSv1.2 and TLSv1.3, and older ones beside these are passed over
+	// (enabledProtocols, else protocol).
 	Protocols []string
 	// CipherSuites are those of TLSv1.2, by their names in Java; empty for what Go
-	// takes for safe (ciphersuites).
+	// takes for safe, and those that Go does not have are passed over beside others
+	// (ciphersuites).
 	CipherSuites []string
 	// VerifyServer has who dials look for the host's name in the certificate of the
 	// server (hostnameVerification, default true).
@@ -77,21 +79,36 @@ func (c *Config) Validate() []Fault {
 	default:
 		faults = append(faults, Fault{"clientAuth", fmt.Sprintf("got %q, want need, want or none", c.ClientAuth)})
 	}
+	versions, suites := c.unknown()
+	if n := len(versions); n > 0 && n == len(c.Protocols) {
+		faults = append(faults, Fault{"enabledProtocols", fmt.Sprintf("%s: only TLSv1.2 and TLSv1.3 are spoken", strings.Join(versions, ","))})
+	}
+	if n := len(suites); n > 0 && n == len(c.CipherSuites) {
+		faults = append(faults, Fault{"ciphersuites", fmt.Sprintf("%s: none is known here", strings.Join(suites, ","))})
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	if minimum, maximum, _ := c.versions(); minimum > maximum {
+		faults = append(faults, Fault{"ciphersuites", "none of them is for TLSv1.2, which is all that enabledProtocols allows"})
+	}
+	return faults
+}
+
+// unknown are the versions and the suites that are listed and cannot be had: old ones,
+// most likely, which are passed over where others are listed besides.
+func (c *Config) unknown() (versions, suites []string) {
 	for _, name := range c.Protocols {
 		if versionOf[strings.ToUpper(name)] == 0 {
-			faults = append(faults, Fault{"enabledProtocols", fmt.Sprintf("%s is not spoken, only TLSv1.2 and TLSv1.3 are", name)})
+			versions = append(versions, name)
 		}
 	}
 	for _, name := range c.CipherSuites {
 		if suite(name) == nil {
-			faults = append(faults, Fault{"ciphersuites", fmt.Sprintf("%s is not known here; take it out of the list", name)})
+			suites = append(suites, name)
 		}
 	}
-	minimum, maximum, _ := c.versions()
-	if len(faults) == 0 && minimum > maximum {
-		faults = append(faults, Fault{"ciphersuites", "none of them is for TLSv1.2, which is all that enabledProtocols allows"})
-	}
-	return faults
+	return versions, suites
 }
 
 // clientAuth is what ClientAuth says, in Go's terms.
@@ -114,7 +131,9 @@ var versionOf = map[string]uint16{"TLSV1.2": tls.VersionTLS12, "TLSV1.3": tls.Ve
 func (c *Config) versions() (minimum, maximum uint16, suites []uint16) {
 	var versions []uint16
 	for _, name := range c.Protocols {
-		versions = append(versions, versionOf[strings.ToUpper(name)])
+		if v := versionOf[strings.ToUpper(name)]; v != 0 {
+			versions = append(versions, v)
+		}
 	}
 	if versions == nil {
 		versions = []uint16{tls.VersionTLS12, tls.VersionTLS13}

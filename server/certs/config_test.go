@@ -27,8 +27,10 @@ func TestValidate(t *testing.T) {
 		{"BCFKS by type", Config{Trust: Store{File: "x", Type: "bcfks"}}, []string{"trustStore.type keytool -importkeystore"}},
 		{"type of no store", Config{Key: Store{Type: "DER"}}, nil},
 		{"client auth", Config{ClientAuth: "yes"}, []string{`clientAuth "yes"`}},
-		{"old protocols", Config{Protocols: []string{"TLSv1.2", "TLSv1.1", "SSLv3"}}, []string{"enabledProtocols TLSv1.1", "enabledProtocols SSLv3"}},
+		{"old protocols", Config{Protocols: []string{"TLSv1.1", "SSLv3"}}, []string{"enabledProtocols TLSv1.1,SSLv3"}},
+		{"old protocols beside others", Config{Protocols: []string{"TLSv1.1", "TLSv1.2"}}, nil},
 		{"unknown suite", Config{CipherSuites: []string{"TLS_NO"}}, []string{"ciphersuites TLS_NO"}},
+		{"unknown suite beside others", Config{CipherSuites: []string{"TLS_NO", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}}, nil},
 		{"no suite for TLSv1.2", Config{Protocols: []string{"TLSv1.2"}, CipherSuites: []string{"TLS_AES_128_GCM_SHA256"}}, []string{"ciphersuites TLSv1.2"}},
 		{"several", Config{ClientAuth: "x", Protocols: []string{"y"}, Key: Store{File: "z"}}, []string{"keyStore.location z", "clientAuth x", "enabledProtocols y"}},
 	}
