@@ -30,7 +30,7 @@ func queryStatus(ctx context.Context, sid int, addr string) (Status, error) {
 	if addr == "" {
 		return st, errors.New("nobody has said where it is")
 	}
-	b, err := peer.Status(ctx, addr)
+	b, err := peer.Status(ctx, addr, nil)
 	if err != nil {
 		return st, err
 	}

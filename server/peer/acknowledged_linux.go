@@ -26,6 +26,9 @@ func giveUpAfter(d time.Duration) func(network, address string, c syscall.RawCon
 // unacknowledgedFor is how long ago the peer's kernel last acknowledged something
 // (TCP_INFO, tcp(7)).
 func unacknowledgedFor(conn net.Conn) (d time.Duration) {
+	if t, ok := conn.(secured); ok {
+		conn = t.NetConn()
+	}
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return 0

@@ -35,6 +35,10 @@ const (
 	zooKeeperV2 = "\xff\xff\xff\xff\xff\xff\x00\x01"
 )
 
+// beginsTLS is what a connection with TLS begins with: a handshake record, major
+// version 3.
+const beginsTLS = "\x16\x03"
+
 const (
 	handshakeMagic   = "ZOORAFT\n"
 	maxHandshake     = 64 << 10
@@ -48,6 +52,15 @@ const (
 // ErrRefused reports that the other side answered the handshake with a refusal
 // (or that this side refused the answer); the error that wraps it says why.
 var ErrRefused = errors.New("refused")
+
+// What is to be set where one side of a connection speaks TLS, and the other does not.
+const sameEverywhere = "set sslQuorum=true on all servers, and portUnification=true while they are moved to TLS one by one"
+
+// Why a caller is refused that speaks what this server does not.
+var (
+	errTLS   = errors.New("the caller speaks TLS, and this server plain text: " + sameEverywhere)
+	errNoTLS = errors.New("the caller speaks plain text, and this server takes only TLS: " + sameEverywhere)
+)
 
 // Identity is what a server says of itself in every handshake.
 type Identity struct {
@@ -109,6 +122,8 @@ type Caller interface {
 	// may come with another disk than it is known by: it has forgotten nothing that
 	// others rely on.
 	Voteless(sid int64) bool
+	// Security is what connections are made safe with; nil for plain text.
+	Security() Security
 }
 
 // Callee is what the accepting side of a handshake needs to know.
@@ -117,10 +132,13 @@ type Callee interface {
 	// Taken says whether a process with another disk than this one is connected
 	// under the server id, or is this server itself.
 	Taken(sid int64, disk string) bool
+	// Hosts are where the membership has a server: one, or two while it moves; none if
+	// it is no member, or nobody says where it is.
+	Hosts(sid int64) []string
 }
 
 // Stranger is a Caller that is no member: it may ask for the status only.
-type Stranger struct{}
+type Stranger struct{ With Security }
 
 // Identity implements Caller.
 func (Stranger) Identity() Identity { return Identity{} }
@@ -131,36 +149,51 @@ func (Stranger) KnownDisk(int64) string { return "" }
 // Voteless implements Caller.
 func (Stranger) Voteless(int64) bool { return true }
 
-// Call opens a connection for purpose to the server with id to, and returns
-// what that server says of itself. It blocks for the handshake, at most its
-// timeout, and does not close conn.
-func Call(conn net.Conn, caller Caller, to int64, purpose Purpose) (Identity, error) {
+// Security implements Caller.
+func (s Stranger) Security() Security { return s.With }
+
+// Call opens a connection for purpose to the server with id to, which was dialled at
+// host, and returns what to go on with and what that server says of itself. It blocks for
+// the handshake, with that of TLS, at most its timeout, and does not close conn.
+func Call(conn net.Conn, host string, caller Caller, to int64, purpose Purpose) (net.Conn, Identity, error) {
 	own := caller.Identity()
 	own.Version = ProtocolVersion
 	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
-		return Identity{}, err
+		return nil, Identity{}, err
+	}
+	if s := caller.Security(); s != nil {
+		var err error
+		conn, err = hard(s.Dial(conn, host))
+		switch {
+		case plainText(err):
+			return nil, Identity{}, fmt.Errorf("%w: it speaks plain text, and this server TLS: "+sameEverywhere, ErrRefused)
+		case err != nil:
+			return nil, Identity{}, err
+		}
 	}
 	if err := writeHandshake(conn, hello{Identity: own, Purpose: purpose, To: to}); err != nil {
-		return Identity{}, fmt.Errorf("handshake: %w", err)
+		return nil, Identity{}, fmt.Errorf("handshake: %w", err)
 	}
 	var w welcome
 	switch err := readHandshake(conn, &w); {
 	case err == io.EOF:
-		return Identity{}, fmt.Errorf("handshake: it hung up before it answered, as a ZooKeeper server does, or one that stops: %w", err)
+		return nil, Identity{}, fmt.Errorf("handshake: it hung up before it answered, as a ZooKeeper server does, or one that stops: %w", err)
+	case denied(err):
+		return nil, Identity{}, fmt.Errorf("%w: it does not take this server's certificate: %w", ErrRefused, err)
 	case err != nil:
-		return Identity{}, fmt.Errorf("handshake: %w", err)
+		return nil, Identity{}, fmt.Errorf("handshake: %w", err)
 	}
 	if w.Refusal != "" {
-		return w.Identity, fmt.Errorf("%w by server %d: %s", ErrRefused, w.SID, w.Refusal)
+		return nil, w.Identity, fmt.Errorf("%w by server %d: %s", ErrRefused, w.SID, w.Refusal)
 	}
 	reason := check(own, w.Identity, to)
 	if reason == "" && to != 0 {
 		reason = exchanged(caller, to, w.Disk, caller.KnownDisk(to), purpose)
 	}
 	if reason != "" {
-		return w.Identity, fmt.Errorf("%w: %s", ErrRefused, reason)
+		return nil, w.Identity, fmt.Errorf("%w: %s", ErrRefused, reason)
 	}
-	return w.Identity, conn.SetDeadline(time.Time{})
+	return conn, w.Identity, conn.SetDeadline(time.Time{})
 }
 
 // Dial connects to addr (host:port, resolved now) and opens the connection for
@@ -171,29 +204,29 @@ func Dial(ctx context.Context, addr string, caller Caller, to int64, purpose Pur
 	if purpose == PurposeRaft || purpose == PurposeAppend {
 		patience = unacknowledgedRaft
 	}
-	conn, err := connect(ctx, addr, net.Dialer{Timeout: dialTimeout, Control: giveUpAfter(patience)})
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, Identity{}, err
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	id, err := Call(conn, caller, to, purpose)
+	raw, err := connect(ctx, host, port, net.Dialer{Timeout: dialTimeout, Control: giveUpAfter(patience)})
+	if err != nil {
+		return nil, Identity{}, err
+	}
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	conn, id, err := Call(raw, host, caller, to, purpose)
 	if !stop() && err == nil {
 		err = net.ErrClosed
 	}
 	if err != nil {
-		conn.Close()
+		raw.Close()
 		return nil, id, err
 	}
 	return conn, id, nil
 }
 
-// connect resolves addr and dials what it stands for. d alone would count the
+// connect resolves a host and dials what it stands for. d alone would count the
 // time that nameservers take as the dial's.
-func connect(ctx context.Context, addr string, d net.Dialer) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
+func connect(ctx context.Context, host, port string, d net.Dialer) (net.Conn, error) {
 	resolving, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	ips, err := net.DefaultResolver.LookupHost(resolving, host)
@@ -256,19 +289,49 @@ func first(ctx context.Context, ips []string, dial func(context.Context, string)
 	return nil, err
 }
 
-// Answer reads the handshake of an accepted connection and answers it. It
-// returns who calls and for what; an error means that conn is of no use.
-func Answer(conn net.Conn, c Callee) (Identity, Purpose, error) {
-	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
-		return Identity{}, "", err
-	}
-	var h hello
-	if err := readHandshake(conn, &h); err != nil {
-		return Identity{}, "", fmt.Errorf("handshake: %w", err)
+// Answer reads the handshake of an accepted connection, with that of TLS, and answers it.
+// It returns what to go on with, who calls and for what; an error means that conn, which it
+// does not close, is of no use. It blocks for the handshake, at most its timeout.
+func Answer(ctx context.Context, conn net.Conn, c Callee) (net.Conn, Identity, Purpose, error) {
+	deadline := time.Now().Add(handshakeTimeout)
+	if err := conn.SetDeadline(deadline); err != nil {
+		return nil, Identity{}, "", err
 	}
 	own := c.Identity()
 	own.Version = ProtocolVersion
-	w := welcome{Identity: own, Refusal: check(own, h.Identity, 0)}
+	s := c.Security()
+	var accepted net.Conn
+	if s != nil {
+		raw := conn
+		var err error
+		accepted, err = s.Accept(raw)
+		conn, err = hard(accepted, err)
+		switch {
+		case plainText(err):
+			return nil, Identity{}, "", turnAway(raw, own.SID, errNoTLS)
+		case err != nil:
+			linger(raw)
+			return nil, Identity{}, "", err
+		}
+	}
+	var h hello
+	if err := readHandshake(conn, &h); err != nil {
+		if errors.Is(err, errTLS) {
+			err = turnAway(conn, own.SID, errTLS)
+		}
+		return nil, Identity{}, "", fmt.Errorf("handshake: %w", err)
+	}
+	w := welcome{Identity: own}
+	if s != nil && h.Purpose != PurposeStatus {
+		ctx, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		if err := s.Check(ctx, accepted, h.speaksFor(c, conn)...); err != nil {
+			w = refusal(own.SID, err)
+		}
+	}
+	if w.Refusal == "" {
+		w.Refusal = check(own, h.Identity, 0)
+	}
 	switch {
 	case w.Refusal != "":
 	case h.To != 0 && h.To != own.SID:
@@ -283,12 +346,12 @@ func Answer(conn net.Conn, c Callee) (Identity, Purpose, error) {
 		w.Refusal = exchanged(c, h.SID, h.Disk, w.Known, h.Purpose)
 	}
 	if err := writeHandshake(conn, w); err != nil {
-		return h.Identity, h.Purpose, fmt.Errorf("handshake: %w", err)
+		return nil, h.Identity, h.Purpose, fmt.Errorf("handshake: %w", err)
 	}
 	if w.Refusal != "" {
-		return h.Identity, h.Purpose, fmt.Errorf("%w: %s", ErrRefused, w.Refusal)
+		return nil, h.Identity, h.Purpose, fmt.Errorf("%w: %s", ErrRefused, w.Refusal)
 	}
-	return h.Identity, h.Purpose, conn.SetDeadline(time.Time{})
+	return conn, h.Identity, h.Purpose, conn.SetDeadline(time.Time{})
 }
 
 func writeHandshake(w io.Writer, v any) error {
@@ -312,6 +375,9 @@ func readHandshake(r io.Reader, v any) error {
 	case zooKeeperV1, zooKeeperV2:
 		return fmt.Errorf("%w: it is a ZooKeeper server; ZooKeeper and Zooraft cannot be in one ensemble", ErrRefused)
 	default:
+		if string(lead[:len(beginsTLS)]) == beginsTLS {
+			return errTLS
+		}
 		return fmt.Errorf("%w: not a zooraft server (it began with %q)", ErrRefused, lead[:len(handshakeMagic)])
 	}
 	n := binary.BigEndian.Uint32(lead[len(handshakeMagic):])

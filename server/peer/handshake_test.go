@@ -16,12 +16,16 @@ type callee struct {
 	disks    map[int64]string
 	voteless []int64
 	taken    []int64
+	hosts    map[int64][]string
+	security Security
 }
 
 func (c callee) Identity() Identity                { return c.id }
 func (c callee) KnownDisk(sid int64) string        { return c.disks[sid] }
 func (c callee) Voteless(sid int64) bool           { return slices.Contains(c.voteless, sid) }
 func (c callee) Taken(sid int64, disk string) bool { return slices.Contains(c.taken, sid) }
+func (c callee) Security() Security                { return c.security }
+func (c callee) Hosts(sid int64) []string          { return c.hosts[sid] }
 
 func TestHandshake(t *testing.T) {
 	server := callee{
@@ -58,13 +62,13 @@ func TestHandshake(t *testing.T) {
 			defer there.Close()
 			answered := make(chan error, 1)
 			go func() {
-				id, purpose, err := Answer(there, server)
+				_, id, purpose, err := Answer(t.Context(), there, server)
 				if err == nil && (id.SID != c.own.SID || purpose != c.purpose) {
 					err = errors.New("the answering side saw another caller")
 				}
 				answered <- err
 			}()
-			id, err := Call(here, callee{id: c.own, disks: map[int64]string{2: c.known}}, c.to, c.purpose)
+			_, id, err := Call(here, "", callee{id: c.own, disks: map[int64]string{2: c.known}}, c.to, c.purpose)
 			answer := <-answered
 			if c.refused == "" {
 				if err != nil || answer != nil {
@@ -91,7 +95,7 @@ func TestHandshakeGarbage(t *testing.T) {
 			here.Write([]byte(in))
 			here.Close()
 		}()
-		if _, _, err := Answer(there, callee{}); err == nil {
+		if _, _, _, err := Answer(t.Context(), there, callee{}); err == nil {
 			t.Errorf("%q was taken for a handshake", in)
 		}
 		there.Close()
@@ -111,7 +115,7 @@ func TestHandshakeZooKeeper(t *testing.T) {
 			here.Write([]byte(call))
 			here.Close()
 		}()
-		_, _, err := Answer(there, callee{})
+		_, _, _, err := Answer(t.Context(), there, callee{})
 		there.Close()
 		want := "it is a ZooKeeper server; ZooKeeper and Zooraft cannot be in one ensemble"
 		if !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), want) {
@@ -124,7 +128,7 @@ func TestHandshakeZooKeeper(t *testing.T) {
 		readHandshake(there, new(hello))
 		there.Close()
 	}()
-	_, err := Call(here, callee{id: Identity{SID: 1}}, 2, PurposeStream)
+	_, _, err := Call(here, "", callee{id: Identity{SID: 1}}, 2, PurposeStream)
 	here.Close()
 	if want := "it hung up before it answered, as a ZooKeeper server does"; !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), want) {
 		t.Errorf("a hangup: got error %v, want io.EOF and %q", err, want)

@@ -306,16 +306,16 @@ func Serve(ctx context.Context, ln net.Listener, wg *sync.WaitGroup, log hclog.L
 }
 
 // serve answers the handshake of an incoming connection and receives from it.
-func (m *Mesh) serve(conn net.Conn) {
-	defer conn.Close()
-	defer context.AfterFunc(m.ctx, func() { conn.Close() })()
-	id, purpose, err := Answer(conn, m.handler)
+func (m *Mesh) serve(raw net.Conn) {
+	defer raw.Close()
+	defer context.AfterFunc(m.ctx, func() { raw.Close() })()
+	conn, id, purpose, err := Answer(m.ctx, raw, m.handler)
 	switch {
 	case errors.Is(err, ErrRefused):
-		m.refused.Warn(m.log, fmt.Sprintf("%d: %v", id.SID, err), "refusing a peer", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
+		m.refused.Warn(m.log, About(raw, id, err), "refusing a peer", "peer", raw.RemoteAddr(), "sid", id.SID, "error", err)
 		return
 	case err != nil:
-		m.log.Debug("peer connection without handshake", "peer", conn.RemoteAddr(), "error", err)
+		m.log.Debug("peer connection without handshake", "peer", raw.RemoteAddr(), "error", err)
 		return
 	}
 	switch purpose {
@@ -337,9 +337,9 @@ func (m *Mesh) serve(conn net.Conn) {
 }
 
 // Status asks the server at addr (host:quorumPort) for its status and returns
-// the JSON it answers. It blocks as Dial does.
-func Status(ctx context.Context, addr string) ([]byte, error) {
-	conn, _, err := Dial(ctx, addr, Stranger{}, 0, PurposeStatus)
+// the JSON it answers. It blocks as Dial does. s may be nil.
+func Status(ctx context.Context, addr string, s Security) ([]byte, error) {
+	conn, _, err := Dial(ctx, addr, Stranger{s}, 0, PurposeStatus)
 	if err != nil {
 		return nil, err
 	}

@@ -28,8 +28,22 @@ func (m *member) Up(id Identity)                       { m.up <- id.SID }
 func (m *member) Down(_ int64, gone bool)              { m.down <- gone }
 func (m *member) Status() []byte                       { return []byte(`{"sid":1}`) }
 
+// newMember is server sid, without a mesh yet.
+func newMember(sid int64, ln net.Listener, s Security) *member {
+	return &member{
+		callee: callee{id: Identity{SID: sid, Disk: fmt.Sprint("d", sid), QuorumAddr: ln.Addr().String()}, security: s},
+		got:    make(chan uint64, 1<<16), up: make(chan int64, 16), down: make(chan bool, 16),
+	}
+}
+
 // pair starts two connected meshes.
 func pair(t *testing.T) (a, b *member) {
+	t.Helper()
+	return pairWith(t, nil)
+}
+
+// pairWith starts two connected meshes with the same security.
+func pairWith(t *testing.T, s Security) (a, b *member) {
 	t.Helper()
 	var ln [2]net.Listener
 	var m [2]*member
@@ -38,10 +52,7 @@ func pair(t *testing.T) (a, b *member) {
 		if ln[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			t.Fatal(err)
 		}
-		m[i] = &member{
-			callee: callee{id: Identity{SID: int64(i + 1), Disk: fmt.Sprint("d", i+1), QuorumAddr: ln[i].Addr().String()}},
-			got:    make(chan uint64, 1<<16), up: make(chan int64, 16), down: make(chan bool, 16),
-		}
+		m[i] = newMember(int64(i+1), ln[i], s)
 	}
 	for i := range m {
 		other := []Member{{SID: int64(2 - i), Addr: ln[1-i].Addr().String()}}
@@ -59,16 +70,13 @@ func pair(t *testing.T) (a, b *member) {
 }
 
 // single starts a mesh with an id that nobody knows and that knows some others.
-func single(t *testing.T, sid int64, disk string, others ...*member) *member {
+func single(t *testing.T, sid int64, others ...*member) *member {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &member{
-		callee: callee{id: Identity{SID: sid, Disk: disk, QuorumAddr: ln.Addr().String()}},
-		got:    make(chan uint64, 1<<16), up: make(chan int64, 16), down: make(chan bool, 16),
-	}
+	m := newMember(sid, ln, nil)
 	var known []Member
 	for _, o := range others {
 		known = append(known, o.place())
@@ -118,7 +126,7 @@ func TestStreamEnd(t *testing.T) {
 // forgotten when it is gone. Streams between the others go on meanwhile.
 func TestGuest(t *testing.T) {
 	a, b := pair(t)
-	g := single(t, 7, "d7", a, b)
+	g := single(t, 7, a, b)
 	for _, m := range []*member{a, b} {
 		if sid := testkit.Await(t, m.up, "stream to the guest"); sid != 7 {
 			t.Errorf("up: %d", sid)
@@ -152,14 +160,14 @@ func TestGuest(t *testing.T) {
 // TestSet: members come, move and go, and nobody else's stream is touched.
 func TestSet(t *testing.T) {
 	a, b := pair(t)
-	c := single(t, 3, "d3")
+	c := single(t, 3)
 	a.mesh.Set([]Member{b.place(), c.place()})
 	if sid := testkit.Await(t, a.up, "stream to the new member"); sid != 3 {
 		t.Fatalf("up: %d", sid)
 	}
 	testkit.Await(t, c.up, "stream to the guest")
 	c.mesh.Close()
-	moved := single(t, 3, "d3")
+	moved := single(t, 3)
 	a.mesh.Set([]Member{b.place(), moved.place()})
 	testkit.Await(t, a.up, "stream to the place where it is now")
 	testkit.Await(t, moved.up, "stream to the guest")
@@ -190,13 +198,13 @@ func TestCallBack(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	a, _ := pair(t)
-	got, err := Status(t.Context(), a.mesh.ln.Addr().String())
+	got, err := Status(t.Context(), a.mesh.ln.Addr().String(), nil)
 	if err != nil || !bytes.Equal(got, a.Status()) {
 		t.Errorf("status %q, %v", got, err)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := Status(over, a.mesh.ln.Addr().String()); err == nil {
+	if got, err := Status(over, a.mesh.ln.Addr().String(), nil); err == nil {
 		t.Errorf("status for nobody: %q", got)
 	}
 }

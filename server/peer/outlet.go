@@ -54,6 +54,8 @@ const (
 	outletChunk = 256 << 10
 	// firstChunk is how large a buffer is that may stay the only one.
 	firstChunk = 4 << 10
+	// joinedBytes is what is written at a time where there is no raw: a record of TLS.
+	joinedBytes = 16 << 10
 	// maxSpares bounds the buffers kept for later.
 	maxSpares = 4
 )
@@ -71,7 +73,7 @@ func NewOutlet(conn net.Conn, limit int) *Outlet {
 		o.raw, _ = c.SyscallConn()
 	}
 	if o.raw == nil {
-		o.joined = bufio.NewWriterSize(conn, 16<<10)
+		o.joined = bufio.NewWriterSize(conn, joinedBytes)
 	}
 	o.try = func(fd uintptr) bool {
 		o.n, o.fail = writev(int(fd), o.part)
@@ -259,10 +261,14 @@ func (o *Outlet) write(batch [][]byte) error {
 		}
 	}()
 	if o.raw == nil {
-		limit()
 		for _, b := range batch {
-			if _, err := o.joined.Write(b); err != nil {
-				return err
+			for len(b) > 0 {
+				n := min(len(b), joinedBytes)
+				limit()
+				if _, err := o.joined.Write(b[:n]); err != nil {
+					return err
+				}
+				b = b[n:]
 			}
 		}
 		return o.joined.Flush()

@@ -5,24 +5,27 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"zooraft/tests/testkit"
 )
 
-// hidden is a connection that cannot be written to directly, as under TLS.
-func hidden(c net.Conn) net.Conn { return struct{ net.Conn }{c} }
+// pairs are the connections that an outlet may have: one that it can write to directly,
+// and one that it cannot.
+var pairs = map[string]func(testing.TB) (near, far net.Conn){"direct": testkit.TCPPair, "TLS": tlsPair}
 
 // TestOutlet: whatever the socket takes at once, all arrives, in order, and Send
 // does not wait for the reader.
 func TestOutlet(t *testing.T) {
-	for name, wrap := range map[string]func(net.Conn) net.Conn{"direct": func(c net.Conn) net.Conn { return c }, "wrapped": hidden} {
+	for name, pair := range pairs {
 		t.Run(name, func(t *testing.T) {
-			near, far := testkit.TCPPair(t)
-			o := NewOutlet(wrap(near), 64<<20)
+			near, far := pair(t)
+			o := NewOutlet(near, 64<<20)
 			defer o.Close()
 			var want []byte
 			for i := range 3000 {
@@ -50,13 +53,13 @@ func TestOutlet(t *testing.T) {
 func TestOutletReuse(t *testing.T) {
 	scribble = true
 	defer func() { scribble = false }()
-	for name, wrap := range map[string]func(net.Conn) net.Conn{"direct": func(c net.Conn) net.Conn { return c }, "wrapped": hidden} {
+	for name, pair := range pairs {
 		t.Run(name, func(t *testing.T) {
 			var outs []*Outlet
 			var ends []net.Conn
 			for range 2 {
-				near, far := testkit.TCPPair(t)
-				o := NewOutlet(wrap(near), 256<<20)
+				near, far := pair(t)
+				o := NewOutlet(near, 256<<20)
 				defer o.Close()
 				outs, ends = append(outs, o), append(ends, far)
 			}
@@ -152,6 +155,30 @@ func TestOutletDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Until(t, "the deadline goes", func() bool { return !limited() })
+}
+
+// TestOutletSlowPeer: a peer that takes something now and then is given its time, for one
+// part of a frame, too; one that takes nothing is not.
+func TestOutletSlowPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe() // cannot be written to directly
+		o := NewOutlet(near, 64<<20)
+		if err := o.Send(make([]byte, 2<<20)); err != nil {
+			t.Fatal(err)
+		}
+		some := make([]byte, joinedBytes)
+		for range 64 {
+			time.Sleep(writeTimeout - time.Second)
+			if _, err := io.ReadFull(far, some); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(writeTimeout + time.Second)
+		if err := o.Send([]byte{1}); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("to a peer that has stopped: %v", err)
+		}
+		o.Close()
+	})
 }
 
 // TestOutletFull: a peer that does not read costs no more than the limit.

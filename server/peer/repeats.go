@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -37,6 +39,12 @@ func (r *Repeats) Warn(log hclog.Logger, about, msg string, args ...any) {
 	default:
 		log.Warn(msg, args...)
 	}
+}
+
+// About is what a refusal is about: who was refused, as far as it has said, and why.
+func About(conn net.Conn, id Identity, why error) string {
+	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+	return fmt.Sprintf("%s %d: %v", host, id.SID, why)
 }
 
 // note counts what came, and says whether to tell of it, and of how many.

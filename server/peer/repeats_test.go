@@ -42,7 +42,7 @@ func TestRepeats(t *testing.T) {
 // A server that is refused again and again is one line of the log of who refuses it.
 func TestRefusalsAreToldOnce(t *testing.T) {
 	var out bytes.Buffer
-	m := single(t, 1, "d1")
+	m := single(t, 1)
 	m.mesh.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

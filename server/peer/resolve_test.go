@@ -26,7 +26,7 @@ func TestDialBehindSlowNames(t *testing.T) {
 			if err != nil {
 				return // closed
 			}
-			Answer(conn, callee{id: Identity{SID: 2}})
+			Answer(t.Context(), conn, callee{id: Identity{SID: 2}})
 			conn.Close()
 		}
 	}()

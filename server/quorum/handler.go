@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"github.com/hashicorp/raft"
 
@@ -69,6 +70,22 @@ func votes(c raft.Configuration, sid int64) bool {
 func (n *Node) Taken(sid int64, disk string) bool {
 	id, connected := n.mesh.Caller(sid)
 	return sid == n.cfg.SID || connected && id.Disk != disk
+}
+
+// Security implements peer.Caller.
+func (n *Node) Security() peer.Security { return n.cfg.Security }
+
+// Hosts implements peer.Callee.
+func (n *Node) Hosts(sid int64) []string {
+	r := n.roster.Load()
+	var hosts []string
+	if s, ok := n.line(r, sid); ok {
+		hosts = append(hosts, s.Host)
+	}
+	if s, ok := r.target.Server(sid); ok && !s.AnyHost() && !slices.Contains(hosts, s.Host) {
+		hosts = append(hosts, s.Host)
+	}
+	return hosts
 }
 
 // Connected says whether this server's stream to a peer works.

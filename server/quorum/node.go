@@ -49,7 +49,10 @@ type Config struct {
 	BindHost string
 	// BindTries is how often binding them is tried, a second apart; less than 1 is 1.
 	BindTries int
-	Store     store.Config
+	// Security is what the ports for the other servers speak, both ways; nil for plain
+	// text.
+	Security peer.Security
+	Store    store.Config
 	// SyncLimit is how long a server goes on serving without a leader.
 	SyncLimit time.Duration
 	// ReadOnlyAfter is how long it must have been without one to serve reads; 0

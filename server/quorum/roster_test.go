@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,10 +29,11 @@ func TestPlace(t *testing.T) {
 		lost, fixed             bool
 		sid                     int64
 		want                    string
+		moves                   string // where it may be, too
 	}{
 		{name: "the membership", published: servers("a", "b"), file: servers("a", "x"), sid: 2, want: "b"},
 		{name: "who is to come", published: servers("a", "b"), target: servers("a", "b", "c"), file: servers("a", "b"), sid: 3, want: "c"},
-		{name: "who moves is where it was", published: servers("a", "b"), target: servers("a", "c"), sid: 2, want: "b"},
+		{name: "who moves is where it was", published: servers("a", "b"), target: servers("a", "c"), sid: 2, want: "b", moves: "c"},
 		{name: "zoo.cfg before there is a membership", file: servers("a", "b"), sid: 2, want: "b"},
 		{name: "0.0.0.0 in another one's zoo.cfg", published: servers("a", "0.0.0.0"), file: servers("a", "b"), sid: 2, want: "b"},
 		{name: "zoo.cfg when there has been no leader for long", published: servers("a", "b"), file: servers("a", "x"), lost: true, sid: 2, want: "x"},
@@ -53,6 +55,11 @@ func TestPlace(t *testing.T) {
 			}
 			if quorum != want || election != wantElection {
 				t.Errorf("got %q and %q, want %q and %q", quorum, election, want, wantElection)
+			}
+			n.roster.Store(r)
+			hosts := slices.DeleteFunc([]string{tt.want, tt.moves}, func(h string) bool { return h == "" })
+			if got := n.Hosts(tt.sid); !slices.Equal(got, hosts) {
+				t.Errorf("its certificate may be for %q, want %q", got, hosts)
 			}
 		})
 	}

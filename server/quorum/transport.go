@@ -488,10 +488,10 @@ func (l *streamLayer) dialSelf() (net.Conn, error) {
 
 // admit answers the handshake of an incoming connection, and serves it or hands
 // it to the stock transport.
-func (t *transport) admit(conn net.Conn) {
+func (t *transport) admit(raw net.Conn) {
 	l := t.layer
-	stop := context.AfterFunc(l.ctx, func() { conn.Close() })
-	id, purpose, err := peer.Answer(conn, l.owner)
+	stop := context.AfterFunc(l.ctx, func() { raw.Close() })
+	conn, id, purpose, err := peer.Answer(l.ctx, raw, l.owner)
 	if err == nil && purpose == peer.PurposeAppend {
 		t.serveAppends(conn, id)
 		stop()
@@ -502,11 +502,11 @@ func (t *transport) admit(conn net.Conn) {
 	}
 	if err != nil {
 		stop()
-		conn.Close()
+		raw.Close()
 		if !errors.Is(err, peer.ErrRefused) {
-			l.log.Debug("connection to the election port without handshake", "peer", conn.RemoteAddr(), "error", err)
+			l.log.Debug("connection to the election port without handshake", "peer", raw.RemoteAddr(), "error", err)
 		} else {
-			l.refused.Warn(l.log, fmt.Sprintf("%d: %v", id.SID, err), "refusing a connection on the election port", "peer", conn.RemoteAddr(), "sid", id.SID, "error", err)
+			l.refused.Warn(l.log, peer.About(raw, id, err), "refusing a connection on the election port", "peer", raw.RemoteAddr(), "sid", id.SID, "error", err)
 		}
 		return
 	}

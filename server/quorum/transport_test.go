@@ -47,12 +47,16 @@ type stubPeer struct {
 	sid   int64
 	addrs []string
 	held  func(*raft.InstallSnapshotRequest) bool // for holds; nil: none
+
+	security peer.Security
 }
 
 func (p *stubPeer) Identity() peer.Identity       { return peer.Identity{SID: p.sid} }
 func (p *stubPeer) KnownDisk(int64) string        { return "" }
 func (p *stubPeer) Voteless(int64) bool           { return false }
 func (p *stubPeer) Taken(int64, string) bool      { return false }
+func (p *stubPeer) Security() peer.Security       { return p.security }
+func (p *stubPeer) Hosts(int64) []string          { return nil }
 func (p *stubPeer) Connected(int64) bool          { return true }
 func (p *stubPeer) electionAddr(sid int64) string { return p.addrs[sid-1] }
 
@@ -202,7 +206,7 @@ func TestBroken(t *testing.T) {
 			if err != nil {
 				return
 			}
-			peer.Answer(conn, &stubPeer{sid: 2})
+			peer.Answer(t.Context(), conn, &stubPeer{sid: 2})
 			io.ReadFull(conn, make([]byte, 1))
 			conn.Close()
 		}
