@@ -74,6 +74,11 @@ func TestValidate(t *testing.T) {
 		{"id of a TTL node's mark", func(c *Config) { c.ExtendedTypes, c.Servers[2].ID = true, 255 }, []string{"extendedTypesEnabled"}, "ids up to 254"},
 		{"digest algorithm", func(c *Config) { c.DigestAlg = "rot13" }, []string{"DigestAuthenticationProvider.digestAlg"}, `"rot13" is unknown`},
 		{"authentication provider", func(c *Config) { c.AuthProviders = []string{"key"} }, []string{"authProvider"}, `"key" is unknown`},
+		{"TLS between servers without a key", func(c *Config) { c.SSLQuorum = true }, []string{"ssl.quorum.keyStore.location"}, "this server's certificate"},
+		{"TLS besides without a key", func(c *Config) { c.PortUnification = true }, []string{"ssl.quorum.keyStore.location"}, "this server's certificate"},
+		{"client authentication between servers", func(c *Config) {
+			c.SSLQuorum, c.QuorumTLS.Key.File, c.QuorumTLS.ClientAuth = true, "key.pem", "maybe"
+		}, []string{"ssl.quorum.clientAuth"}, "maybe"},
 		{"never used", func(c *Config) { c.ContainerMaxNeverUsed = -time.Second }, []string{"znode.container.maxNeverUsedIntervalMs"}, "0 or more"},
 		{"role", func(c *Config) { c.PeerType = "voter" }, []string{"peerType"}, `"voter" is unknown`},
 		{"command URL", func(c *Config) { c.AdminCommandURL = "/{x}" }, []string{"admin.commandURL"}, "for example /commands"},

@@ -81,7 +81,7 @@ func (a source) SafeToStop() error {
 			continue
 		}
 		wg.Go(func() {
-			st, err := queryStatus(context.Background(), m.ID, a.s.node.QuorumAddr(int64(m.ID)))
+			st, err := queryStatus(context.Background(), a.s.quorumTLS.security(), m.ID, a.s.node.QuorumAddr(int64(m.ID)))
 			if err != nil {
 				err = fmt.Errorf("server %d: %w", m.ID, err)
 			} else if err = fit(&st, &self); err != nil {

@@ -20,17 +20,22 @@ import (
 const queryTimeout = 3 * time.Second
 
 // QueryStatus asks a member of an ensemble, over its quorum port, what it says
-// of itself. It blocks for a few seconds, longer while nameservers are silent.
-func QueryStatus(m zabcompat.ServerSpec) (Status, error) {
-	return queryStatus(context.Background(), m.ID, m.QuorumAddr())
+// of itself: with TLS, or without where tls is nil. It blocks for a few seconds, longer
+// while nameservers are silent.
+func QueryStatus(m zabcompat.ServerSpec, tls *Certs) (Status, error) {
+	var q *quorumTLS
+	if tls != nil {
+		q = &quorumTLS{certs: tls, dials: true}
+	}
+	return queryStatus(context.Background(), q.security(), m.ID, m.QuorumAddr())
 }
 
-func queryStatus(ctx context.Context, sid int, addr string) (Status, error) {
+func queryStatus(ctx context.Context, security peer.Security, sid int, addr string) (Status, error) {
 	var st Status
 	if addr == "" {
 		return st, errors.New("nobody has said where it is")
 	}
-	b, err := peer.Status(ctx, addr, nil)
+	b, err := peer.Status(ctx, addr, security)
 	if err != nil {
 		return st, err
 	}

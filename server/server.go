@@ -75,6 +75,7 @@ type Server struct {
 
 	clientCerts *certs.Certs   // nil without TLS for clients
 	pageCerts   []*certs.Certs // what the ports for operators speak TLS with
+	quorumTLS   *quorumTLS     // nil without TLS between servers
 
 	duty    duty
 	serving chan struct{}
@@ -173,8 +174,11 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 	}, deps, log.Named("client"))
 
 	var err error
-	s.node, err = quorum.New(s.quorumConfig(), s.fsm, events{s})
+	if s.quorumTLS, err = openQuorumTLS(&cfg, log.Named("quorum")); err == nil {
+		s.node, err = quorum.New(s.quorumConfig(), s.fsm, events{s})
+	}
 	if err != nil {
+		s.quorumTLS.close()
 		s.auditStart(err)
 		s.clientCerts.Close()
 		return nil, err
@@ -207,6 +211,7 @@ func (s *Server) quorumConfig() quorum.Config {
 	if cfg.BindTries == 0 {
 		cfg.BindTries = math.MaxInt
 	}
+	cfg.Security = s.quorumTLS.security()
 	cfg.Members, cfg.Reconfig = s.cfg.Servers, s.cfg.ReconfigEnabled
 	if !s.cfg.AutoCreates() {
 		for _, dir := range []string{s.cfg.DataDir, s.cfg.LogDir()} {
@@ -303,6 +308,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.slow.close()
 		s.clientCerts.Close()
 		err = s.node.Close()
+		s.quorumTLS.close()
 		if s.audit != nil {
 			err = errors.Join(err, s.audit.Close())
 		}

@@ -101,6 +101,9 @@ func (v *validation) limits(c *Config) {
 	if c.clientTLS() {
 		v.tls("ssl.", &c.ClientTLS)
 	}
+	if c.speaksTLS() {
+		v.tls(quorumSSL, &c.QuorumTLS)
+	}
 	if c.AdminEnabled {
 		v.port("admin.serverPort", "port", 0, c.AdminPort)
 		if err := admin.CheckCommandURL(c.AdminCommandURL); err != nil {

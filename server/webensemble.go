@@ -67,7 +67,7 @@ func (p *pageSource) Ensemble(ctx context.Context) console.Ensemble {
 			problems[v.SID] = "not connected"
 		default:
 			wg.Go(func() {
-				st, err := queryStatus(ctx, int(v.SID), s.node.QuorumAddr(v.SID))
+				st, err := queryStatus(ctx, s.quorumTLS.security(), int(v.SID), s.node.QuorumAddr(v.SID))
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {

@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
 	"zooraft/cmd/zoocfg"
@@ -35,9 +36,9 @@ func newStatusCommand() *cobra.Command {
 itself, over its quorum port: its state, its vote and whom it follows; and show the
 order in which ZooKeeper's rule (epoch, zxid, sid) ranks the votes. Who belongs to
 the ensemble is what the servers say, and not zoo.cfg; "(no vote)" is behind the state
-of one that is connected to it and does not, or not yet. A standalone server is asked
-by the four-letter word srvr on its client port, as "zooraft 4lw srvr --config zoo.cfg"
-does.
+of one that is connected to it and does not, or not yet. With sslQuorum=true it speaks
+TLS, by the stores that zoo.cfg names. A standalone server is asked by the four-letter
+word srvr on its client port, as "zooraft 4lw srvr --config zoo.cfg" does.
 
 Exit code 1 if no server answers.`,
 		Example: "  zooraft status /etc/zookeeper/zoo.cfg",
@@ -53,8 +54,16 @@ Exit code 1 if no server answers.`,
 			if cfg.Standalone() {
 				return standaloneStatus(cmd.OutOrStdout(), cfg)
 			}
-			members := askMembers(cfg.Servers)
-			members = merge(members, askMembers(elsewhere(members)))
+			var tls *server.Certs // nil: plain text
+			if cfg.SSLQuorum {
+				cfg.QuorumTLS.Reload = false // one question each
+				if tls, err = server.OpenTLS(cfg.QuorumTLS, hclog.NewNullLogger()); err != nil {
+					return &configError{fmt.Errorf("ssl.quorum.%w", err)}
+				}
+				defer tls.Close()
+			}
+			members := askMembers(cfg.Servers, tls)
+			members = merge(members, askMembers(elsewhere(members), tls))
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetIndent("", "  ")
@@ -82,13 +91,13 @@ type member struct {
 }
 
 // askMembers asks all at the same time; the answers come in order of id.
-func askMembers(servers []zabcompat.ServerSpec) []member {
+func askMembers(servers []zabcompat.ServerSpec, tls *server.Certs) []member {
 	members := make([]member, len(servers))
 	var wg sync.WaitGroup
 	for i, s := range servers {
 		members[i] = member{SID: s.ID, Addr: s.QuorumAddr()}
 		wg.Go(func() {
-			switch st, err := server.QueryStatus(s); {
+			switch st, err := server.QueryStatus(s, tls); {
 			case err != nil:
 				members[i].Error = err.Error()
 			case st.SID != int64(s.ID):

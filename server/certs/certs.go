@@ -120,7 +120,7 @@ func (c *Certs) answer(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if len(cs.PeerCertificates) == 0 {
 			return nil // which ClientAuth allows, or the handshake would have failed
 		}
-		return verifyHost(cs.PeerCertificates[0], host)
+		return VerifyHost(cs.PeerCertificates[0], host)
 	}
 	return cfg, nil
 }
@@ -146,7 +146,7 @@ func (c *Certs) Client(host string) *tls.Config {
 			if err := verifyServer(cs.PeerCertificates, c.state.Load().roots); err != nil || !c.cfg.VerifyServer {
 				return err
 			}
-			return verifyHost(cs.PeerCertificates[0], host)
+			return VerifyHost(cs.PeerCertificates[0], host)
 		},
 	}
 }

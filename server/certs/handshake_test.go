@@ -150,7 +150,7 @@ func TestVerifyServer(t *testing.T) {
 		name       string
 		server     *issued
 		host       string
-		verifyHost bool
+		VerifyHost bool
 		want       string // of the error, empty for none
 	}{
 		{"name", issueFor(t, root, "", "zk", "zk2"), "zk2", true, ""},
@@ -171,7 +171,7 @@ func TestVerifyServer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := open(t, Config{Key: tt.server.keyStore(t), ClientAuth: "none"})
-			client := open(t, Config{Trust: root.trustStore(t), VerifyServer: tt.verifyHost})
+			client := open(t, Config{Trust: root.trustStore(t), VerifyServer: tt.VerifyHost})
 			e := meet(t, server, client, tt.host)
 			if tt.want == "" {
 				if e.dialledErr != nil || e.acceptedErr != nil {

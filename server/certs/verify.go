@@ -16,10 +16,10 @@ func verifyServer(shown []*x509.Certificate, roots *x509.CertPool) error {
 	return err
 }
 
-// verifyHost looks for a host, a name or an address, in a certificate as Java does for
+// VerifyHost looks for a host, a name or an address, in a certificate as Java does for
 // HTTPS, which is what ZooKeeper goes by in its default mode (fips-mode): among the
 // alternative names, and for a name in a certificate without names there, in the CN.
-func verifyHost(cert *x509.Certificate, host string) error {
+func VerifyHost(cert *x509.Certificate, host string) error {
 	err := cert.VerifyHostname(host)
 	if err == nil || len(cert.DNSNames) > 0 || cert.Subject.CommonName == "" {
 		return err
