@@ -77,13 +77,15 @@ func decodeIDs(b []byte) []protocol.SessionID {
 // it still belongs to the connection it belongs to now.
 func (s *Server) expire(term uint64, ids []protocol.SessionID) {
 	r := fsm.Expire{Term: term}
-	var timeouts []int32
+	var lines []string
 	now := time.Now()
 	s.fsm.View(func(v fsm.View) {
 		for _, id := range ids {
 			// One that has just moved is closing no more.
 			if timeout, owner, ok := v.Session(id); ok && s.expirer.Closing(id) {
-				timeouts = append(timeouts, timeout)
+				if !s.expirer.Again(id) { // else the log is held up, or refused
+					lines = append(lines, fmt.Sprintf("Expiring session %s, timeout of %dms exceeded", id, timeout))
+				}
 				r.Sessions = append(r.Sessions, fsm.ExpiredSession{Session: id, Owner: owner})
 			}
 		}
@@ -93,11 +95,8 @@ func (s *Server) expire(term uint64, ids []protocol.SessionID) {
 		s.expiring[e.Session] = now
 	}
 	s.mu.Unlock() // before a log that may be slow: apply takes it
-	for i, e := range r.Sessions {
-		if s.expirer.Again(e.Session) {
-			continue // while the log is held up, or refused
-		}
-		s.log.Info(fmt.Sprintf("Expiring session %s, timeout of %dms exceeded", e.Session, timeouts[i]))
+	for _, line := range lines {
+		s.log.Info(line)
 	}
 	if len(r.Sessions) > 0 {
 		s.node.Duty(r.Append(nil))

@@ -54,6 +54,7 @@ func TestExpiryIsToldOnce(t *testing.T) {
 			testkit.Until(t, "it is to be tried again", func() bool { return s.expirer.Again(id) && !s.expirer.Closing(id) })
 			testkit.Until(t, "it is tried again", func() bool { return s.expirer.Closing(id) })
 		}
+		testkit.Until(t, "it is told", func() bool { return told() >= n })
 		if got := told(); got != n {
 			t.Errorf("leadership %d: told %d times:\n%s", n, got, &log)
 		}

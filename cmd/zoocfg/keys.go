@@ -147,10 +147,6 @@ var properties = map[string]bool{
 	"log.dir":            true, // server.Config.AuditFile
 }
 
-func refuse(why string) func(*loader, setting) {
-	return func(l *loader, s setting) { l.fault(s, "%s", why) }
-}
-
 // refuseTrue refuses all but "false", and keeps that as a property.
 func refuseTrue(why string) func(*loader, setting) {
 	return func(l *loader, s setting) {

@@ -80,7 +80,6 @@ const (
 	zab    = "part of ZooKeeper's own election and synchronization; Raft has its own"
 	java   = "a detail of the Java program"
 	txnlog = "a detail of ZooKeeper's log and snapshot files"
-	noTLS  = "there is no TLS in this release"
 
 	storeTypes  = "PEM, PKCS12 or JKS; BCFKS has to be converted"
 	tlsVersions = "TLSv1.2 and TLSv1.3, both if nothing is said; older ones are refused"
