@@ -254,7 +254,7 @@ func (sh *shell) cmdGetACL(ctx context.Context, p *parsed) error {
 		return sh.emit(map[string]any{"path": path, "acl": aclTexts(acls), "stat": statJSON(printed(p, stat))})
 	}
 	for _, a := range acls {
-		fmt.Fprintf(sh.out, "'%s,'%s\n: %s\n", a.Scheme, a.ID, permText(a.Perms))
+		fmt.Fprintf(sh.out, "'%s,'%s\n: %s\n", csv.Replace(a.Scheme), csv.Replace(a.ID), permText(a.Perms))
 	}
 	if s := printed(p, stat); s != nil {
 		printStat(sh.out, s)

@@ -116,6 +116,10 @@ func parseACL(text string, complain io.Writer) []protocol.ACL {
 	return list
 }
 
+// csv escapes a string as Java prints it within a record (org.apache.jute.Utils,
+// toCSVString).
+var csv = strings.NewReplacer("\x00", "%00", "\n", "%0A", "\r", "%0D", ",", "%2C", "}", "%7D", "%", "%25")
+
 // parseEntry reads one scheme:id:perms; the id may have commas and colons.
 func parseEntry(one string, complain io.Writer) (entry protocol.ACL, ok bool) {
 	first, last := strings.IndexByte(one, ':'), strings.LastIndexByte(one, ':')

@@ -163,6 +163,8 @@ addauth digest bob:pw
 whoami
 create /locked secret auth::cdrwa
 getAcl /locked
+create /odd x digest:a%2Cb}%:h:c,world:anyone:ra
+getAcl /odd
 addWatch
 addWatch /app
 addWatch -m FOO /app
