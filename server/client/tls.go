@@ -1,7 +1,6 @@
 package client
 
 import (
-	"net"
 	"slices"
 
 	"zooraft/protocol"
@@ -90,7 +89,7 @@ func (c *conn) closeWrite() {
 		h.CloseWrite()
 	}
 	// The end of TLS leaves the socket as it is.
-	if h, ok := c.nc.(half); ok && c.stream != net.Conn(c.nc) {
+	if h, ok := c.nc.(half); ok && c.stream != c.nc {
 		h.CloseWrite()
 	}
 }
