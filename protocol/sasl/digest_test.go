@@ -186,7 +186,7 @@ func TestClientReadsChallenges(t *testing.T) {
 		{"another algorithm", `nonce=n,charset=utf-8,algorithm=md5`, "", "algorithm is"},
 		{"no charset", `nonce=n,algorithm=md5-sess`, "", "no charset"},
 		{"integrity alone", `nonce=n,charset=utf-8,algorithm=md5-sess,qop="auth-int"`, "", "qop is"},
-		{"nothing", "", "", "no algorithm"},
+		{"nothing", "", "", "offers no DIGEST-MD5"},
 		{"open quotation mark", `nonce="n`, "", "is not closed"},
 	}
 	for _, tt := range tests {

@@ -25,6 +25,9 @@ func NewDigestClient(user, password string) *DigestClient {
 	}}
 }
 
+// errSilent is that a server has not begun this mechanism.
+var errSilent = errors.New("the server offers no DIGEST-MD5")
+
 // Step takes what the server has sent, at first nothing, and returns what it is to be
 // sent. With done the server, too, has proved that it knows the password, and nothing
 // is to be sent. After an error the negotiation is over.
@@ -64,6 +67,9 @@ func (c *DigestClient) Step(challenge []byte) (response []byte, done bool, err e
 
 // answer takes the server's challenge.
 func (c *DigestClient) answer(challenge []byte) ([]byte, error) {
+	if len(challenge) == 0 {
+		return nil, errSilent
+	}
 	d, err := parseDirectives(challenge)
 	if err != nil {
 		return nil, err
