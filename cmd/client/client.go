@@ -34,6 +34,10 @@ type Config struct {
 	// whatever address of it was dialled; it blocks as long as the connection's deadline
 	// allows. Nil leaves connections as they are.
 	Secure func(nc net.Conn, host string) (net.Conn, error)
+	// Login begins a negotiation by SASL with a host, which is called as in Servers: who
+	// this client is, at each connection, before anything is asked of the server. Nil
+	// does without.
+	Login func(host string) (Mechanism, error)
 	// Lookup returns the addresses of a host, all of which are tried, and anew in each
 	// round. Default net.DefaultResolver.LookupHost; with a Dial, that is given names.
 	Lookup func(ctx context.Context, host string) ([]string, error)
@@ -67,7 +71,7 @@ type Client struct {
 	failure error         // why, the last time
 	nc      net.Conn      // nil while not connected
 	asked   bool          // a session was asked for, and the answer is not there yet
-	server  string        // of nc
+	server  string        // that has granted the session, as long as the connection lasts
 	timeout time.Duration // granted
 	id      protocol.SessionID
 	passwd  []byte
@@ -98,7 +102,7 @@ type reply struct {
 }
 
 // New opens a session: it connects and reconnects until it is closed, has expired
-// or an identity is refused. It does not wait.
+// or an identity or the login is refused. It does not wait.
 func New(cfg Config) (*Client, error) {
 	addrs, chroot, err := ParseServers(cfg.Servers)
 	if err != nil {
@@ -177,8 +181,8 @@ func (c *Client) SessionID() protocol.SessionID {
 	return c.id
 }
 
-// Failure returns why no server could be reached the last time all were tried, or
-// nil.
+// Failure returns why no server could be reached the last time all were tried, or why
+// the session is AuthFailed; or nil.
 func (c *Client) Failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -271,10 +275,14 @@ func (c *Client) withdraw(p *call) {
 }
 
 func (c *Client) newCallLocked(op protocol.OpCode, body []byte) *call {
+	return &call{op: op, xid: c.nextXidLocked(), body: body, done: make(chan reply, 1)}
+}
+
+func (c *Client) nextXidLocked() int32 {
 	if c.xid++; c.xid <= 0 {
 		c.xid = 1
 	}
-	return &call{op: op, xid: c.xid, body: body, done: make(chan reply, 1)}
+	return c.xid
 }
 
 // sendLocked writes a request. An error is the reader's to find: it closes the

@@ -41,8 +41,11 @@ func (c *Client) run() {
 		if t.addr != "" {
 			was, err = c.session(t)
 		}
-		if errors.Is(err, errAuth) {
+		if errors.Is(err, errAuth) || errors.Is(err, errLogin) {
 			end = AuthFailed
+			c.mu.Lock()
+			c.failure = err
+			c.mu.Unlock()
 			break
 		}
 		if errors.Is(err, errRefused) {
@@ -138,17 +141,20 @@ func (c *Client) session(t target) (was bool, err error) {
 
 	nc.SetDeadline(time.Now().Add(t.limit))
 	in := bufio.NewReader(nc)
+	defer c.detach()
 	resp, err := c.handshake(nc, in)
 	if err != nil {
-		c.mu.Lock()
-		c.asked = false
-		c.mu.Unlock()
 		return false, fmt.Errorf("%s: %w", t.addr, err)
+	}
+	c.granted(t.name, resp)
+	if c.cfg.Login != nil {
+		if err := c.login(nc, in, t.name); err != nil {
+			return true, fmt.Errorf("%s: %w", t.addr, err)
+		}
 	}
 	nc.SetDeadline(time.Time{})
 
-	c.attach(nc, t.name, resp)
-	defer c.detach()
+	c.attach(nc, resp)
 	granted := time.Duration(resp.Timeout) * time.Millisecond
 	pings := make(chan struct{})
 	pinged := make(chan struct{})
@@ -233,19 +239,32 @@ func (c *Client) handshake(nc net.Conn, in *bufio.Reader) (resp protocol.Connect
 	return resp, nil
 }
 
-// attach makes the session connected: identities first, then the watches it had,
-// then what has been waiting. The event is told before anything is answered, for
-// answers are this goroutine's to read, and before Await returns.
-func (c *Client) attach(nc net.Conn, server string, resp protocol.ConnectResponse) {
-	state, name := Connected, "SyncConnected"
-	if resp.ReadOnly {
-		state, name = ConnectedReadOnly, "ConnectedReadOnly"
-	}
+// granted takes the session that a server has granted, and tells of it: before anything
+// is answered, for answers are this goroutine's to read, and before Await returns.
+func (c *Client) granted(server string, resp protocol.ConnectResponse) {
 	c.mu.Lock()
-	c.nc, c.server, c.asked = nc, server, false
+	c.server = server
 	c.timeout = time.Duration(resp.Timeout) * time.Millisecond
 	c.id, c.passwd = resp.SessionID, slices.Clone(resp.Passwd)
 	c.global = c.global || !resp.ReadOnly
+	c.mu.Unlock()
+	if resp.ReadOnly {
+		c.cfg.OnEvent(sessionEvent("ConnectedReadOnly"))
+	} else {
+		c.cfg.OnEvent(sessionEvent("SyncConnected"))
+	}
+}
+
+// attach makes the session connected: identities first, then the watches it had,
+// then what has been waiting.
+func (c *Client) attach(nc net.Conn, resp protocol.ConnectResponse) {
+	state := Connected
+	if resp.ReadOnly {
+		state = ConnectedReadOnly
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nc, c.asked = nc, false
 	c.rounds, c.failure = 0, nil
 	for i := range c.auths {
 		c.authing = append(c.authing, make(chan struct{}))
@@ -257,17 +276,13 @@ func (c *Client) attach(nc net.Conn, server string, resp protocol.ConnectRespons
 	for _, p := range waiting {
 		c.sendLocked(p)
 	}
-	c.mu.Unlock()
-	c.cfg.OnEvent(sessionEvent(name))
-	c.mu.Lock()
 	c.setStateLocked(state)
-	c.mu.Unlock()
 }
 
 func (c *Client) detach() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.nc, c.server = nil, ""
+	c.nc, c.server, c.asked = nil, "", false
 	c.setStateLocked(Connecting)
 }
 

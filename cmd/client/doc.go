@@ -1,6 +1,6 @@
 // Package client is a session with servers that speak ZooKeeper's protocol:
 // Zooraft's and ZooKeeper's own. It knows lists of servers with a chroot,
-// reconnects, puts its watches and identities back after that, and has every
+// reconnects, logs in again by SASL, puts its watches and identities back, and has every
 // request that clients may make, persistent and recursive watches included.
 //
 // It leaves to its callers what a request means to a person: texts, retries,

@@ -58,5 +58,6 @@ var (
 	errMalformed = errors.New("malformed reply")
 	errRefused   = fmt.Errorf("the session is refused: %w", protocol.ErrSessionExpired)
 	errAuth      = fmt.Errorf("an identity is refused: %w", protocol.ErrAuthFailed)
+	errLogin     = errors.New("login by SASL")
 	errReadOnly  = errors.New("the server is read-only")
 )
