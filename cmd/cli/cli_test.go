@@ -91,8 +91,9 @@ func TestReadClientConfig(t *testing.T) {
 		{"# none\nzookeeper.request.timeout=1500\njute.maxbuffer = 0x1000\nzookeeper.client.secure=false\n", ""},
 		{"zookeeper.request.timeout 1500\njute.maxbuffer : 010000\nzookeeper.sasl.client=false\njava.security.auth.login.config=x\n", ""},
 		{"zookeeper.request.timeout=1500\njute.maxbuffer=4096\nzookeeper.clientCnxnSocket org.apache.zookeeper.ClientCnxnSocketNetty\nzookeeper.ssl.crl=true\n", ""},
-		{"zookeeper.sasl.clientconfig=Client\n", "no SASL yet"},
-		{"java.security.auth.login.config: /none\n", "no SASL yet"},
+		{"zookeeper.sasl.clientconfig=Client\n", "name the file that has this section by java.security.auth.login.config"},
+		{"java.security.auth.login.config: /none\n", "client.properties: java.security.auth.login.config: open /none"},
+		{"zookeeper.sasl.client=off\n", "give true or false"},
 		{"a=1\nb=\\u12\n", "line 2"},
 		{"zookeeper.request.timeout=x\n", "no number"},
 	}
@@ -111,54 +112,6 @@ func TestReadClientConfig(t *testing.T) {
 		case err != nil || c.tls != nil || c.requestTimeout.Milliseconds() != 1500 || c.maxReplyBytes != 4096:
 			t.Errorf("%q: got %+v, %v", tt.text, c, err)
 		}
-	}
-}
-
-// The environment's login file counts if it has what a client logs in with.
-func TestLoginFileOfTheEnvironment(t *testing.T) {
-	login := filepath.Join(t.TempDir(), "jaas.conf")
-	text := `// Client {
-/* Client { */
-Server { x.Digest required user_Client="} Client {"; };
-"Quoted" { x.Digest required username="a\"b"; };
-Other
-{ Client; };`
-	if err := os.WriteFile(login, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "client.properties")
-	if err := os.WriteFile(file, []byte("zookeeper.sasl.client: false\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		name, login string
-		more        []string
-		path        string
-		refused     bool
-	}{
-		{"a server's", login, nil, "", false},
-		{"by another name", login, []string{"zookeeper.sasl.clientconfig=Other"}, "", true},
-		{"by a quoted name", login, []string{"zookeeper.sasl.clientconfig=Quoted"}, "", true},
-		{"by the server's own", login, []string{"zookeeper.sasl.clientconfig=Server"}, "", true},
-		{"by a name that is not there", login, []string{"zookeeper.sasl.clientconfig=None"}, "", false},
-		{"switched off", login, []string{"zookeeper.sasl.clientconfig=Other", "zookeeper.sasl.client=false"}, "", false},
-		{"switched off by the file", login, []string{"zookeeper.sasl.clientconfig=Other"}, file, false},
-		{"a URL, and the only one", "=file:" + login, []string{"zookeeper.sasl.clientconfig=Other"}, "", true},
-		{"not there", login + "x", []string{"zookeeper.sasl.clientconfig=Other"}, "", false},
-		{"none", "", []string{"zookeeper.sasl.clientconfig=Other"}, "", false},
-	}
-	for _, tt := range tests {
-		environment := []Property{{"java.security.auth.login.config=" + tt.login, "JVMFLAGS"}}
-		for _, text := range tt.more {
-			environment = append(environment, Property{text, "JVMFLAGS"})
-		}
-		err := new(configured).read(environment, tt.path)
-		if (err != nil) != tt.refused || err != nil && !strings.HasPrefix(err.Error(), "JVMFLAGS: java.security.auth.login.config: this client has no SASL yet") {
-			t.Errorf("%s: got %v, want refused: %v", tt.name, err, tt.refused)
-		}
-	}
-	if !hasSection(text+"\nClient{", "Client") {
-		t.Error("the section Client is not found")
 	}
 }
 

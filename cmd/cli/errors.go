@@ -91,8 +91,12 @@ func errorCode(err error) int {
 	return exitFailed
 }
 
-// unreached says why no server could be reached, if a request was lost for that; else "".
+// unreached says why no server could be reached or takes this client, if a request was
+// lost for that; else "".
 func (sh *shell) unreached(err error) string {
+	if errors.Is(err, protocol.ErrAuthFailed) {
+		return sh.unknown()
+	}
 	if !errors.Is(err, protocol.ErrConnectionLoss) || sh.zk == nil {
 		return ""
 	}
@@ -113,6 +117,14 @@ func (sh *shell) unreached(err error) string {
 	default:
 		return text + why.Error() + "; is it running, and is this its " + port + "?"
 	}
+}
+
+// unknown says why the servers do not take this client's login; "" if they do.
+func (sh *shell) unknown() string {
+	if sh.zk == nil || !errors.Is(sh.zk.Failure(), client.ErrLogin) {
+		return ""
+	}
+	return sh.zk.Failure().Error() + "; see the section " + sh.configured.login.section + " of " + sh.configured.login.file
 }
 
 // untrusted reports whether a server's certificate was not taken.

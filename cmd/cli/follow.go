@@ -96,6 +96,8 @@ func (sh *shell) change(ctx context.Context, e client.Event) {
 			text = "connection lost; changes are not seen until it is back"
 		case "SyncConnected", "ConnectedReadOnly":
 			text = "connected again"
+		case "SaslAuthenticated":
+			return
 		default:
 			text = "the session has ended: " + e.State
 		}

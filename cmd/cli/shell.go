@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"zooraft/cmd/client"
+	"zooraft/protocol"
 	"zooraft/server"
 )
 
@@ -126,11 +127,11 @@ func Run(args []string, std IO) int {
 		fmt.Fprintln(sh.out, "Connecting to "+inv.server)
 		sh.flush()
 	}
+	defer func() { sh.end() }()
 	if err := sh.connect(inv.server); err != nil {
 		sh.complain(err)
 		return errorCode(err)
 	}
-	defer func() { sh.end() }()
 	if len(inv.words) > 0 {
 		sh.process(inv.words)
 		return sh.code
@@ -182,6 +183,7 @@ func (sh *shell) connect(host string) error {
 		MaxReplyBytes:  sh.configured.maxReplyBytes,
 		OnEvent:        sh.event,
 		Secure:         sh.secure,
+		Login:          sh.configured.mechanism(),
 	})
 	if err != nil {
 		return failed("-server %s: %v", host, err)
@@ -190,7 +192,9 @@ func (sh *shell) connect(host string) error {
 	if sh.inv.wait {
 		ctx, cancel := context.WithTimeout(context.Background(), sh.inv.timeout)
 		defer cancel()
-		if zk.Await(ctx, false) != nil {
+		if err := zk.Await(ctx, false); errors.Is(err, protocol.ErrAuthFailed) {
+			return err
+		} else if err != nil {
 			return failed("KeeperErrorCode = ConnectionLoss; not connected within %v (%v)", sh.inv.timeout, zk.Failure())
 		}
 	}
@@ -372,6 +376,9 @@ func (sh *shell) dispatch(ctx context.Context, words []string) error {
 	}
 	if sh.zk == nil || !sh.zk.State().Alive() {
 		fmt.Fprintln(sh.out, "Not connected")
+		if sh.unknown() != "" { // zkCli ends with 0, or with 1 if it had begun
+			return &client.Error{Code: protocol.ErrAuthFailed}
+		}
 		return nil
 	}
 	if c.run == nil {

@@ -101,6 +101,7 @@ func (e *editor) close() { e.history.close() }
 var sessionStates = map[string]client.State{
 	"SyncConnected":     client.Connected,
 	"ConnectedReadOnly": client.ConnectedReadOnly,
+	"SaslAuthenticated": client.Connected,
 	"Disconnected":      client.Connecting,
 	"AuthFailed":        client.AuthFailed,
 	"Expired":           client.Expired,

@@ -41,7 +41,7 @@ func (c *Client) run() {
 		if t.addr != "" {
 			was, err = c.session(t)
 		}
-		if errors.Is(err, errAuth) || errors.Is(err, errLogin) {
+		if errors.Is(err, errAuth) || errors.Is(err, ErrLogin) {
 			end = AuthFailed
 			c.mu.Lock()
 			c.failure = err

@@ -54,10 +54,13 @@ func codeText(code protocol.ErrCode) string {
 	return code.Name()
 }
 
+// ErrLogin is why a session is AuthFailed whose login the server, or the mechanism, will
+// not have: see Client.Failure.
+var ErrLogin = errors.New("login by SASL")
+
 var (
 	errMalformed = errors.New("malformed reply")
 	errRefused   = fmt.Errorf("the session is refused: %w", protocol.ErrSessionExpired)
 	errAuth      = fmt.Errorf("an identity is refused: %w", protocol.ErrAuthFailed)
-	errLogin     = errors.New("login by SASL")
 	errReadOnly  = errors.New("the server is read-only")
 )

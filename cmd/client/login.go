@@ -19,20 +19,20 @@ type Mechanism interface {
 }
 
 // login tells a server who this client is, as ZooKeeperSaslClient does: until that is
-// done nothing else is sent, no identity and no watch, either. An error is errLogin if
+// done nothing else is sent, no identity and no watch, either. An error is ErrLogin if
 // the one side or the other will not have it; what else there is may pass. It blocks
 // as long as the connection's deadline allows.
 func (c *Client) login(nc net.Conn, in *bufio.Reader, server string) error {
 	host, _, _ := net.SplitHostPort(server)
 	m, err := c.cfg.Login(cmp.Or(host, "localhost"))
 	if err != nil {
-		return fmt.Errorf("%w: %w", errLogin, err)
+		return fmt.Errorf("%w: %w", ErrLogin, err)
 	}
 	var packet protocol.SASLPacket
 	for {
 		response, done, err := m.Step(packet.Token)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errLogin, err)
+			return fmt.Errorf("%w: %w", ErrLogin, err)
 		}
 		if done {
 			c.cfg.OnEvent(sessionEvent("SaslAuthenticated"))
@@ -61,7 +61,7 @@ func (c *Client) login(nc net.Conn, in *bufio.Reader, server string) error {
 		case h.Xid != xid:
 			return fmt.Errorf("%w: xid %d in the place of %d", errMalformed, h.Xid, xid)
 		case h.Err != protocol.ErrOK:
-			return fmt.Errorf("%w: %w", errLogin, &Error{Code: h.Err})
+			return fmt.Errorf("%w: %w", ErrLogin, &Error{Code: h.Err})
 		}
 		if packet.Decode(&d); d.Err() != nil {
 			return d.Err()

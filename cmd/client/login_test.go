@@ -132,7 +132,7 @@ func TestLoginFails(t *testing.T) {
 			wantEvent(t, events, "WatchedEvent state:SyncConnected type:None path:null zxid: -1")
 			wantEvent(t, events, "WatchedEvent state:AuthFailed type:None path:null zxid: -1")
 			wantResult(t, got, protocol.ErrAuthFailed)
-			if c.State() != AuthFailed || c.Failure() == nil || !errors.Is(c.Failure(), errLogin) || !strings.Contains(c.Failure().Error(), tt.why) {
+			if c.State() != AuthFailed || c.Failure() == nil || !errors.Is(c.Failure(), ErrLogin) || !strings.Contains(c.Failure().Error(), tt.why) {
 				t.Errorf("%v, %v; want %q", c.State(), c.Failure(), tt.why)
 			}
 		})

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"zooraft/cmd/client"
+	"zooraft/protocol/sasl"
+	"zooraft/zabcompat"
+)
+
+// Names of org.apache.zookeeper.client.ZKClientConfig and ZooKeeperSaslClient, and of
+// Java's own property.
+const (
+	keySASL        = "zookeeper.sasl.client"
+	keySASLSection = "zookeeper.sasl.clientconfig"
+	keyLoginFile   = "java.security.auth.login.config"
+
+	defaultSection = "Client"
+)
+
+// login is how a client proves who it is.
+type login struct {
+	section, file string // where it is from
+	begin         func(host string) (client.Mechanism, error)
+}
+
+// mechanism is for client.Config: nil if there is no login.
+func (c *configured) mechanism() func(host string) (client.Mechanism, error) {
+	if c.login == nil {
+		return nil
+	}
+	return c.login.begin
+}
+
+// login reads the section of a login file that says who this client is; nil if nothing
+// asks for that. A file that was written for this client means what it says. The
+// environment may be a server's: as ZooKeeper's client does (ZooKeeperSaslClient), one
+// goes on without if the login file there cannot be read or has nothing for clients.
+func (props properties) login() (*login, error) {
+	switch use := props[keySASL]; strings.ToLower(use.value) {
+	case "false":
+		return nil, nil
+	case "", "true":
+	default: // Java takes it for false, and goes on as nobody
+		return nil, fmt.Errorf("%s: %s=%s: give true or false", use.where, keySASL, use.value)
+	}
+	section, named := props[keySASLSection]
+	if !named {
+		section.value = defaultSection
+	}
+	file, ok := props[keyLoginFile]
+	if !ok {
+		if section.inFile {
+			return nil, fmt.Errorf("%s: %s=%s: name the file that has this section by %s", section.where, keySASLSection, section.value, keyLoginFile)
+		}
+		return nil, nil
+	}
+	// A second = makes it the only login file there is; it may be a URL.
+	path := strings.TrimPrefix(strings.TrimPrefix(file.value, "="), "file:")
+	meant := file.inFile || section.inFile
+	data, err := os.ReadFile(path)
+	if err != nil {
+		if meant {
+			return nil, fmt.Errorf("%s: %s: %w", file.where, keyLoginFile, err)
+		}
+		return nil, nil
+	}
+	sections, err := zabcompat.ParseLogin(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	modules := sections[section.value]
+	if len(modules) == 0 {
+		if meant {
+			return nil, fmt.Errorf("%s: it has no section %s, with which a client logs in; %s names another", path, section.value, keySASLSection)
+		}
+		return nil, nil
+	}
+	if len(modules) > 1 {
+		return nil, fmt.Errorf("%s: line %d: a second module in the section %s; a client logs in by one", path, modules[1].Line, section.value)
+	}
+	begin, err := newMechanism(&modules[0])
+	if err != nil {
+		return nil, fmt.Errorf("%s: line %d: section %s: %w; %s=false does without a login", path, modules[0].Line, section.value, err, keySASL)
+	}
+	return &login{section.value, path, begin}, nil
+}
+
+// newMechanism returns what begins a negotiation with a host, as a module says.
+func newMechanism(m *zabcompat.LoginModule) (begin func(host string) (client.Mechanism, error), err error) {
+	switch m.Class {
+	case "org.apache.zookeeper.server.auth.DigestLoginModule":
+		user, password := m.Option("username"), m.Option("password")
+		if user == "" || password == "" {
+			return nil, errors.New("the module wants username and password")
+		}
+		return func(string) (client.Mechanism, error) { return sasl.NewDigestClient(user, password), nil }, nil
+	case "com.sun.security.auth.module.Krb5LoginModule":
+		return nil, errors.New("this client has no Kerberos yet")
+	}
+	return nil, fmt.Errorf("%s: this client does not know the module", m.Class)
+}
