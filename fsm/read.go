@@ -302,7 +302,8 @@ func (v View) getAllChildrenNumber(dst []byte, path string, r *Reader) ([]byte, 
 	return protocol.AppendInt32(dst, int32(t.Descendants(node))), protocol.ErrOK
 }
 
-// whoAmI lists what the connection has proved to be, without secrets.
+// whoAmI lists what the connection has proved to be, without secrets. Of a scheme that
+// is not there it has no name (AuthUtil.getUser).
 func (r *Reader) whoAmI(dst []byte) []byte {
 	dst = protocol.AppendInt32(dst, int32(len(r.IDs)))
 	for _, id := range r.IDs {
@@ -312,6 +313,10 @@ func (r *Reader) whoAmI(dst []byte) []byte {
 			user = id.ID
 		case "digest":
 			user, _, _ = strings.Cut(id.ID, ":")
+		case "sasl":
+			if r.Options.Has(SASL) {
+				user = id.ID
+			}
 		}
 		dst = protocol.AppendString(protocol.AppendString(dst, id.Scheme), user)
 	}

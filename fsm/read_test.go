@@ -189,6 +189,13 @@ func TestWhoAmI(t *testing.T) {
 	if code != protocol.ErrOK || !bytes.Equal(got, want) {
 		t.Errorf("got %v, %q; want %q", code, got, want)
 	}
+	for o, name := range map[Options]string{0: "", SASL: "bob@X"} {
+		got, code := m.read(protocol.OpWhoAmI, nil, &Reader{IDs: []protocol.ID{{Scheme: "sasl", ID: "bob@X"}}, Options: o})
+		want := protocol.AppendString(protocol.AppendString(protocol.AppendInt32(nil, 1), "sasl"), name)
+		if code != protocol.ErrOK || !bytes.Equal(got, want) {
+			t.Errorf("with options %b: got %v, %q; want %q", o, code, got, want)
+		}
+	}
 }
 
 type multiRecord []protocol.MultiOp
