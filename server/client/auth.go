@@ -76,21 +76,6 @@ func (c *conn) addIdentity(id protocol.ID) bool {
 	return true
 }
 
-// sasl answers as a ZooKeeper without SASL does: success, and no token. To a null
-// token it has no answer.
-func (c *conn) sasl(xid int32, body []byte) bool {
-	var p protocol.SASLPacket
-	d := protocol.NewDecoder(body)
-	if p.Decode(&d); d.Err() != nil || p.Token == nil {
-		c.kill(causeMalformed)
-		return false
-	}
-	c.outOfBand()
-	p.Token = nil
-	c.replyNow(xid, protocol.ErrOK, &p)
-	return true
-}
-
 // outOfBand counts a packet that is no request of the session.
 func (c *conn) outOfBand() {
 	c.counts.received.Add(1)

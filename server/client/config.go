@@ -111,6 +111,16 @@ type Config struct {
 	// Ensemble turns the scheme "ensemble" on; nil leaves it unknown
 	// (authProvider.N naming EnsembleAuthenticationProvider).
 	Ensemble *Ensemble
+	// SASL makes the server's side of a negotiation for each connection that begins
+	// one; nil answers as a ZooKeeper without SASL does (section Server of the file that
+	// java.security.auth.login.config names).
+	SASL func() SASLServer
+	// SASLSuperUsers are the users of SASL that pass every ACL (superUser,
+	// superUser.N).
+	SASLSuperUsers []string
+	// AllowSASLFailed keeps the connection of a client whose negotiation has failed,
+	// unless EnforceAuth asks for sasl (allowSaslFailedClients).
+	AllowSASLFailed bool
 	// LocalSessions says that a new session is kept by this server alone, without
 	// a request in the log (localSessionsEnabled).
 	LocalSessions bool

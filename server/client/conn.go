@@ -80,6 +80,8 @@ type conn struct {
 	asked    bool        // it has asked for more than a sign of life since it woke
 	farewell bool        // the outbox is finished before the end
 
+	negotiation negotiation // of SASL; also readLoop's
+
 	// Written by readLoop before the session is asked for, then read-only.
 	session protocol.SessionID
 	timeout time.Duration

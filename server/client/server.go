@@ -531,6 +531,7 @@ const (
 	warnPassword
 	warnTLS
 	warnHandshakes
+	warnSASL
 	warnKinds
 )
 
