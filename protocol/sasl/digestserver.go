@@ -35,15 +35,11 @@ func NewDigestServer(password func(user string) (string, bool)) *DigestServer {
 
 // Step takes what the client has sent and returns what it is to be sent. user is not ""
 // once the client has proved who it is; then, or after an error, the negotiation is
-// over. Of an identity that the client would like to act for (authzid) it takes no
-// notice, as ZooKeeper does not.
+// over. Of what a client begins with, and of an identity that it would like to act for
+// (authzid), it takes no notice, as ZooKeeper does not.
 func (s *DigestServer) Step(token []byte) (reply []byte, user string, err error) {
 	switch s.awaits {
 	case stageStart:
-		s.awaits = stageOver
-		if len(token) > 0 {
-			return nil, "", fmt.Errorf("%w: a client begins with an empty one", errToken)
-		}
 		s.awaits = stageDigest
 		return []byte("realm=" + quote(serverName) + ",nonce=" + quote(s.nonce) +
 			",charset=" + charset + ",algorithm=" + algorithm), "", nil
