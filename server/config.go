@@ -295,6 +295,27 @@ type Config struct {
 	// form of RFC 2253; empty (default) for nobody (key
 	// X509AuthenticationProvider.superUser).
 	X509SuperUser string
+	// SASLLogin is the section of a login file of Java's that says how clients log in by
+	// SASL; empty (default) for not at all (keys java.security.auth.login.config and
+	// sasl.serverconfig). Its options hold secrets and are never logged.
+	SASLLogin []zabcompat.LoginModule
+	// SASLSuperUsers are the ids of the scheme sasl that pass every ACL (keys superUser
+	// and superUser.N).
+	SASLSuperUsers []string
+	// SASLSuperPassword is the password of the user super, in place of the one in
+	// SASLLogin, where it has to stand all the same; empty (default) for that one (key
+	// SASLAuthenticationProvider.superPassword).
+	SASLSuperPassword string
+	// AllowSASLFailed lets a client whose login by SASL has failed go on without, unless
+	// EnforceAuth asks for sasl (key allowSaslFailedClients, default false).
+	AllowSASLFailed bool
+	// KerberosRemoveHost and KerberosRemoveRealm leave a part of a Kerberos principal
+	// name/host@REALM out of the id (keys kerberos.removeHostFromPrincipal and
+	// kerberos.removeRealmFromPrincipal, default false).
+	KerberosRemoveHost, KerberosRemoveRealm bool
+	// KerberosRules say what name a principal has here, in the form of Hadoop's rules;
+	// empty means DEFAULT (key security.auth_to_local).
+	KerberosRules string
 	// SSLQuorum has servers dial each other with TLS, and answer nothing else unless
 	// PortUnification is set; PortUnification has them answer both TLS and plain text
 	// (keys sslQuorum, portUnification, default false).

@@ -58,4 +58,7 @@ func (v *validation) authentication(c *Config) {
 			v.fault("enforce.auth.schemes", "Authentication scheme %s is not available.", scheme)
 		}
 	}
+	if problem := c.saslProblem(); problem != "" {
+		v.fault("java.security.auth.login.config", "%s", problem)
+	}
 }

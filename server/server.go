@@ -117,6 +117,10 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		expiring: make(map[protocol.SessionID]time.Time),
 		unsent:   make(map[protocol.SessionID]struct{}),
 	}
+	saslServers, err := cfg.saslServers(log.Named("sasl"))
+	if err != nil {
+		return nil, fmt.Errorf("java.security.auth.login.config: %w", err)
+	}
 	if err := s.openTLS(); err != nil {
 		return nil, err
 	}
@@ -163,6 +167,9 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Limits:                 cfg.Limits,
 		EnforceAuth:            cfg.EnforceAuth,
 		Ensemble:               cfg.ensemble(),
+		SASL:                   saslServers,
+		SASLSuperUsers:         cfg.SASLSuperUsers,
+		AllowSASLFailed:        cfg.AllowSASLFailed,
 		Options:                cfg.requestOptions(),
 		Metrics:                s.metrics,
 		LocalSessions:          cfg.keepsLocalSessions(),
@@ -173,7 +180,6 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Audit:                  s.auditor(),
 	}, deps, log.Named("client"))
 
-	var err error
 	if s.quorumTLS, err = openQuorumTLS(&cfg, log.Named("quorum")); err == nil {
 		s.node, err = quorum.New(s.quorumConfig(), s.fsm, events{s})
 	}

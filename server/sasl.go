@@ -1,0 +1,80 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"zooraft/protocol/sasl"
+	"zooraft/server/client"
+)
+
+// Login modules of Java's that have a counterpart here, by their classes.
+const (
+	// DigestLogin holds users and passwords, for the mechanism DIGEST-MD5.
+	DigestLogin = "org.apache.zookeeper.server.auth.DigestLoginModule"
+	// KerberosLogin names a keytab, for the mechanism GSSAPI.
+	KerberosLogin = "com.sun.security.auth.module.Krb5LoginModule"
+)
+
+const (
+	// DigestUser stands before a user's name in an option of a DigestLogin, whose value
+	// is the password.
+	DigestUser = "user_"
+	// saslSuper is the user that SASLSuperPassword is for.
+	saslSuper = "super"
+)
+
+// saslProblem is why SASLLogin cannot be used, "" if it can.
+func (c *Config) saslProblem() string {
+	for _, m := range c.SASLLogin {
+		switch m.Class {
+		case DigestLogin:
+		case KerberosLogin:
+			return fmt.Sprintf("line %d of the file: Kerberos is not supported; name users and passwords by %s", m.Line, DigestLogin)
+		default:
+			return fmt.Sprintf("line %d of the file: the class %q cannot be loaded; %s is built in", m.Line, m.Class, DigestLogin)
+		}
+	}
+	return ""
+}
+
+// saslServers makes what makes the server's side of each negotiation, nil without SASL.
+// A section that logs in with Kerberos offers nothing else, as in ZooKeeper.
+// REQUIRES: the configuration is valid.
+func (c *Config) saslServers(log hclog.Logger) (func() client.SASLServer, error) {
+	if len(c.SASLLogin) == 0 {
+		return nil, nil
+	}
+	for _, m := range c.SASLLogin {
+		switch m.Class {
+		case KerberosLogin:
+			return nil, fmt.Errorf("%s is not supported", m.Class)
+		}
+	}
+	users := c.digestUsers()
+	log.Info("clients can log in by SASL", "mechanism", "DIGEST-MD5", "count", len(users))
+	password := func(user string) (string, bool) {
+		password, known := users[user]
+		return password, known
+	}
+	return func() client.SASLServer { return sasl.NewDigestServer(password) }, nil
+}
+
+// digestUsers are the users of the mechanism DIGEST-MD5 with their passwords
+// (SaslServerCallbackHandler).
+func (c *Config) digestUsers() map[string]string {
+	users := make(map[string]string)
+	for _, m := range c.SASLLogin {
+		for _, o := range m.Options {
+			if name, ok := strings.CutPrefix(o.Key, DigestUser); ok {
+				users[name] = o.Value
+			}
+		}
+	}
+	if _, listed := users[saslSuper]; listed && c.SASLSuperPassword != "" {
+		users[saslSuper] = c.SASLSuperPassword
+	}
+	return users
+}
