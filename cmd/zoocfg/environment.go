@@ -74,19 +74,15 @@ var variables = map[string]variable{
 	"ZOO_TLS_QUORUM_TRUSTSTORE_FILE":     {key: "ssl.quorum.trustStore.location"},
 	"ZOO_TLS_QUORUM_TRUSTSTORE_PASSWORD": {key: "ssl.quorum.trustStore.password"},
 	"ZOO_TLS_QUORUM_CLIENT_AUTH":         {key: "ssl.quorum.clientAuth"},
-	"ZOO_ENABLE_QUORUM_AUTH":             {"quorum.auth.enableSasl", truth},
 }
 
 // compound are the variables with a rule of their own.
 var compound = map[string]func(*loader, string){
-	"ZOO_SERVERS":           (*loader).environmentServers,
-	"ZOO_CFG_EXTRA":         (*loader).environmentExtra,
-	"ZOO_TLS_CLIENT_ENABLE": (*loader).environmentTLS,
-	"ZOO_ENABLE_AUTH": func(l *loader, value string) {
-		if truth(value) == "true" {
-			l.fault(setting{key: "authentication by SASL", where: "$ZOO_ENABLE_AUTH"}, "is not supported; remove the variable, if every client may do all that ACLs allow it")
-		}
-	},
+	"ZOO_SERVERS":            (*loader).environmentServers,
+	"ZOO_CFG_EXTRA":          (*loader).environmentExtra,
+	"ZOO_TLS_CLIENT_ENABLE":  (*loader).environmentTLS,
+	"ZOO_ENABLE_AUTH":        (*loader).environmentAuth,
+	"ZOO_ENABLE_QUORUM_AUTH": (*loader).environmentQuorumAuth,
 }
 
 // elsewhere are variables that set no key by themselves, and are not worth a word;
@@ -95,8 +91,10 @@ var elsewhere = map[string]bool{
 	"ZOO_MY_ID": true, "ZOO_SERVER_ID": true, // id
 	"ZOO_CONF_DIR": false,                                                                      // configFile
 	"ZOO_LOG_DIR":  false, "ZOO_LOG_FILE": false, "ZOO_LOG4J_PROP": false, "ZOO_NOEXEC": false, // zkServer.sh
-	"ZOO_LOG_LEVEL":       false, // cmd/zooraft
-	"ZOO_TLS_PORT_NUMBER": true,  // environmentTLS
+	"ZOO_LOG_LEVEL":       false,                              // cmd/zooraft
+	"ZOO_TLS_PORT_NUMBER": true,                               // environmentTLS
+	"ZOO_SERVER_USERS":    true, "ZOO_SERVER_PASSWORDS": true, // environmentAuth
+	"ZOO_CLIENT_USER": false, "ZOO_CLIENT_PASSWORD": false, // of the images' own client
 }
 
 // confluent are the variables of Confluent's image, and what is to be given in

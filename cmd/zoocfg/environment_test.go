@@ -129,8 +129,10 @@ func TestEnvironmentFaults(t *testing.T) {
 		{"id's file", []string{"ZOO_MY_ID_FILE=/none", "ZOO_SERVERS=a:2888:3888,b:2888:3888"}, []string{"$ZOO_MY_ID: myid: cannot read the file"}},
 		{"TLS port's file", []string{"ZOO_TLS_PORT_NUMBER_FILE=/none", "ZOO_TLS_CLIENT_ENABLE=yes"}, []string{"$ZOO_TLS_PORT_NUMBER_FILE: ZOO_TLS_PORT_NUMBER: cannot read the file"}},
 		// What protects traffic or access must not be lost in silence.
-		{"SASL", []string{"ZOO_ENABLE_AUTH=yes"}, []string{"$ZOO_ENABLE_AUTH: authentication by SASL"}},
-		{"SASL between servers", []string{"ZOO_ENABLE_QUORUM_AUTH=1"}, []string{"$ZOO_ENABLE_QUORUM_AUTH: quorum.auth.enableSasl"}},
+		{"nobody to log in", []string{"ZOO_ENABLE_AUTH=yes"}, []string{"$ZOO_ENABLE_AUTH: authentication by SASL: there are 0 users in ZOO_SERVER_USERS and 0 "}},
+		{"a password too few", []string{"ZOO_ENABLE_AUTH=yes", "ZOO_SERVER_USERS=bob,alice", "ZOO_SERVER_PASSWORDS=pw"}, []string{"$ZOO_ENABLE_AUTH: authentication by SASL: there are 2 users in ZOO_SERVER_USERS and 1 "}},
+		{"passwords' file", []string{"ZOO_ENABLE_AUTH=yes", "ZOO_SERVER_USERS=bob", "ZOO_SERVER_PASSWORDS_FILE=/none"}, []string{"$ZOO_SERVER_PASSWORDS_FILE: ZOO_SERVER_PASSWORDS: cannot read the file"}},
+		{"SASL between servers", []string{"ZOO_ENABLE_QUORUM_AUTH=1"}, []string{"$ZOO_ENABLE_QUORUM_AUTH: quorum.auth.serverRequireSasl: there is no SASL between servers, only TLS"}},
 	}
 	for _, tt := range tests {
 		_, _, err := inEnvironment("c0ffee", files{}, tt.vars...)

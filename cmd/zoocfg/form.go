@@ -20,6 +20,7 @@ var forms = map[string]func(*loader, setting){
 	"jvm.pause.monitor":                       formBoolean,
 	"syncEnabled":                             formBoolean,
 	"sslQuorumReloadCertFiles":                formBoolean,
+	"quorum.auth.enableSasl":                  func(l *loader, s setting) { l.boolean(s, &l.quorumAuth.enable) },
 	"autopurge.purgeInterval":                 formPurgeInterval,
 }
 

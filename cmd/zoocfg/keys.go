@@ -130,11 +130,6 @@ var keys = map[string]func(*loader, setting){
 	"oraclePath": func(l *loader, s setting) {
 		l.fault(s, "an oracle changes what a quorum is, and a majority of the servers cannot be replaced here; use three servers")
 	},
-
-	// What protects traffic or access must not be lost in silence.
-	"quorum.auth.enableSasl":         refuseTrue("SASL between servers is not supported yet; set false"),
-	"quorum.auth.serverRequireSasl":  refuseTrue("SASL between servers is not supported yet; set false"),
-	"quorum.auth.learnerRequireSasl": refuseTrue("SASL between servers is not supported yet; set false"),
 }
 
 // properties are the keys that have no field but are read, as zookeeper.KEY,

@@ -101,9 +101,6 @@ func TestLoadLimitsWrong(t *testing.T) {
 			`/zoo.cfg:3: authProvider.7: "com.example.Mine" is not supported: classes cannot be loaded here; those that are built in are ZooKeeper's for ip, digest, ensemble, sasl and x509`,
 			`/zoo.cfg:4: authProvider.8: "" is not supported: classes cannot be loaded here; those that are built in are ZooKeeper's for ip, digest, ensemble, sasl and x509`,
 		}, nil},
-		{"login", "java.security.auth.login.config=/jaas.conf\n", []string{
-			"/zoo.cfg:3: java.security.auth.login.config: there is no SASL in this release; remove it",
-		}, nil},
 		{"as ZooKeeper mends it", "clientTcpKeepAlive=yes\nlargeRequestThreshold=0\nconnection_throttle_global_session_weight=0\n" +
 			"connection_throttle_local_session_weight=5\nconnection_throttle_renew_session_weight=4\n", nil, []string{
 			`/zoo.cfg:3: clientTcpKeepAlive: "yes" counts as false; only true turns it on`,

@@ -70,6 +70,8 @@ type loader struct {
 	idFrom       string            // where this server's id was found, "" for nowhere
 	noID         error             // Loaded.NoID
 	enforce      enforcement
+	quorumAuth   quorumAuth
+	users        *zabcompat.LoginModule // of the environment; nil for none
 	scrapers     scraperAuth
 	inFile       map[string]bool // keys that the file sets
 	isProperty   map[string]bool // keys that were last set as a property
@@ -302,6 +304,8 @@ func (l *loader) derive() {
 		l.cfg.DataLogDir = l.cfg.DataDir
 	}
 	l.deriveLimits()
+	l.deriveQuorumAuth()
+	l.login()
 	l.derivePages()
 	l.myid()
 	self, listed := l.cfg.Self()

@@ -192,8 +192,11 @@ func setter(key string) (func(*loader, setting), bool) {
 	if set, ok := keys[key]; ok {
 		return set, true
 	}
-	if strings.HasPrefix(key, "authProvider.") {
+	switch {
+	case strings.HasPrefix(key, "authProvider."):
 		return authProvider, true
+	case strings.HasPrefix(key, "superUser."):
+		return superUser, true
 	}
 	return nil, false
 }

@@ -84,7 +84,7 @@ const (
 	storeTypes  = "PEM, PKCS12 or JKS; BCFKS has to be converted"
 	tlsVersions = "TLSv1.2 and TLSv1.3, both if nothing is said; older ones are refused"
 
-	noSASL = "there is no SASL in this release"
+	noPeerSASL = "servers prove to each other who they are by TLS alone (sslQuorum)"
 
 	clients = "of use only to ZooKeeper's clients"
 )
@@ -243,25 +243,27 @@ var rows = []Key{
 	{"enforce.auth.enabled", Property, Same, ""},
 	{"enforce.auth.schemes", Property, Same, ""},
 	{"sessionRequireClientSASLAuth", Property, Same, ""},
-	{"allowSaslFailedClients", Property, Missing, noSASL},
-	{"superUser", Property, Missing, noSASL},
-	{"superUser.", Property, Missing, noSASL},
-	{"letAnySaslUserDoX", Property, Missing, noSASL},
-	{"sasl.serverconfig", Property, Missing, noSASL},
-	{"sasl.", Property, Missing, noSASL},
-	{"SASLAuthenticationProvider.superPassword", Property, Missing, noSASL},
-	{"kerberos.", Property, Missing, noSASL},
-	{"security.auth_to_local", Property, Missing, noSASL},
-	{"requireClientAuthScheme", Property, Missing, noSASL},
-	{"jaasLoginRenew", Property, Missing, noSASL},
-	{"requireKerberosConfig", Property, Missing, noSASL},
-	{"kinit", Property, Missing, noSASL},
-	{"server.realm", Property, Missing, noSASL},
-	{"java.security.auth.login.config", Bare, Refused, noSASL},
-	{"quorum.auth.enableSasl", File, Refused, noSASL},
-	{"quorum.auth.serverRequireSasl", File, Refused, noSASL},
-	{"quorum.auth.learnerRequireSasl", File, Refused, noSASL},
-	{"quorum.auth.", File, Missing, noSASL},
+	{"allowSaslFailedClients", Property, Same, ""},
+	{"superUser", Property, Same, ""},
+	{"superUser.", Property, Same, ""},
+	{"letAnySaslUserDoX", Property, Missing, "whom an ACL means does not depend on the server here; give users entries of their own"},
+	{"sasl.serverconfig", Property, Same, ""},
+	{"sasl.", Property, Inert, clients},
+	{"SASLAuthenticationProvider.superPassword", Property, Same, ""},
+	{"kerberos.removeHostFromPrincipal", Property, Same, ""},
+	{"kerberos.removeRealmFromPrincipal", Property, Same, ""},
+	{"kerberos.", Property, Inert, clients},
+	{"security.auth_to_local", Property, Same, ""},
+	{"requireClientAuthScheme", Property, Missing, "nothing in ZooKeeper asks for it either; sessionRequireClientSASLAuth=true requires SASL"},
+	{"jaasLoginRenew", Property, Inert, java},
+	{"requireKerberosConfig", Property, Inert, java},
+	{"kinit", Property, Inert, java},
+	{"server.realm", Property, Inert, clients},
+	{"java.security.auth.login.config", Bare, Mapped, "the section Server, or sasl.serverconfig, with ZooKeeper's DigestLoginModule; without the section the start ends, where ZooKeeper goes on without SASL"},
+	{"quorum.auth.enableSasl", File, Missing, noPeerSASL},
+	{"quorum.auth.serverRequireSasl", File, Refused, noPeerSASL + ", so true is taken with sslQuorum=true alone"},
+	{"quorum.auth.learnerRequireSasl", File, Refused, noPeerSASL + ", and true is refused without quorum.auth.enableSasl=true"},
+	{"quorum.auth.", File, Missing, noPeerSASL},
 	{"quorum.cnxn.threads.size", File, Inert, java},
 
 	// TLS.

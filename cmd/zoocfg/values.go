@@ -76,6 +76,12 @@ var values = map[string]func(*loader) string{
 	"request_stale_latency_check":               func(l *loader) string { return strconv.FormatBool(l.cfg.Limits.Requests.StaleLatency) },
 	"throttled_op_wait_time":                    func(l *loader) string { return millis(l.cfg.Limits.Requests.OpWaitTime) },
 
+	"SASLAuthenticationProvider.superPassword": func(l *loader) string { return l.cfg.SASLSuperPassword },
+	"allowSaslFailedClients":                   func(l *loader) string { return strconv.FormatBool(l.cfg.AllowSASLFailed) },
+	"kerberos.removeHostFromPrincipal":         func(l *loader) string { return strconv.FormatBool(l.cfg.KerberosRemoveHost) },
+	"kerberos.removeRealmFromPrincipal":        func(l *loader) string { return strconv.FormatBool(l.cfg.KerberosRemoveRealm) },
+	"security.auth_to_local":                   func(l *loader) string { return l.cfg.KerberosRules },
+
 	"skipACL":                                func(l *loader) string { return yesNo(l.cfg.SkipACL) },
 	"extendedTypesEnabled":                   func(l *loader) string { return strconv.FormatBool(l.cfg.ExtendedTypes) },
 	"enforceQuota":                           func(l *loader) string { return strconv.FormatBool(l.cfg.EnforceQuota) },

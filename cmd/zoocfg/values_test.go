@@ -15,6 +15,8 @@ import (
 var withoutValue = []string{
 	"dynamicConfigFile",  // where the server lines were found
 	"emulate353TTLNodes", // nothing to emulate
+	"superUser",          // one of several
+	loginKey, sectionKey, // what they name was read
 }
 
 // Every key that has an effect has a value to show.
@@ -94,6 +96,7 @@ var others = map[string]string{
 	"connection_throttle_local_session_weight":  "2",
 	"connection_throttle_global_session_weight": "5",
 	"secureClientPortAddress":                   "10.0.0.1", "X509AuthenticationProvider.superUser": "CN=a", "ssl.authProvider": "x509",
+	"security.auth_to_local": "RULE:[1:$1]",
 }
 
 func init() {

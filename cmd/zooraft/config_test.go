@@ -21,13 +21,13 @@ func writeConfig(t *testing.T, text string) string {
 func TestConfigCheck(t *testing.T) {
 	t.Setenv("JVMFLAGS", "")
 	t.Setenv("SERVER_JVMFLAGS", "-Xmx1g -Dzookeeper.snapCount=7")
-	good := writeConfig(t, "dataDir=/tmp/x\nclientPort=2181\npreAllocSize=64\nquorum.auth.enableSasl=false\nDigestAuthenticationProvider.superDigest=super:secret=\n")
+	good := writeConfig(t, "dataDir=/tmp/x\nclientPort=2181\npreAllocSize=64\nquorum.auth.serverRequireSasl=false\nDigestAuthenticationProvider.superDigest=super:secret=\n")
 	var out, complaints strings.Builder
 	if code := run([]string{"config", "check", good}, &out, &complaints); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &complaints)
 	}
 	for _, want := range []string{"would start", good + ":3  preAllocSize", "no effect",
-		good + ":4 quorum.auth.enableSasl no effect as it is; other values are refused: there is no SASL", "SERVER_JVMFLAGS  snapCount", "mapped"} {
+		good + ":4 quorum.auth.serverRequireSasl no effect as it is; other values are refused: servers prove", "SERVER_JVMFLAGS  snapCount", "mapped"} {
 		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), strings.Join(strings.Fields(want), " ")) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
@@ -41,13 +41,13 @@ func TestConfigCheck(t *testing.T) {
 		t.Errorf("print: %s", text)
 	}
 
-	bad := writeConfig(t, "dataDir=/tmp/x\ntickTime=abc\nserver.1=x\nquorum.auth.enableSasl=maybe\n")
+	bad := writeConfig(t, "dataDir=/tmp/x\ntickTime=abc\nserver.1=x\nquorum.auth.serverRequireSasl=maybe\n")
 	out.Reset()
 	complaints.Reset()
 	if code := run([]string{"config", "check", bad}, &out, &complaints); code != exitInvalid || strings.Contains(out.String(), "would start") {
 		t.Errorf("exit code %d, %s", code, &out)
 	}
-	if want := bad + ":4  quorum.auth.enableSasl  refused"; !strings.Contains(out.String(), want) {
+	if want := bad + ":4  quorum.auth.serverRequireSasl  refused"; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in\n%s", want, &out)
 	}
 	for _, want := range []string{bad + ":2: tickTime:", bad + ":3: server.1:", bad + ":4: ", "Invalid config, exiting abnormally"} {
