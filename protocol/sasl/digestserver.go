@@ -60,7 +60,7 @@ func (s *DigestServer) check(token []byte) (reply []byte, user string, err error
 		{"charset", charset, charset},
 		{"realm", serverName, ""},
 		{"nonce", s.nonce, ""},
-		{"nc", firstNonce, ""},
+		{"nc", firstNonce, firstNonce},
 		{"qop", qop, qop},
 		{"digest-uri", digestURI, ""},
 	} {
