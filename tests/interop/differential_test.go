@@ -35,6 +35,9 @@ func startPair(t *testing.T, c *differ.Config) *pair {
 	}
 	// With several threads ZooKeeper may answer a sync before it has applied what was committed before it.
 	o.Defines = append(o.Defines, "zookeeper.commitProcessor.numWorkerThreads=0")
+	if c.Login != "" {
+		o.Defines = append(o.Defines, "java.security.auth.login.config="+loginFile(t, c.Login))
+	}
 	jars := zooKeeperJars(t)
 	tls := newTLSPair(t, c, &o)
 	zookeeper := harness.NewZooKeeper(t, jars, tls.with(o, 0))

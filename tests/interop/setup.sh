@@ -69,13 +69,13 @@ if [[ $full ]]; then
   jars kafka-pom.xml "kafka-$kafka_version" "kafka_2.13-$kafka_version.jar"
   jars zookeeper-tests-pom.xml "zookeeper-tests-$zookeeper_version" "zookeeper-$zookeeper_version-tests.jar"
 fi
-if ! "$venv/bin/python" -c 'import kazoo' >/dev/null 2>&1; then
+if ! "$venv/bin/python" -c 'import kazoo, puresasl' >/dev/null 2>&1; then
   if have python3; then
     step "kazoo $kazoo_version"
     rm -rf "$venv"
     # An environment does not survive a rename, so a failed one is removed instead.
     if ! { python3 -m venv "$venv" && "$venv/bin/python" -m pip install -q --disable-pip-version-check \
-        "kazoo==$kazoo_version"; }; then
+        "kazoo[sasl]==$kazoo_version"; }; then
       rm -rf "$venv"
       lack "kazoo could not be installed"
     fi

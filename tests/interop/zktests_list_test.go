@@ -68,7 +68,7 @@ var zooKeeperTests = []string{
 }
 
 const (
-	noSASL      = "no SASL yet"
+	ownLogin    = "writes a login file for a server in its own process"
 	ownProcess  = "sets a switch in the server's process"
 	ownEnsemble = "makes an ensemble in its own process"
 	otherFiles  = "starts the server on a log or a snapshot of ZooKeeper's"
@@ -89,11 +89,11 @@ var notRun = map[string]string{
 
 	"test.SessionTest.testSessionStateNoDupStateReporting": racy,
 
-	"test.SaslAuthDesignatedClientTest":    noSASL,
-	"test.SaslAuthDesignatedServerTest":    noSASL,
-	"test.SaslAuthRequiredMultiClientTest": noSASL,
-	"test.SaslAuthRequiredTest":            noSASL,
-	"test.SaslSuperUserTest":               noSASL,
+	"test.SaslAuthDesignatedClientTest":    ownLogin,
+	"test.SaslAuthDesignatedServerTest":    ownLogin,
+	"test.SaslAuthRequiredMultiClientTest": ownLogin,
+	"test.SaslAuthRequiredTest":            ownLogin,
+	"test.SaslSuperUserTest":               ownLogin,
 }
 
 // propertiesOf are what a class sets for a server in its own process that already runs: here it has to have them at its

@@ -10,6 +10,8 @@
 //	line KEY=VALUE      a line of zoo.cfg
 //	define KEY=VALUE    a property on the command line
 //	tls                 a single server has a secureClientPort, too
+//	login OPTIONS       clients log in by SASL, by a login file whose section Server has ZooKeeper's DigestLoginModule
+//	                    with these options: user_bob="pw" ...
 //
 // A scenario begins with "== NAME". It works below a node of its own, which the runner makes and whose path is $ in
 // the steps. Each further line is a step:
@@ -33,6 +35,10 @@
 //	expire a            cuts the connection and waits until its session has expired (it makes one ephemeral for that)
 //	restart             restarts the servers; connections are gone, sessions are not
 //	word WORD           sends a four-letter word
+//
+// A login is two steps: a sasl "" brings the server's challenge, and a digest USER PASSWORD answers it as DIGEST-MD5
+// does, with what realm=, uri=, nc=, qop=, authzid=, charset= and nonce= say in place of what is right (~: left out). The
+// server's nonce is compared by its length, and its last word by whether it is right.
 //
 // The operations have ZooKeeper's names, and op N HEX is any number with any body. Arguments are a path first, then
 // what the operation takes: data ("text" as in Go, ~ for null, hex:00ff, fill:1000), watch, version=N, flags=N, ttl=N,

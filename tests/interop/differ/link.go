@@ -20,6 +20,7 @@ type link struct {
 	xid     int32
 	last    int64 // highest zxid seen in a reply
 	pending []pending
+	digests digests
 	queue   []byte // frames that go out with the next step
 	ending  bool   // its last reply has come
 	closed  bool

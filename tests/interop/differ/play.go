@@ -186,7 +186,7 @@ func (p *player) step(text string) ([]record, error) {
 }
 
 func (p *player) env(l *link) *env {
-	return &env{root: p.root, zxid: func(text string) (int64, error) { return p.normal.absolute(text, l.last) }}
+	return &env{root: p.root, digests: &l.digests, zxid: func(text string) (int64, error) { return p.normal.absolute(text, l.last) }}
 }
 
 // enqueue adds a step's frame to what goes out next.
@@ -295,6 +295,9 @@ func (p *player) frame(l *link, payload []byte) (r record, outOfBand bool) {
 		l.pending = l.pending[1:]
 	}
 	text, zxid, code := reply(p.normal, op, payload)
+	if op == 102 {
+		text = l.digests.heard(payload[16:], text)
+	}
 	// After these the server closes the connection, a moment later: nothing may be sent in between.
 	l.ending = l.ending || code == -6 && zxid == -1 || code == -124 || code == -115 && op >= 100 || code == 0 && op == -11
 	if i < 0 {

@@ -162,7 +162,7 @@ func reply(n *normal, op int32, payload []byte) (text string, zxid int64, code i
 	zxid = r.i64()
 	code = r.i32()
 	text = fmt.Sprintf("reply %d %s %s", xid, n.zxid(zxid), errorName(code))
-	if code == 0 || len(r.b) > 0 && (op == 14 || op == 22) {
+	if code == 0 || len(r.b) > 0 && (op == 14 || op == 22 || op == 102) {
 		if b := r.body(n, op); b != "" {
 			text += " " + b
 		}

@@ -39,8 +39,9 @@ type operation struct {
 
 // env is what a request may refer to besides its arguments.
 type env struct {
-	root string // what $ stands for
-	zxid func(text string) (int64, error)
+	root    string // what $ stands for
+	zxid    func(text string) (int64, error)
+	digests *digests
 }
 
 var operations map[string]operation
@@ -71,6 +72,7 @@ func init() {
 		"auth":                 {100, 1, authBody},
 		"setWatches":           {101, 0, setWatchesBody(false)},
 		"sasl":                 {102, 1, pathOnly},
+		"digest":               {102, 2, digestBody},
 		"getEphemerals":        {103, 1, pathOnly},
 		"getAllChildrenNumber": {104, 1, pathOnly},
 		"setWatches2":          {105, 0, setWatchesBody(true)},

@@ -18,11 +18,12 @@ type Config struct {
 	Lines     []string      // further lines of zoo.cfg
 	Defines   []string      // properties for the command line
 	TLS       bool          // they have a port for TLS, too
+	Login     string        // options of the login module by which clients log in, "" for no login file
 }
 
 // Key is equal for configurations that the same servers can serve.
 func (c *Config) Key() string {
-	return fmt.Sprintf("%d/%d %v %q %q %v", c.Size, c.Observers, c.TickTime, c.Lines, c.Defines, c.TLS)
+	return fmt.Sprintf("%d/%d %v %q %q %v %q", c.Size, c.Observers, c.TickTime, c.Lines, c.Defines, c.TLS, c.Login)
 }
 
 // Scenario is a sequence of steps that is played to both servers below a node of its own.
@@ -72,6 +73,12 @@ func (c *Config) text() string {
 	}
 	for _, d := range c.Defines {
 		fmt.Fprintf(&b, "define %s\n", d)
+	}
+	if c.TLS {
+		b.WriteString("tls\n")
+	}
+	if c.Login != "" {
+		fmt.Fprintf(&b, "login %s\n", c.Login)
 	}
 	return b.String()
 }
@@ -169,8 +176,10 @@ func (c *Config) set(word, rest string) error {
 		c.Defines = append(c.Defines, rest)
 	case "tls":
 		c.TLS = true
+	case "login":
+		c.Login = rest
 	default:
-		return fmt.Errorf("%q before the first scenario: want size, observers, tick, line, define or tls", word)
+		return fmt.Errorf("%q before the first scenario: want size, observers, tick, line, define, tls or login", word)
 	}
 	return nil
 }
