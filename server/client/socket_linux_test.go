@@ -44,7 +44,7 @@ func TestFirstBytesAreAnswered(t *testing.T) {
 	})
 	var quick int
 	var err error
-	if cerr := c.raw.Control(func(fd uintptr) {
+	if cerr := c.sock.Control(func(fd uintptr) {
 		quick, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK)
 	}); cerr != nil || err != nil {
 		t.Fatal(cerr, err)
