@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zooraft/protocol"
+	"zooraft/protocol/sasl"
 )
 
 // FuzzConn throws arbitrary bytes at a connection, with and without a session.
@@ -27,8 +28,12 @@ func FuzzConn(f *testing.F) {
 	}))))
 	f.Add(true, append(request(-4, protocol.OpAuth, &protocol.AuthPacket{Scheme: "digest", Auth: []byte("u:p")}), request(5, protocol.OpCloseSession, nil)...))
 	f.Add(true, request(1, protocol.OpSASL, &protocol.SASLPacket{}))
+	f.Add(true, append(request(1, protocol.OpSASL, &protocol.SASLPacket{Token: []byte{}}), request(2, protocol.OpSASL, &protocol.SASLPacket{Token: []byte(`username="bob",nc=00000001`)})...))
 
-	fx := start(f, func(c *Config) { c.JuteMaxBuffer = 1 << 16 })
+	fx := start(f, func(c *Config) {
+		c.JuteMaxBuffer = 1 << 16
+		c.SASL = func() SASLServer { return sasl.NewDigestServer(func(string) (string, bool) { return "pw", true }) }
+	})
 	neighbour := fx.connect()
 	f.Fuzz(func(t *testing.T, withSession bool, data []byte) {
 		ours, theirs := net.Pipe()
