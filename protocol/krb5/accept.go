@@ -1,0 +1,202 @@
+package krb5
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Errors of Accept; the message that wraps one has the details.
+var (
+	ErrSkew       = errors.New("the client's clock and this server's are too far apart")
+	ErrExpired    = errors.New("the ticket has expired")
+	ErrNotYet     = errors.New("the ticket is not valid yet")
+	ErrNoKey      = errors.New("no key for the ticket")
+	ErrClient     = errors.New("the ticket is another client's")
+	ErrTransited  = errors.New("the ticket came through other realms, and its key distribution center did not check which")
+	ErrUserToUser = errors.New("the ticket is encrypted with a session key, not with the server's")
+)
+
+// Accepted is what a client proved, and the context it is to be spoken with.
+type Accepted struct {
+	Client  Principal
+	Context *Context
+	Reply   []byte // to be sent to the client, or nil if it did not ask this side to prove itself
+
+	// Authenticator tells what the client sent from all else that was ever sent. Who sees
+	// one twice sees a replay.
+	Authenticator [16]byte
+}
+
+// checksumGSS is the type of the checksum that carries the flags of a context, and
+// flagMutual that of them by which the client wants proof of the server (RFC 4121, 4.1.1).
+const (
+	checksumGSS = 0x8003
+	flagMutual  = 2
+)
+
+// Accept takes the first token of a client, with keys of the server's principal, at
+// a time. The client's clock may differ by skew. The caller must see to it that the
+// same authenticator is not accepted twice while its time is within the skew.
+//
+// Addresses in tickets do not count, as they rarely are there and never survive
+// translation; nor do restrictions in authorization data, which are for who made
+// them to understand.
+func Accept(token []byte, keys []KeytabEntry, now time.Time, skew time.Duration) (*Accepted, error) {
+	message, err := unframe(tokenAPReq, token)
+	if err != nil {
+		return nil, err
+	}
+	var req apReq
+	if err := unmarshal(message, appAPReq, &req, "request"); err != nil {
+		return nil, err
+	}
+	if req.Version != version || req.Type != appAPReq {
+		return nil, ErrToken
+	}
+	if bits(req.Options)&optionSessionKey != 0 {
+		return nil, ErrUserToUser
+	}
+	part, session, err := openTicket(req.Ticket.Bytes, keys)
+	if err != nil {
+		return nil, err
+	}
+	client, err := part.check(now, skew)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := decryptPart(session, useAPReqAuthenticator, &req.Authenticator)
+	if err != nil {
+		return nil, fmt.Errorf("authenticator: %w", err)
+	}
+	var auth authenticator
+	if err := unmarshal(plain, appAuthenticator, &auth, "authenticator"); err != nil {
+		return nil, err
+	}
+	if auth.Version != version || auth.Realm != part.Realm || !slices.Equal(auth.Client.Name, part.Client.Name) {
+		return nil, fmt.Errorf("%w: authenticator of %s, ticket of %v", ErrClient, auth.Client.in(auth.Realm).quoted(), client)
+	}
+	made := auth.Time.Add(time.Duration(auth.Micros) * time.Microsecond)
+	if off := made.Sub(now); off.Abs() > skew {
+		return nil, fmt.Errorf("%w: it says %s, here it is %s; %v are allowed", ErrSkew,
+			made.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339), skew)
+	}
+	if auth.Checksum.Type != checksumGSS || len(auth.Checksum.Sum) < 24 {
+		return nil, ErrToken
+	}
+	mutual := bits(req.Options)&optionMutual != 0 || binary.LittleEndian.Uint32(auth.Checksum.Sum[20:])&flagMutual != 0
+
+	a := &Accepted{Client: client, Context: &Context{acceptor: true, key: session}}
+	sum := sha256.Sum256(req.Authenticator.Cipher)
+	copy(a.Authenticator[:], sum[:])
+	if auth.Subkey.Type != 0 {
+		if a.Context.key, err = auth.Subkey.key(); err != nil {
+			return nil, err
+		}
+	}
+	a.Context.receive = uint64(uint32(auth.Sequence))
+	if mutual {
+		a.Reply = a.Context.reply(session, &auth)
+	} else {
+		a.Context.send = a.Context.receive // so that both know it
+	}
+	return a, nil
+}
+
+// reply proves to the client that this side could read the ticket, and names a key
+// of its own, without which what a client sends later could be replayed too.
+func (c *Context) reply(session Key, auth *authenticator) []byte {
+	c.key, c.subkey = RandomKey(c.key.Type), true
+	var sequence [4]byte
+	rand.Read(sequence[:]) // never fails
+	c.send = uint64(binary.BigEndian.Uint32(sequence[:]) >> 2)
+	part := derApplication(appEncAPRepPart, derSequence(
+		derField(0, derTime(auth.Time)),
+		derField(1, derInt(int64(auth.Micros))),
+		derField(2, derKey(c.key)),
+		derField(3, derInt(int64(c.send)))))
+	return frame(tokenAPRep, derApplication(appAPRep, derSequence(
+		derField(0, derInt(version)),
+		derField(1, derInt(appAPRep)),
+		derField(2, derEncrypted(session, useAPRep, part)))))
+}
+
+// openTicket decrypts a ticket with that of the keys which fits.
+func openTicket(data []byte, keys []KeytabEntry) (*encTicketPart, Key, error) {
+	var t ticket
+	if err := unmarshal(data, appTicket, &t, "ticket"); err != nil {
+		return nil, Key{}, err
+	}
+	if t.Version != version {
+		return nil, Key{}, ErrToken
+	}
+	plain, err := t.decrypt(keys)
+	if err != nil {
+		return nil, Key{}, err
+	}
+	part := new(encTicketPart)
+	if err := unmarshal(plain, appEncTicketPart, part, "ticket"); err != nil {
+		return nil, Key{}, err
+	}
+	session, err := part.Key.key()
+	return part, session, err
+}
+
+// decrypt tries all keys of the ticket's type, those of its version first: centers
+// differ in what they say the version is.
+func (t *ticket) decrypt(keys []KeytabEntry) ([]byte, error) {
+	for _, exact := range []bool{true, false} {
+		for _, e := range keys {
+			if e.Type != t.Part.EType || exact != (e.KVNO == uint32(t.Part.KVNO)) {
+				continue
+			}
+			key, err := NewKey(e.Type, e.Value)
+			if err != nil {
+				return nil, err
+			}
+			if plain, err := key.Decrypt(useTicket, t.Part.Cipher); err == nil {
+				return plain, nil
+			}
+		}
+	}
+	have := make([]string, len(keys))
+	for i, e := range keys {
+		have[i] = fmt.Sprintf("version %d of %v", e.KVNO, e.Type)
+	}
+	return nil, fmt.Errorf("%w: it is for %s, version %d of %v; the keytab has %s", ErrNoKey,
+		t.Server.in(t.Realm).quoted(), t.Part.KVNO, t.Part.EType, strings.Join(have, ", "))
+}
+
+// check says whom a ticket names, if it is good at a time.
+func (p *encTicketPart) check(now time.Time, skew time.Duration) (Principal, error) {
+	client := p.Client.in(p.Realm)
+	if err := client.check(); err != nil {
+		return Principal{}, err
+	}
+	start := p.StartTime
+	if start.IsZero() {
+		start = p.AuthTime
+	}
+	flags := bits(p.Flags)
+	switch {
+	case now.Add(skew).Before(start) || flags&flagInvalid != 0:
+		return Principal{}, fmt.Errorf("%w: %v, from %s", ErrNotYet, client, start.UTC().Format(time.RFC3339))
+	case now.Add(-skew).After(p.EndTime):
+		return Principal{}, fmt.Errorf("%w: %v, at %s", ErrExpired, client, p.EndTime.UTC().Format(time.RFC3339))
+	case len(p.Transited.Contents) > 0 && flags&flagTransitedChecked == 0:
+		return Principal{}, fmt.Errorf("%w: %v", ErrTransited, client)
+	}
+	return client, nil
+}
+
+func decryptPart(k Key, use uint32, e *encryptedData) ([]byte, error) {
+	if e.EType != k.Type {
+		return nil, fmt.Errorf("%w: %v with a %v", ErrDecrypt, e.EType, k)
+	}
+	return k.Decrypt(use, e.Cipher)
+}
