@@ -316,6 +316,13 @@ type Config struct {
 	// KerberosRules say what name a principal has here, in the form of Hadoop's rules;
 	// empty means DEFAULT (key security.auth_to_local).
 	KerberosRules string
+	// KerberosRealm is the realm of a principal in SASLLogin that names none, and the one
+	// whose users have short names by the rule DEFAULT; empty (default) for that of the
+	// principal. KerberosSkew is by how much a client's clock may differ; 0 (default)
+	// means 5 minutes. (default_realm and clockskew of krb5.conf, which
+	// java.security.krb5.conf may name; key java.security.krb5.realm.)
+	KerberosRealm string
+	KerberosSkew  time.Duration
 	// SSLQuorum has servers dial each other with TLS, and answer nothing else unless
 	// PortUnification is set; PortUnification has them answer both TLS and plain text
 	// (keys sslQuorum, portUnification, default false).

@@ -8,6 +8,8 @@ import (
 
 	"zooraft/protocol/sasl"
 	"zooraft/server/client"
+	"zooraft/server/kerberos"
+	"zooraft/zabcompat"
 )
 
 // Login modules of Java's that have a counterpart here, by their classes.
@@ -32,9 +34,14 @@ func (c *Config) saslProblem() string {
 		switch m.Class {
 		case DigestLogin:
 		case KerberosLogin:
-			return fmt.Sprintf("line %d of the file: Kerberos is not supported; name users and passwords by %s", m.Line, DigestLogin)
+			switch {
+			case len(c.SASLLogin) > 1:
+				return fmt.Sprintf("line %d of the file: a module of Kerberos has to be the only one of its section", m.Line)
+			case !strings.EqualFold(m.Option("useKeyTab"), "true") || m.Option("keyTab") == "" || m.Option("principal") == "":
+				return fmt.Sprintf(`line %d of the file: a server needs useKeyTab=true, keyTab="FILE" and principal="zookeeper/HOST@REALM"`, m.Line)
+			}
 		default:
-			return fmt.Sprintf("line %d of the file: the class %q cannot be loaded; %s is built in", m.Line, m.Class, DigestLogin)
+			return fmt.Sprintf("line %d of the file: the class %q cannot be loaded; %s and %s are built in", m.Line, m.Class, DigestLogin, KerberosLogin)
 		}
 	}
 	return ""
@@ -47,11 +54,8 @@ func (c *Config) saslServers(log hclog.Logger) (func() client.SASLServer, error)
 	if len(c.SASLLogin) == 0 {
 		return nil, nil
 	}
-	for _, m := range c.SASLLogin {
-		switch m.Class {
-		case KerberosLogin:
-			return nil, fmt.Errorf("%s is not supported", m.Class)
-		}
+	if m := &c.SASLLogin[0]; m.Class == KerberosLogin {
+		return c.kerberosServers(m, log)
 	}
 	users := c.digestUsers()
 	log.Info("clients can log in by SASL", "mechanism", "DIGEST-MD5", "count", len(users))
@@ -60,6 +64,20 @@ func (c *Config) saslServers(log hclog.Logger) (func() client.SASLServer, error)
 		return password, known
 	}
 	return func() client.SASLServer { return sasl.NewDigestServer(password) }, nil
+}
+
+// kerberosServers makes what makes the server's side of GSSAPI.
+func (c *Config) kerberosServers(m *zabcompat.LoginModule, log hclog.Logger) (func() client.SASLServer, error) {
+	keytab := strings.TrimPrefix(strings.TrimPrefix(m.Option("keyTab"), "file:"), "FILE:")
+	a, err := kerberos.New(kerberos.Config{
+		Keytab: keytab, Principal: m.Option("principal"), DefaultRealm: c.KerberosRealm, Skew: c.KerberosSkew,
+		Rules: c.KerberosRules, RemoveHost: c.KerberosRemoveHost, RemoveRealm: c.KerberosRemoveRealm, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("line %d of the file: %w", m.Line, err)
+	}
+	log.Info("clients can log in by SASL", "mechanism", "GSSAPI", "principal", m.Option("principal"), "path", keytab)
+	return func() client.SASLServer { return a.New() }, nil
 }
 
 // digestUsers are the users of the mechanism DIGEST-MD5 with their passwords

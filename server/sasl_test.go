@@ -75,20 +75,69 @@ func TestSASLLogin(t *testing.T) {
 	}
 }
 
+func kerberosSection(pairs ...string) []zabcompat.LoginModule {
+	section := digestSection(pairs...)
+	section[0].Class = KerberosLogin
+	return section
+}
+
 func TestSASLProblem(t *testing.T) {
-	for class, want := range map[string]string{
-		KerberosLogin: "java.security.auth.login.config: line 2 of the file: Kerberos is not supported",
-		"a.B":         `java.security.auth.login.config: line 2 of the file: the class "a.B" cannot be loaded`,
+	other := digestSection("user_bob", "hunter2")
+	other[0].Class = "a.B"
+	keytab := []string{"useKeyTab", "True", "keyTab", "/none", "principal", "zookeeper/zk1@HOME"}
+	const options = "java.security.auth.login.config: line 2 of the file: a server needs useKeyTab=true, keyTab="
+	for _, tt := range []struct {
+		name    string
+		section []zabcompat.LoginModule
+		want    string // "" if only the start finds out
+	}{
+		{"no class", other, `java.security.auth.login.config: line 2 of the file: the class "a.B" cannot be loaded`},
+		{"a ticket of the cache", kerberosSection("useTicketCache", "true"), options},
+		{"no use", kerberosSection(append(keytab, "useKeyTab", "false")...), options},
+		{"no keytab", kerberosSection(append(keytab, "keyTab", "")...), options},
+		{"no principal", kerberosSection(append(keytab, "principal", "")...), options},
+		{"two", append(kerberosSection(keytab...), digestSection("user_bob", "hunter2")...), "java.security.auth.login.config: line 2 of the file: a module of Kerberos has to be the only"},
+		{"all", kerberosSection(keytab...), ""},
 	} {
 		cfg := DefaultConfig()
-		cfg.SASLLogin = digestSection("user_bob", "hunter2")
-		cfg.SASLLogin[0].Class = class
-		if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: got %v", class, err)
+		cfg.SASLLogin = tt.section
+		err := cfg.Validate()
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%s: got %v", tt.name, err)
 		}
 	}
 	cfg := DefaultConfig()
 	if servers, err := cfg.saslServers(hclog.NewNullLogger()); servers != nil || err != nil {
 		t.Errorf("without a section there is a mechanism, or %v", err)
+	}
+}
+
+// With a keytab there is GSSAPI; what is wrong with it ends the start.
+func TestSASLKerberos(t *testing.T) {
+	var lines testkit.Buffer
+	log := hclog.New(&hclog.LoggerOptions{Output: &lines, Level: hclog.Trace})
+	for _, tt := range []struct{ keytab, principal, rules, realm, err string }{
+		{"kerberos/testdata/server.keytab", "zookeeper/localhost@TEST.EXAMPLE", "", "", ""},
+		{"FILE:kerberos/testdata/server.keytab", "zookeeper/localhost", "DEFAULT", "TEST.EXAMPLE", ""},
+		{"/none", "zookeeper/localhost@TEST.EXAMPLE", "", "", "line 2 of the file: keytab: open /none"},
+		{"kerberos/testdata/server.keytab", "zookeeper/zk1@TEST.EXAMPLE", "", "", "line 2 of the file: keytab kerberos/testdata/server.keytab: no key of zookeeper/zk1@TEST.EXAMPLE"},
+		{"kerberos/testdata/server.keytab", "zookeeper/localhost", "", "", `line 2 of the file: principal "zookeeper/localhost"`},
+		{"kerberos/testdata/server.keytab", "zookeeper/localhost@TEST.EXAMPLE", "RULE:[", "", `line 2 of the file: auth_to_local: "RULE:["`},
+	} {
+		cfg := DefaultConfig()
+		cfg.SASLLogin = kerberosSection("useKeyTab", "true", "keyTab", tt.keytab, "principal", tt.principal)
+		cfg.KerberosRules, cfg.KerberosRealm = tt.rules, tt.realm
+		servers, err := cfg.saslServers(log)
+		if (err == nil) != (tt.err == "") || err != nil && !strings.HasPrefix(err.Error(), tt.err) {
+			t.Errorf("%+v: got %v", tt, err)
+		}
+		if err == nil {
+			if _, _, err := servers().Step([]byte("n,,n=user")); err == nil || !strings.Contains(err.Error(), "GSSAPI") {
+				t.Errorf("%+v: a token of another mechanism gives %v", tt, err)
+			}
+		}
+	}
+	if n := strings.Count(lines.String(), "clients can log in by SASL: mechanism=GSSAPI"); n != 2 {
+		t.Errorf("said %d times, want 2: %s", n, lines.String())
 	}
 }

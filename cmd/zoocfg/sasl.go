@@ -2,8 +2,13 @@ package zoocfg
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
 	"strings"
 
+	"zooraft/protocol/krb5"
 	"zooraft/server"
 	"zooraft/zabcompat"
 )
@@ -20,6 +25,8 @@ var saslKeys = map[string]func(*loader, setting){
 	"kerberos.removeHostFromPrincipal":  func(l *loader, s setting) { l.flag(s, &l.cfg.KerberosRemoveHost) },
 	"kerberos.removeRealmFromPrincipal": func(l *loader, s setting) { l.flag(s, &l.cfg.KerberosRemoveRealm) },
 	"security.auth_to_local":            func(l *loader, s setting) { l.cfg.KerberosRules = s.value },
+	"java.security.krb5.conf":           func(*loader, setting) {}, // see kerberos
+	"java.security.krb5.realm":          func(*loader, setting) {},
 
 	"quorum.auth.learnerRequireSasl": func(l *loader, s setting) { l.boolean(s, &l.quorumAuth.learner) },
 	"quorum.auth.serverRequireSasl":  func(l *loader, s setting) { l.boolean(s, &l.quorumAuth.server) },
@@ -84,10 +91,47 @@ func (l *loader) loginFile(s setting, section string, chosen bool) {
 	switch {
 	case found:
 		l.cfg.SASLLogin = modules
+		l.kerberos()
 	case l.quorumAuth.enable && !chosen:
 		l.warn("%s: %s: clients cannot log in by SASL: there is no section '%s' in %s", s.where, s.key, section, path)
 	default:
 		l.fault(s, "No JAAS configuration section named '%s' was found in '%s'.; add it, or remove the line if no client is to log in", section, path)
+	}
+}
+
+const (
+	krb5Key     = "java.security.krb5.conf"
+	realmKey    = "java.security.krb5.realm"
+	defaultKrb5 = "/etc/krb5.conf"
+)
+
+// kerberos reads krb5.conf, which need not be there unless it is named, if clients log
+// in with tickets.
+func (l *loader) kerberos() {
+	if !slices.ContainsFunc(l.cfg.SASLLogin, func(m zabcompat.LoginModule) bool { return m.Class == server.KerberosLogin }) {
+		return
+	}
+	s, named := l.settings[krb5Key]
+	if !named {
+		s = setting{key: defaultKrb5, where: l.settings[loginKey].where}
+	}
+	files := krb5.Files{Read: l.read, List: func(dir string) ([]string, error) {
+		entries, err := os.ReadDir(dir)
+		names := make([]string, len(entries))
+		for i, e := range entries {
+			names[i] = e.Name()
+		}
+		return names, err
+	}}
+	c, err := files.ReadConfig(cmp.Or(s.value, defaultKrb5))
+	switch {
+	case err == nil:
+		l.cfg.KerberosRealm, l.cfg.KerberosSkew = c.DefaultRealm, c.Skew
+	case named || !errors.Is(err, fs.ErrNotExist):
+		l.fault(s, "%v", err)
+	}
+	if realm, ok := l.settings[realmKey]; ok {
+		l.cfg.KerberosRealm = realm.value
 	}
 }
 

@@ -1,9 +1,11 @@
 package zoocfg
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"zooraft/server"
 )
@@ -51,7 +53,7 @@ func TestLogin(t *testing.T) {
 		{name: "no file", text: "java.security.auth.login.config=/none\n", fault: "/zoo.cfg:3: java.security.auth.login.config: " + none + "'Server' was found in '/none'.: open /none"},
 		{name: "a section without a file", text: "sasl.serverconfig=Other\n", fault: "/zoo.cfg:3: sasl.serverconfig: " + none + "'Other' was found But zookeeper.sasl.serverconfig was set."},
 		{name: "torn", text: "java.security.auth.login.config=/torn.conf\n", fault: "/zoo.cfg:3: java.security.auth.login.config: /torn.conf: line 2: "},
-		{name: "Kerberos", text: file + "sasl.serverconfig=Kerberos\n", fault: "/zoo.cfg:3: java.security.auth.login.config: line 6 of the file: Kerberos is not supported"},
+		{name: "Kerberos", text: file + "sasl.serverconfig=Kerberos\n", fault: "/zoo.cfg:3: java.security.auth.login.config: line 6 of the file: a server needs useKeyTab=true"},
 		{name: "a class of one's own", text: file + "sasl.serverconfig=Strange\n", fault: `/zoo.cfg:3: java.security.auth.login.config: line 7 of the file: the class "com.example.Login" cannot be loaded`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -86,6 +88,36 @@ func TestSASLKeys(t *testing.T) {
 	for _, s := range append(loaded.Settings, loaded.Effective...) {
 		if strings.Contains(s.Value+s.Given, "hunter2") {
 			t.Errorf("a secret is shown: %+v", s)
+		}
+	}
+}
+
+// What krb5.conf says counts where clients log in with tickets.
+func TestKerberosConfig(t *testing.T) {
+	const keytab = "java.security.auth.login.config=/keytab.conf\n"
+	fsys := files{"/jaas.conf": jaas, "/broken": "word", "/k": "[libdefaults]\ndefault_realm = K\nclockskew = 60\n",
+		"/keytab.conf":   `Server { com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true keyTab="/k" principal="zookeeper/h"; };`,
+		"/etc/krb5.conf": "[libdefaults]\ndefault_realm = ETC\n"}
+	for _, tt := range []struct {
+		name, text, without string // without a file
+		realm               string
+		skew                time.Duration
+		fault               string
+	}{
+		{name: "no tickets", text: "java.security.auth.login.config=/jaas.conf\njava.security.krb5.conf=/broken\n"},
+		{name: "/etc/krb5.conf", text: keytab, realm: "ETC"},
+		{name: "none", text: keytab, without: "/etc/krb5.conf"},
+		{name: "another", text: keytab + "java.security.krb5.conf=/k\n", realm: "K", skew: time.Minute},
+		{name: "another realm", text: keytab + "java.security.krb5.realm=R\n", realm: "R"},
+		{name: "not there", text: keytab + "java.security.krb5.conf=/none\n", fault: "/zoo.cfg:4: java.security.krb5.conf: open /none"},
+		{name: "broken", text: keytab + "java.security.krb5.conf=/broken\n", fault: "/zoo.cfg:4: java.security.krb5.conf: /broken: line 1: neither"},
+	} {
+		fsys := maps.Clone(fsys)
+		delete(fsys, tt.without)
+		fsys["/zoo.cfg"] = "dataDir=/d\nclientPort=2181\n" + tt.text
+		cfg, _, err := loadWith(Sources{Path: "/zoo.cfg"}, fsys.read)
+		if (err == nil) != (tt.fault == "") || err != nil && !strings.HasPrefix(err.Error(), tt.fault) || cfg.KerberosRealm != tt.realm || cfg.KerberosSkew != tt.skew {
+			t.Errorf("%s: got %q, %v, %v, want %q, %v, %q", tt.name, cfg.KerberosRealm, cfg.KerberosSkew, err, tt.realm, tt.skew, tt.fault)
 		}
 	}
 }

@@ -17,6 +17,7 @@ var withoutValue = []string{
 	"emulate353TTLNodes", // nothing to emulate
 	"superUser",          // one of several
 	loginKey, sectionKey, // what they name was read
+	krb5Key, realmKey, // of effect only with a keytab
 }
 
 // Every key that has an effect has a value to show.

@@ -63,8 +63,8 @@ func newAcceptor(t *testing.T, now *time.Time, change func(*Config)) *Acceptor {
 	return a
 }
 
-// Java's client is known, and answered as Java's server answers it. Each of the exchanges has another type of
-// encryption.
+// Java's client is known, and answered with what it took when this was recorded. Each of the exchanges has another type
+// of encryption.
 func TestJavaClient(t *testing.T) {
 	for _, x := range javaExchanges(t) {
 		for _, empty := range []bool{false, true} { // for clients without an initial response
