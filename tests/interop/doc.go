@@ -1,6 +1,7 @@
 // Package interop runs clients that were written for ZooKeeper, unchanged, against a server: ZooKeeper's own command
 // line (Java), Curator with its recipes (Java, under curator/), kazoo with its recipes (Python), the Go client, and the C
-// client's shell. Curator's recipes work on while the ensemble's leader is killed and brought back.
+// client's shell. Curator's recipes work on while the ensemble's leader is killed and brought back. Clients that log in with
+// Kerberos get their tickets of a key distribution center of MIT's, which a test starts for itself.
 //
 // Its tests have the build tag interop, since they need what setup.sh installs:
 //

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the stock clients (and the stock server) that the interop tests run: ZooKeeper's jars and Curator's, the Python
-# client kazoo, ZooKeeper's C shell. Run it as often as you like: what is there is left alone.
+# client kazoo, ZooKeeper's C shell, MIT Kerberos. Run it as often as you like: what is there is left alone.
 #
 #   ZOORAFT_INTEROP_DEPS   where the jars and the Python environment go
 #                          (default: ${XDG_CACHE_HOME:-$HOME/.cache}/zooraft-interop)
@@ -33,6 +33,8 @@ for jars in "zookeeper-$zookeeper_version" "curator-$curator_version" \
 done
 [[ -x $venv/bin/python ]] || python3 -c 'import ensurepip' >/dev/null 2>&1 || wanted+=(python3-venv)
 [[ -x /usr/lib/zookeeper/bin/cli_mt ]] || wanted+=(zookeeper-bin libzookeeper-mt2)
+[[ -x /usr/sbin/krb5kdc && -x /usr/sbin/kadmin.local && -x /usr/bin/kvno ]] || wanted+=(krb5-kdc krb5-admin-server krb5-user)
+/usr/bin/python3 -c 'import gssapi' >/dev/null 2>&1 || wanted+=(python3 python3-gssapi)
 if ((${#wanted[@]})) && have apt-get && [[ $(id -u) == 0 ]]; then
   step "Debian packages: ${wanted[*]}"
   export DEBIAN_FRONTEND=noninteractive
@@ -42,6 +44,7 @@ fi
 have java || lack "no java: Java 17 or newer is needed for zkCli and the stock server"
 have javac || lack "no javac: it compiles the program that works with Curator"
 [[ -x /usr/lib/zookeeper/bin/cli_mt ]] || have cli_mt || lack "no cli_mt: Debian's package zookeeper-bin has it"
+[[ -x /usr/sbin/krb5kdc ]] || lack "no krb5kdc: Debian's packages krb5-kdc, krb5-admin-server and krb5-user have what Kerberos needs"
 
 mkdir -p "$deps"
 # Each part is made beside its place and renamed when whole, so that an interrupted run leaves nothing half done.

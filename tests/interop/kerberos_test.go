@@ -1,0 +1,212 @@
+//go:build interop
+
+package interop
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"zooraft/protocol"
+	"zooraft/tests/harness"
+)
+
+const (
+	kerberosLogin = "com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true storeKey=true useTicketCache=false "
+	krb5Config    = "java.security.krb5.conf="
+)
+
+// kerberosOptions are for servers whose clients log in with tickets for zookeeper/localhost.
+func kerberosOptions(t *testing.T, k *kdc, keytab string, lines ...string) harness.Options {
+	t.Helper()
+	login := writeLogin(t, `Server { `+kerberosLogin+`keyTab="`+keytab+`" principal="zookeeper/localhost@`+realm+`"; };`)
+	return harness.Options{Lines: append(lines, saslProvider), Defines: []string{loginConfig + login, krb5Config + k.config}}
+}
+
+// kerberosZkCli is a zkCli that logs in with a keytab.
+func kerberosZkCli(t *testing.T, k *kdc, server, keytab, principal string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := zkCli(t, strings.ReplaceAll(server, "127.0.0.1", "localhost"), args...)
+	login := writeLogin(t, `Client { `+kerberosLogin+`keyTab="`+keytab+`" principal="`+principal+`"; };`)
+	cmd.Args = slices.Insert(cmd.Args, 1, "-D"+loginConfig+login, "-D"+krb5Config+k.config)
+	return cmd
+}
+
+// TestKerberosZkCli has stock command lines log in with tickets, by several rules for their names.
+func TestKerberosZkCli(t *testing.T) {
+	zooKeeperJars(t)
+	java(t)
+	k := startKDC(t, "zookeeper/localhost", "alice", "bob/host.example")
+	keytab := k.keytab("server.keytab", "zookeeper/localhost")
+	clients := k.keytab("client.keytab", "alice")
+	k.keytab("client.keytab", "bob/host.example")
+	for _, tt := range []struct {
+		name       string
+		lines      []string
+		alice, bob string
+	}{
+		{"default", nil, "alice@" + realm, "bob/host.example@" + realm},
+		{"removed", []string{"kerberos.removeHostFromPrincipal=true", "kerberos.removeRealmFromPrincipal=true"}, "alice", "bob"},
+		{"rules", []string{"kerberos.removeRealmFromPrincipal=true", `security.auth_to_local=RULE:[1:$1_x](a.*)s/_(x)/-$1$1/ RULE:[2:$1.$2]s/o/0/g`}, "alice-xx", "b0b.h0st.example/host.example"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := kerberosOptions(t, k, keytab)
+			// What is no key of zoo.cfg's own in ZooKeeper has to be a property there.
+			for _, line := range tt.lines {
+				o.Defines = append(o.Defines, "zookeeper."+line)
+			}
+			e := startWith(t, o)
+			for _, step := range []struct {
+				who, principal string
+				args           []string
+				code           int
+				said           string
+			}{
+				{"alice", "alice@" + realm, []string{"whoami"}, 0, "sasl: " + tt.alice + "\n"},
+				{"alice", "alice@" + realm, []string{"create", "/n", "secret", "sasl:" + tt.alice + ":cdrwa"}, 0, "Created /n"},
+				{"alice", "alice@" + realm, []string{"get", "/n"}, 0, "secret"},
+				{"bob", "bob/host.example@" + realm, []string{"get", "/n"}, 1, "Insufficient permission : /n"},
+				{"bob", "bob/host.example@" + realm, []string{"whoami"}, 0, "sasl: " + tt.bob + "\n"},
+			} {
+				stdout, stderr, code := run(t, kerberosZkCli(t, k, e.Connect(), clients, step.principal, step.args...))
+				if code != step.code || !strings.Contains(stdout+stderr, step.said) {
+					t.Errorf("%s %q: exit code %d, said\n%s%s\nwant %d, %q", step.who, step.args, code, stdout, stderr, step.code, step.said)
+				}
+			}
+		})
+	}
+}
+
+// gssClient is gssapi_client.py under way.
+type gssClient struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Scanner
+	stderr strings.Builder
+}
+
+func openGSSClient(t *testing.T, k *kdc, how string) *gssClient {
+	t.Helper()
+	const python = "/usr/bin/python3" // for which Debian's package is
+	if exec.CommandContext(withDeadline(t, clientTimeout), python, "-c", "import gssapi").Run() != nil {
+		lacking(t, "gssapi of "+python)
+	}
+	cmd := exec.CommandContext(withDeadline(t, clientTimeout), python, "-B", "gssapi_client.py", "zookeeper@localhost", how)
+	cmd.Env = k.environment()
+	c := &gssClient{t: t, cmd: cmd}
+	var err error
+	c.in, err = cmd.StdinPipe()
+	must(t, "pipe", err)
+	out, err := cmd.StdoutPipe()
+	must(t, "pipe", err)
+	c.out = bufio.NewScanner(out)
+	cmd.Stderr = &c.stderr
+	must(t, "start "+python, cmd.Start())
+	return c
+}
+
+// step hands over what the server has sent. At the end there is no more to send.
+func (c *gssClient) step(token []byte) (response []byte, end bool) {
+	c.t.Helper()
+	_, err := fmt.Fprintf(c.in, "%x\n", token)
+	must(c.t, "write", err)
+	if !c.out.Scan() {
+		c.t.Fatalf("gssapi_client.py ends: %v\n%s", c.cmd.Wait(), &c.stderr)
+	}
+	if c.out.Text() == "end" {
+		must(c.t, "gssapi_client.py", c.cmd.Wait())
+		return nil, true
+	}
+	response, err = hex.DecodeString(c.out.Text())
+	must(c.t, "decode", err)
+	return response, false
+}
+
+// token sends one and returns the code and the token that come back.
+func (w *wire) token(token []byte) (protocol.ErrCode, []byte) {
+	w.t.Helper()
+	code, b := w.call(protocol.OpSASL, &protocol.SASLPacket{Token: append([]byte{}, token...)})
+	var p protocol.SASLPacket
+	d := protocol.NewDecoder(b)
+	if p.Decode(&d); code == protocol.ErrOK && d.Err() != nil {
+		w.t.Fatal(d.Err())
+	}
+	return code, p.Token
+}
+
+// logIn goes through all of a login, and returns the client's first token.
+func (c *gssClient) logIn(w *wire) (first []byte) {
+	c.t.Helper()
+	var challenge []byte
+	for {
+		response, end := c.step(challenge)
+		if end {
+			return first
+		}
+		if first == nil {
+			first = response
+		}
+		var code protocol.ErrCode
+		if code, challenge = w.token(response); code != protocol.ErrOK {
+			c.t.Fatalf("a token is answered by %v", code)
+		}
+	}
+}
+
+// sasl is the id by which w is known.
+func (w *wire) sasl() string {
+	w.t.Helper()
+	_, b := w.call(protocol.OpWhoAmI, nil)
+	d := protocol.NewDecoder(b)
+	for range d.Int32() {
+		if scheme, id := d.String(), d.String(); scheme == "sasl" {
+			return id
+		}
+	}
+	return ""
+}
+
+// TestKerberosMIT has MIT's library log in, which asks for proof of the server if it is told to, with session keys of
+// all types; the server's keytab gets new keys meanwhile.
+func TestKerberosMIT(t *testing.T) {
+	k := startKDC(t, "zookeeper/localhost", "alice")
+	keytab := k.keytab("server.keytab", "zookeeper/localhost")
+	clients := k.keytab("client.keytab", "alice")
+	e := startWith(t, kerberosOptions(t, k, keytab))
+	addr := e.Server(1).ClientAddr
+	for _, etype := range []string{"aes128-cts", "aes256-cts", "aes128-sha2", "aes256-sha2"} {
+		for _, how := range []string{"proof", "trust"} {
+			t.Run(etype+", "+how, func(t *testing.T) {
+				k.run("kinit", "-k", "-t", clients, "alice")
+				k.run("kvno", "-e", etype, "zookeeper/localhost")
+				w := open(t, addr, false)
+				first := openGSSClient(t, k, how).logIn(w)
+				if got := w.sasl(); got != "alice@"+realm {
+					t.Errorf("known as %q", got)
+				}
+				if code, _ := open(t, addr, false).token(first); code != protocol.ErrAuthFailed {
+					t.Errorf("the same token once more is answered by %v", code)
+				}
+			})
+		}
+	}
+	t.Run("new keys", func(t *testing.T) {
+		k.run("kinit", "-k", "-t", clients, "alice")
+		k.run("kvno", "zookeeper/localhost") // a ticket for the old ones
+		k.keytab("server.keytab", "zookeeper/localhost")
+		for range 2 {
+			w := open(t, addr, false)
+			openGSSClient(t, k, "proof").logIn(w)
+			if got := w.sasl(); got != "alice@"+realm {
+				t.Errorf("known as %q", got)
+			}
+			k.run("kinit", "-k", "-t", clients, "alice") // and one for the new ones
+		}
+	})
+}
