@@ -147,29 +147,37 @@ func openTicket(data []byte, keys []KeytabEntry) (*encTicketPart, Key, error) {
 	return part, session, err
 }
 
-// decrypt tries all keys of the ticket's type, those of its version first: centers
-// differ in what they say the version is.
+// decrypt finds the key of a ticket.
 func (t *ticket) decrypt(keys []KeytabEntry) ([]byte, error) {
+	plain, err := tryKeys(keys, useTicket, &t.Part)
+	if err != nil {
+		err = fmt.Errorf("%w: it is for %s, %w", ErrNoKey, t.Server.in(t.Realm).quoted(), err)
+	}
+	return plain, err
+}
+
+// tryKeys decrypts with that of the keys which fits. It tries all of the type, those of
+// the version first: centers differ in what they say the version is.
+func tryKeys(keys []KeytabEntry, use uint32, e *encryptedData) ([]byte, error) {
 	for _, exact := range []bool{true, false} {
-		for _, e := range keys {
-			if e.Type != t.Part.EType || exact != (e.KVNO == uint32(t.Part.KVNO)) {
+		for _, k := range keys {
+			if k.Type != e.EType || exact != (k.KVNO == uint32(e.KVNO)) {
 				continue
 			}
-			key, err := NewKey(e.Type, e.Value)
+			key, err := NewKey(k.Type, k.Value)
 			if err != nil {
 				return nil, err
 			}
-			if plain, err := key.Decrypt(useTicket, t.Part.Cipher); err == nil {
+			if plain, err := key.Decrypt(use, e.Cipher); err == nil {
 				return plain, nil
 			}
 		}
 	}
 	have := make([]string, len(keys))
-	for i, e := range keys {
-		have[i] = fmt.Sprintf("version %d of %v", e.KVNO, e.Type)
+	for i, k := range keys {
+		have[i] = fmt.Sprintf("version %d of %v", k.KVNO, k.Type)
 	}
-	return nil, fmt.Errorf("%w: it is for %s, version %d of %v; the keytab has %s", ErrNoKey,
-		t.Server.in(t.Realm).quoted(), t.Part.KVNO, t.Part.EType, strings.Join(have, ", "))
+	return nil, fmt.Errorf("version %d of %v; the keytab has %s", e.KVNO, e.EType, strings.Join(have, ", "))
 }
 
 // check says whom a ticket names, if it is good at a time.

@@ -154,7 +154,7 @@ func (p *configParser) set(where []string, key, value string) error {
 			c.DNS = !slices.Contains([]string{"n", "no", "false", "f", "nil", "0", "off"}, strings.ToLower(value))
 		}
 	case len(where) == 2 && where[0] == "realms" && (key == "kdc" || key == "master_kdc" || key == "primary_kdc"):
-		if kdc, ok := center(value); ok && !slices.Contains(c.KDCs[where[1]], kdc) {
+		if kdc, ok := centerAddr(value); ok && !slices.Contains(c.KDCs[where[1]], kdc) {
 			c.KDCs[where[1]] = append(c.KDCs[where[1]], kdc)
 		}
 	case len(where) == 1 && where[0] == "domain_realm":
@@ -166,9 +166,9 @@ func (p *configParser) set(where []string, key, value string) error {
 	return nil
 }
 
-// center takes host, host:port or tcp/host; not what is reached by a proxy or by
+// centerAddr takes host, host:port or tcp/host; not what is reached by a proxy or by
 // datagrams only.
-func center(value string) (string, bool) {
+func centerAddr(value string) (string, bool) {
 	value = strings.TrimPrefix(value, "tcp/")
 	return value, value != "" && !strings.Contains(value, "/")
 }
