@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"zooraft/cmd/client"
+	"zooraft/cmd/kerberos"
 	"zooraft/protocol/sasl"
 	"zooraft/zabcompat"
 )
@@ -19,6 +21,12 @@ const (
 	keyLoginFile   = "java.security.auth.login.config"
 
 	defaultSection = "Client"
+
+	keyKrb5Config      = "java.security.krb5.conf"
+	keyKerberosService = "zookeeper.sasl.client.username"
+	keyKerberosRealm   = "zookeeper.server.realm"
+	keyKerberosServer  = "zookeeper.server.principal"
+	keyKerberosCanonic = "zookeeper.sasl.client.canonicalize.hostname"
 )
 
 // login is how a client proves who it is.
@@ -82,15 +90,15 @@ func (props properties) login() (*login, error) {
 	if len(modules) > 1 {
 		return nil, fmt.Errorf("%s: line %d: a second module in the section %s; a client logs in by one", path, modules[1].Line, section.value)
 	}
-	begin, err := newMechanism(&modules[0])
+	begin, err := props.mechanism(&modules[0])
 	if err != nil {
 		return nil, fmt.Errorf("%s: line %d: section %s: %w; %s=false does without a login", path, modules[0].Line, section.value, err, keySASL)
 	}
 	return &login{section.value, path, begin}, nil
 }
 
-// newMechanism returns what begins a negotiation with a host, as a module says.
-func newMechanism(m *zabcompat.LoginModule) (begin func(host string) (client.Mechanism, error), err error) {
+// mechanism returns what begins a negotiation with a host, as a module says.
+func (props properties) mechanism(m *zabcompat.LoginModule) (begin func(host string) (client.Mechanism, error), err error) {
 	switch m.Class {
 	case "org.apache.zookeeper.server.auth.DigestLoginModule":
 		user, password := m.Option("username"), m.Option("password")
@@ -99,7 +107,33 @@ func newMechanism(m *zabcompat.LoginModule) (begin func(host string) (client.Mec
 		}
 		return func(string) (client.Mechanism, error) { return sasl.NewDigestClient(user, password), nil }, nil
 	case "com.sun.security.auth.module.Krb5LoginModule":
-		return nil, errors.New("this client has no Kerberos yet")
+		l, err := kerberos.New(props.kerberos(m))
+		if err != nil {
+			return nil, err
+		}
+		return func(host string) (client.Mechanism, error) { return l.Begin(host) }, nil
 	}
 	return nil, fmt.Errorf("%s: this client does not know the module", m.Class)
+}
+
+// kerberos is what a module of Java's says, and the properties of SaslServerPrincipal.
+func (props properties) kerberos(m *zabcompat.LoginModule) kerberos.Config {
+	cfg := kerberos.Config{
+		Krb5Conf:     cmp.Or(props[keyKrb5Config].value, os.Getenv("KRB5_CONFIG")),
+		Principal:    m.Option("principal"),
+		Service:      props[keyKerberosService].value,
+		Realm:        props[keyKerberosRealm].value,
+		Server:       props[keyKerberosServer].value,
+		Canonicalize: !strings.EqualFold(props[keyKerberosCanonic].value, "false"),
+	}
+	file := func(option string) string {
+		return strings.TrimPrefix(strings.TrimPrefix(m.Option(option), "FILE:"), "file:")
+	}
+	if strings.EqualFold(m.Option("useKeyTab"), "true") {
+		cfg.Keytab = file("keyTab")
+	}
+	if strings.EqualFold(m.Option("useTicketCache"), "true") {
+		cfg.Cache = cmp.Or(file("ticketCache"), kerberos.DefaultCache())
+	}
+	return cfg
 }

@@ -29,7 +29,7 @@ func TestLoginFile(t *testing.T) {
 Server { `+digestModule+` required user_Client="} Client {"; };
 Other { `+digestModule+` required username=bob password="hunter2"; };
 Nameless { `+digestModule+` required password="hunter2"; };
-Ticket { com.sun.security.auth.module.Krb5LoginModule required useTicketCache=true; };
+Ticket { com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true keyTab="/none"; };
 Custom { org.example.Login required password="hunter2"; };
 Two { `+digestModule+` required username=bob password="hunter2";
 `+digestModule+` required username=eve password="hunter2"; };
@@ -61,7 +61,7 @@ Two { `+digestModule+` required username=bob password="hunter2";
 		{"a faulty file", []string{keyLoginFile + "=" + broken}, "", "", broken + ": line 1: = is missing"},
 		{"no user", []string{keyLoginFile + "=" + file, section + "Nameless"}, "", "", file + ": line 4: section Nameless: the module wants username and password"},
 		{"a server's section", []string{keyLoginFile + "=" + file, section + "Server"}, "", "", "line 2: section Server: the module wants username"},
-		{"Kerberos", []string{keyLoginFile + "=" + file, section + "Ticket"}, "", "", "line 5: section Ticket: this client has no Kerberos yet; zookeeper.sasl.client=false"},
+		{"Kerberos", []string{keyLoginFile + "=" + file, section + "Ticket"}, "", "", "line 5: section Ticket: useKeyTab=true with keyTab and principal, or useTicketCache=true; nobody is asked for a password; zookeeper.sasl.client=false"},
 		{"another class", []string{keyLoginFile + "=" + file, section + "Custom"}, "", "", "line 6: section Custom: org.example.Login: this client does not know"},
 		{"two modules", []string{keyLoginFile + "=" + file, section + "Two"}, "", "", "line 8: a second module in the section Two"},
 	}

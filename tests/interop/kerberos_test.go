@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +79,53 @@ func TestKerberosZkCli(t *testing.T) {
 				if code != step.code || !strings.Contains(stdout+stderr, step.said) {
 					t.Errorf("%s %q: exit code %d, said\n%s%s\nwant %d, %q", step.who, step.args, code, stdout, stderr, step.code, step.said)
 				}
+			}
+		})
+	}
+}
+
+// TestKerberosCLI has our command line log in, by a keytab and by a ticket cache, with the same login file as zkCli.
+func TestKerberosCLI(t *testing.T) {
+	k := startKDC(t, "zookeeper/localhost", "+requires_preauth alice", "bob/host.example", "zookeeper/other")
+	keytab := k.keytab("server.keytab", "zookeeper/localhost")
+	clients := k.keytab("client.keytab", "alice")
+	k.keytab("client.keytab", "bob/host.example")
+	wrong := k.keytab("wrong.keytab", "bob/host.example") // which makes the key before it useless
+	e := startWith(t, kerberosOptions(t, k, keytab))
+	server := e.Server(1).ClientAddr
+	fromKeytab := func(file, principal string) string {
+		return kerberosLogin + `keyTab="` + file + `" principal="` + principal + `"`
+	}
+	const fromCache = `com.sun.security.auth.module.Krb5LoginModule required useTicketCache=true doNotPrompt=true ticketCache="`
+	k.run("kinit", "-k", "-t", clients, "alice")
+	cache := filepath.Join(k.dir, "cache")
+	for _, tt := range []struct {
+		name, login string
+		flags       []string
+		code        int
+		said        string
+	}{
+		{"keytab", fromKeytab(clients, "alice"), nil, 0, "sasl: alice@" + realm},
+		{"another keytab", fromKeytab(wrong, "bob/host.example@"+realm), nil, 0, "sasl: bob/host.example@" + realm},
+		{"cache", fromCache + cache + `"`, nil, 0, "sasl: alice@" + realm},
+		{"cache of somebody else, and a keytab", fromKeytab(wrong, "bob/host.example") + ` useTicketCache=true ticketCache="` + cache + `"`, nil, 0, "sasl: bob/host.example@" + realm},
+		{"cache of somebody else", fromCache + cache + `" principal="bob"`, nil, 1, "it is alice@" + realm + "'s, not bob@" + realm + "'s"},
+		{"no cache", fromCache + cache + `x"`, nil, 1, "ticket cache " + cache + "x: open"},
+		{"old key", fromKeytab(clients, "bob/host.example"), nil, 1, "the keytab's keys are not the client's"},
+		{"not in the keytab", fromKeytab(clients, "eve"), nil, 1, "no key of eve@" + realm},
+		{"no such server", fromKeytab(clients, "alice"), []string{"-Dzookeeper.sasl.client.username=kafka"}, 1, "ticket for kafka/localhost@" + realm + ": the key distribution center refuses: the server is not known there"},
+		{"another server", fromKeytab(clients, "alice"), []string{"-Dzookeeper.server.principal=zookeeper/other"}, 1, "AuthFailed"},
+		{"the server by its principal", fromKeytab(clients, "alice"), []string{"-Dzookeeper.server.principal=zookeeper/localhost@" + realm}, 0, "sasl: alice@" + realm},
+		{"another realm", fromKeytab(clients, "alice"), []string{"-Dzookeeper.server.realm=OTHER"}, 1, "ticket for krbtgt/OTHER@" + realm},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			login := writeLogin(t, "Client { "+tt.login+"; };")
+			cmd := zooraftCLI(t, strings.ReplaceAll(server, "127.0.0.1", "localhost"), "whoami")
+			flags := append([]string{"-D" + loginConfig + login, "-D" + krb5Config + k.config}, tt.flags...)
+			cmd.Env = append(os.Environ(), "CLIENT_JVMFLAGS="+strings.Join(flags, " "))
+			stdout, stderr, code := run(t, cmd)
+			if code != tt.code || !strings.Contains(stdout+stderr, tt.said) {
+				t.Errorf("exit code %d, said\n%s%s\nwant %d, %q", code, stdout, stderr, tt.code, tt.said)
 			}
 		})
 	}
@@ -207,6 +256,21 @@ func TestKerberosMIT(t *testing.T) {
 				t.Errorf("known as %q", got)
 			}
 			k.run("kinit", "-k", "-t", clients, "alice") // and one for the new ones
+		}
+	})
+	// One that no rule is for has its whole name here; there it is whoever it says it wants to be.
+	t.Run("no rule", func(t *testing.T) {
+		o := kerberosOptions(t, k, keytab)
+		o.Defines = append(o.Defines, "zookeeper.security.auth_to_local=RULE:[2:$1]")
+		want := "alice@" + realm
+		if os.Getenv("ZOORAFT_ORACLE") == "1" {
+			want = "whoever"
+		}
+		k.run("kinit", "-k", "-t", clients, "alice")
+		w := open(t, startWith(t, o).Server(1).ClientAddr, false)
+		openGSSClient(t, k, "proof").logIn(w)
+		if got := w.sasl(); got != want {
+			t.Errorf("known as %q, want %q", got, want)
 		}
 	})
 }

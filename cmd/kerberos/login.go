@@ -1,0 +1,246 @@
+package kerberos
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"zooraft/protocol/krb5"
+)
+
+// Errors of a login.
+var (
+	ErrNoSource = errors.New("useKeyTab=true with keyTab and principal, or useTicketCache=true; nobody is asked for a password")
+	ErrNoTicket = errors.New("no ticket that is valid; kinit gets one")
+)
+
+const (
+	defaultConfig  = "/etc/krb5.conf"
+	defaultService = "zookeeper"
+	maxFileBytes   = 1 << 20
+	// spare is for how long a ticket that is used has to be valid still.
+	spare = time.Minute
+)
+
+// Config says who logs in, and to whom.
+type Config struct {
+	Krb5Conf  string // its path; empty for /etc/krb5.conf, which need not be there
+	Keytab    string // empty for none
+	Cache     string // of tickets; empty for none
+	Principal string // the client's; may be empty with a cache, for whoever that is of
+
+	Service      string // first component of the servers' principals; empty for zookeeper
+	Realm        string // of the servers; empty for what krb5.conf says, or the client's
+	Server       string // principal of all servers; empty for one for each host
+	Canonicalize bool   // look for the host's whole name
+}
+
+// Login logs a client in to servers. Safe for use by many goroutines.
+type Login struct {
+	cfg  Config
+	conf *krb5.Config
+
+	mu      sync.Mutex // held while tickets are fetched, too
+	first   *krb5.Credentials
+	tickets map[string]*krb5.Credentials // by server
+}
+
+// DefaultCache is where kinit puts tickets, and Java looks for them.
+func DefaultCache() string {
+	if name := os.Getenv("KRB5CCNAME"); name != "" {
+		return strings.TrimPrefix(name, "FILE:")
+	}
+	return fmt.Sprintf("/tmp/krb5cc_%d", os.Getuid())
+}
+
+// New checks the configuration. It fetches no ticket yet.
+func New(cfg Config) (*Login, error) {
+	if cfg.Cache == "" && (cfg.Keytab == "" || cfg.Principal == "") {
+		return nil, ErrNoSource
+	}
+	files := krb5.Files{Read: os.ReadFile, List: func(dir string) ([]string, error) {
+		entries, err := os.ReadDir(dir)
+		names := make([]string, len(entries))
+		for i, e := range entries {
+			names[i] = e.Name()
+		}
+		return names, err
+	}}
+	conf, err := files.ReadConfig(cmp.Or(cfg.Krb5Conf, defaultConfig))
+	switch {
+	case cfg.Krb5Conf == "" && errors.Is(err, fs.ErrNotExist):
+		conf = &krb5.Config{DNS: true}
+	case err != nil:
+		return nil, err
+	}
+	if cfg.Principal != "" {
+		p, err := krb5.ParsePrincipal(cfg.Principal, conf.DefaultRealm)
+		if err != nil {
+			return nil, fmt.Errorf("principal %w", err)
+		}
+		cfg.Principal = p.String()
+	}
+	return &Login{cfg: cfg, conf: conf, tickets: map[string]*krb5.Credentials{}}, nil
+}
+
+// Begin begins a login to the server on a host. It blocks while it fetches a ticket.
+func (l *Login) Begin(host string) (*krb5.Initiator, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	cache, err := l.cache(now)
+	if err != nil {
+		return nil, err
+	}
+	client, err := l.client(cache)
+	if err != nil {
+		return nil, err
+	}
+	server, err := l.server(host, client.Realm)
+	if err != nil {
+		return nil, err
+	}
+	c := l.tickets[server.String()]
+	if cache != nil {
+		c = pick(cache, now, func(c *krb5.Credentials) bool { return slices.Equal(c.Server.Components, server.Components) })
+	}
+	if !valid(c, now) {
+		first, err := l.firstTicket(cache, client, now)
+		if err != nil {
+			return nil, err
+		}
+		if c, err = krb5.AskTicket(l.send, first, server, now); err != nil {
+			return nil, err
+		}
+		l.tickets[server.String()] = c
+	}
+	return krb5.NewInitiator(c, time.Now), nil
+}
+
+// cache reads the ticket cache; nil if there is none, or it is of no use, and a keytab
+// is to be used then.
+func (l *Login) cache(now time.Time) (*krb5.Cache, error) {
+	if l.cfg.Cache == "" {
+		return nil, nil
+	}
+	data, err := readFile(l.cfg.Cache)
+	var cache *krb5.Cache
+	if err == nil {
+		cache, err = krb5.ParseCache(data)
+	}
+	if err == nil && l.cfg.Principal != "" && l.cfg.Principal != cache.Client.String() {
+		err = fmt.Errorf("it is %v's, not %s's", cache.Client, l.cfg.Principal)
+	}
+	if err == nil && pick(cache, now, func(*krb5.Credentials) bool { return true }) == nil {
+		err = ErrNoTicket
+	}
+	switch {
+	case err == nil:
+		return cache, nil
+	case l.cfg.Keytab != "" && l.cfg.Principal != "":
+		return nil, nil
+	}
+	return nil, fmt.Errorf("ticket cache %s: %w", l.cfg.Cache, err)
+}
+
+func (l *Login) client(cache *krb5.Cache) (krb5.Principal, error) {
+	if cache != nil {
+		return cache.Client, nil
+	}
+	return krb5.ParsePrincipal(l.cfg.Principal, "")
+}
+
+// server is the principal of the server on a host.
+func (l *Login) server(host, clientRealm string) (krb5.Principal, error) {
+	if l.cfg.Server != "" {
+		return krb5.ParsePrincipal(l.cfg.Server, cmp.Or(l.cfg.Realm, clientRealm))
+	}
+	if l.cfg.Canonicalize {
+		host = canonical(host)
+	}
+	host = strings.ToLower(host)
+	realm := cmp.Or(l.cfg.Realm, l.conf.RealmOf(host), clientRealm)
+	return krb5.ParsePrincipal(cmp.Or(l.cfg.Service, defaultService)+"/"+host, realm)
+}
+
+// canonical is the name that a host's address has, if that name has the address, too;
+// else the host as it is (InetAddress.getCanonicalHostName).
+func canonical(host string) string {
+	addresses, err := net.LookupHost(host)
+	if err != nil {
+		return host
+	}
+	names, err := net.LookupAddr(addresses[0])
+	if err != nil {
+		return host
+	}
+	for _, name := range names {
+		name = strings.TrimSuffix(name, ".")
+		if back, err := net.LookupHost(name); err == nil && slices.Contains(back, addresses[0]) {
+			return name
+		}
+	}
+	return host
+}
+
+// firstTicket is the one with which others can be asked for.
+func (l *Login) firstTicket(cache *krb5.Cache, client krb5.Principal, now time.Time) (*krb5.Credentials, error) {
+	granting := krb5.TicketGranting(client.Realm)
+	if cache != nil {
+		c := pick(cache, now, func(c *krb5.Credentials) bool { return c.Server.String() == granting.String() })
+		if c == nil {
+			return nil, fmt.Errorf("ticket cache %s: %w", l.cfg.Cache, ErrNoTicket)
+		}
+		return c, nil
+	}
+	if valid(l.first, now) {
+		return l.first, nil
+	}
+	data, err := readFile(l.cfg.Keytab)
+	if err != nil {
+		return nil, fmt.Errorf("keytab: %w", err)
+	}
+	entries, err := krb5.ParseKeytab(data)
+	if err != nil {
+		return nil, fmt.Errorf("keytab %s: %w", l.cfg.Keytab, err)
+	}
+	keys := slices.DeleteFunc(entries, func(e krb5.KeytabEntry) bool {
+		return e.Principal.String() != client.String() || !e.Type.Known()
+	})
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("keytab %s: no key of %v that can be used", l.cfg.Keytab, client)
+	}
+	if l.first, err = krb5.AskFirst(l.send, client, keys, now); err != nil {
+		return nil, fmt.Errorf("%v: %w", client, err)
+	}
+	return l.first, nil
+}
+
+// pick is the first valid ticket that suits, nil for none.
+func pick(cache *krb5.Cache, now time.Time, suits func(*krb5.Credentials) bool) *krb5.Credentials {
+	for _, c := range cache.Credentials {
+		if valid(c, now) && suits(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+func valid(c *krb5.Credentials, now time.Time) bool {
+	return c != nil && now.Add(spare).Before(c.End)
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxFileBytes {
+		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
+	}
+	return os.ReadFile(path)
+}
