@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -57,6 +58,8 @@ func TestAcceptPlainToo(t *testing.T) {
 		}
 		if got := <-done; got.err != nil || !Leaf(got.conn).Equal(own.cert) {
 			t.Errorf("got %T with %v, want the caller's certificate", got.conn, got.err)
+		} else if within := (struct{ *tls.Conn }{got.conn.(*tls.Conn)}); !Leaf(within).Equal(own.cert) {
+			t.Error("there is no certificate of what embeds TLS")
 		}
 	})
 	t.Run("plain where it is not spoken", func(t *testing.T) {

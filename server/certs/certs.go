@@ -182,9 +182,9 @@ func shakeHands(conn *tls.Conn) (net.Conn, error) {
 }
 
 // Leaf is the certificate that the other side of a connection has shown, nil for none,
-// and for a connection without TLS.
+// and for a connection without TLS. One that embeds a tls.Conn will do.
 func Leaf(conn net.Conn) *x509.Certificate {
-	t, ok := conn.(*tls.Conn)
+	t, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
 	if !ok {
 		return nil
 	}

@@ -300,12 +300,10 @@ func Answer(ctx context.Context, conn net.Conn, c Callee) (net.Conn, Identity, P
 	own := c.Identity()
 	own.Version = ProtocolVersion
 	s := c.Security()
-	var accepted net.Conn
 	if s != nil {
 		raw := conn
 		var err error
-		accepted, err = s.Accept(raw)
-		conn, err = hard(accepted, err)
+		conn, err = hard(s.Accept(raw))
 		switch {
 		case plainText(err):
 			return nil, Identity{}, "", turnAway(raw, own.SID, errNoTLS)
@@ -325,7 +323,7 @@ func Answer(ctx context.Context, conn net.Conn, c Callee) (net.Conn, Identity, P
 	if s != nil && h.Purpose != PurposeStatus {
 		ctx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
-		if err := s.Check(ctx, accepted, h.speaksFor(c, conn)...); err != nil {
+		if err := s.Check(ctx, conn, h.speaksFor(c, conn)...); err != nil {
 			w = refusal(own.SID, err)
 		}
 	}

@@ -20,9 +20,9 @@ type Security interface {
 	Dial(conn net.Conn, host string) (net.Conn, error)
 	// Accept does the same with a connection that was accepted, as that begins.
 	Accept(conn net.Conn) (net.Conn, error)
-	// Check says why nothing is to be taken from a connection that Accept has returned:
-	// its certificate, if there is one to be had, is for none of hosts. It may look names
-	// up, and ends with ctx.
+	// Check says why nothing is to be taken from a connection that Accept has returned,
+	// or from one that embeds it: its certificate, if there is one to be had, is for none
+	// of hosts. It may look names up, and ends with ctx.
 	Check(ctx context.Context, conn net.Conn, hosts ...string) error
 }
 

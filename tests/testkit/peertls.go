@@ -49,7 +49,7 @@ func (s PeerTLS) Accept(conn net.Conn) (net.Conn, error) {
 
 // Check implements peer.Security.
 func (s PeerTLS) Check(_ context.Context, conn net.Conn, hosts ...string) error {
-	t, ok := conn.(*tls.Conn)
+	t, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
 	if !ok {
 		return nil
 	}
