@@ -14,6 +14,13 @@
 // back; what it may do is for the layer above to say. It does not know what the
 // frames mean.
 //
+// Who uses the package gives it a [Security], for all connections, or none for plain
+// text. That makes TLS of a connection and knows certificates; here stands which one
+// speaks for whom. Who is dialled has to show one for the host that was dialled, and
+// who calls one for the host that the membership has its id at. A guest's has to be for
+// the address that it calls from, or for a host that stands for this address. Who only
+// asks for the status needs no name.
+//
 // Invariant: at most one process speaks to this server under each server id,
 // unless it has the same data directory, as one that starts again before its end
 // was noticed.

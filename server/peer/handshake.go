@@ -43,6 +43,7 @@ const (
 	handshakeMagic   = "ZOORAFT\n"
 	maxHandshake     = 64 << 10
 	handshakeTimeout = 5 * time.Second
+	timeToTell       = time.Second     // of that: why the caller is refused
 	dialTimeout      = 2 * time.Second // of each address
 	// resolveTimeout is that of a name: the resolver waits 5 s for a nameserver that is
 	// dead before it asks the next one.
@@ -321,9 +322,9 @@ func Answer(ctx context.Context, conn net.Conn, c Callee) (net.Conn, Identity, P
 	}
 	w := welcome{Identity: own}
 	if s != nil && h.Purpose != PurposeStatus {
-		ctx, cancel := context.WithDeadline(ctx, deadline)
+		ctx, cancel := context.WithDeadline(ctx, deadline.Add(-timeToTell))
 		defer cancel()
-		if err := s.Check(ctx, conn, h.speaksFor(c, conn)...); err != nil {
+		if err := h.vouched(ctx, s, c, conn); err != nil {
 			w = refusal(own.SID, err)
 		}
 	}

@@ -30,18 +30,7 @@ func TestDialBehindSlowNames(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	names, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer names.Close()
-	go serveNames(names, [4]byte{127, 0, 0, 9}, [4]byte{127, 0, 0, 1})
-	stock := net.DefaultResolver
-	defer func() { net.DefaultResolver = stock }()
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		time.Sleep(dialTimeout + dialTimeout/8)
-		return (&net.Dialer{}).DialContext(ctx, "udp", names.LocalAddr().String())
-	}}
+	resolve(t, dialTimeout+dialTimeout/8, [4]byte{127, 0, 0, 9}, [4]byte{127, 0, 0, 1})
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	conn, id, err := Dial(t.Context(), net.JoinHostPort("zk-2.test.", port), callee{id: Identity{SID: 1}}, 2, PurposeStream)
 	if err != nil || id.SID != 2 {
@@ -116,6 +105,30 @@ type closable struct {
 func (c *closable) Close() error {
 	c.closed = true
 	return nil
+}
+
+// resolve has all names that this machine's files do not have stand for addrs, during a
+// test. A nameserver says so after a pause.
+func resolve(t *testing.T, pause time.Duration, addrs ...[4]byte) {
+	t.Helper()
+	names, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go serveNames(names, addrs...)
+	stock := net.DefaultResolver
+	t.Cleanup(func() {
+		net.DefaultResolver = stock
+		names.Close()
+	})
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+			return (&net.Dialer{}).DialContext(ctx, "udp", names.LocalAddr().String())
+		}
+	}}
 }
 
 // serveNames gives every name the addresses.

@@ -63,20 +63,33 @@ func denied(err error) bool {
 	return errors.As(err, &op) && op.Op == "remote error"
 }
 
-// speaksFor is what has to stand in the certificate of who says hello: where the
-// membership has a server with its id; for a guest where it says that it is to be
-// dialled, or where it calls from.
-func (h *hello) speaksFor(c Callee, conn net.Conn) []string {
+// vouched says why the certificate of who says hello does not speak for it: where the
+// membership has a server with its id, it has to be for that host. Of a guest nothing is
+// known but where it calls from, so that the host that it gives itself counts if that
+// stands for this address. Names are looked up until ctx ends, and none for a caller
+// whose certificate is not for it.
+func (h *hello) vouched(ctx context.Context, s Security, c Callee, conn net.Conn) error {
 	if hosts := c.Hosts(h.SID); len(hosts) > 0 {
-		return hosts
+		return s.Check(ctx, conn, hosts...)
 	}
-	var hosts []string
-	for _, addr := range []string{callBack(h.QuorumAddr, conn), conn.RemoteAddr().String()} {
-		if host, _, err := net.SplitHostPort(addr); err == nil && !slices.Contains(hosts, host) {
-			hosts = append(hosts, host)
-		}
+	from, _, err := net.SplitHostPort(conn.RemoteAddr().String())
+	if err != nil {
+		return fmt.Errorf("address of the caller: %w", err)
 	}
-	return hosts
+	said, _, err := net.SplitHostPort(callBack(h.QuorumAddr, conn))
+	if err != nil || said == from {
+		return s.Check(ctx, conn, from)
+	}
+	if err := s.Check(ctx, conn, said, from); err != nil || s.Check(ctx, conn, from) == nil {
+		return err
+	}
+	switch ips, err := net.DefaultResolver.LookupHost(ctx, said); {
+	case err != nil:
+		return fmt.Errorf("the caller is no member, and the host that it gives itself cannot be looked up: %w", err)
+	case !slices.Contains(ips, from):
+		return fmt.Errorf("the caller is no member, and the host that it gives itself, %s, is not at %s, from where it calls", said, from)
+	}
+	return nil
 }
 
 // refusal tells a caller why it is refused, and a stranger no more than that.

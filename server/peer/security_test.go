@@ -17,8 +17,10 @@ import (
 	"zooraft/tests/testkit"
 )
 
-// TestHandshakeSecurity: server 1 calls server 2, at zoo2.
+// TestHandshakeSecurity: server 1 calls server 2, at zoo2, from 127.0.0.1. Names but
+// localhost are at 127.0.0.9.
 func TestHandshakeSecurity(t *testing.T) {
+	resolve(t, 0, [4]byte{127, 0, 0, 9})
 	ca, other := testkit.NewCA(t), testkit.NewCA(t)
 	of := func(ca *testkit.CA, hosts ...string) testkit.PeerTLS {
 		return testkit.PeerTLS{Trust: ca.Pool, Own: ca.Issue(hosts...).TLS}
@@ -26,7 +28,7 @@ func TestHandshakeSecurity(t *testing.T) {
 	plain := func(s testkit.PeerTLS) testkit.PeerTLS { s.PlainToo = true; return s }
 	insecure := func(s testkit.PeerTLS) testkit.PeerTLS { s.DialPlain = true; return s }
 	one, two := of(ca, "zoo1"), of(ca, "zoo2")
-	const wrongName = "not zoo1"
+	const wrongName, elsewhere = "not zoo1", "alice, is not at 127.0.0.1"
 	for _, c := range []struct {
 		name           string
 		caller, callee Security
@@ -58,8 +60,16 @@ func TestHandshakeSecurity(t *testing.T) {
 		{name: "another server's certificate for entries", caller: of(ca, "zoo3"), callee: two, purpose: PurposeAppend, calling: wrongName, answering: wrongName},
 		{name: "a member that says where it is", caller: of(ca, "zoo3"), callee: two, said: "zoo3:2888", calling: wrongName, answering: wrongName},
 		{name: "another server's certificate where both are taken", caller: of(ca, "zoo3"), callee: plain(two), calling: wrongName, answering: wrongName},
-		{name: "a guest", caller: of(ca, "zoo7"), callee: two, sid: 7, said: "zoo7:2888"},
+		{name: "a guest", caller: of(ca, "localhost"), callee: two, sid: 7, said: "localhost:2888"},
 		{name: "a guest with an address", caller: of(ca, "127.0.0.1"), callee: two, sid: 7, said: "0.0.0.0:2888"},
+		{name: "a guest with an address, wherever it says that it is", caller: of(ca, "127.0.0.1"), callee: two, sid: 7, said: "zoo7:2888"},
+		{name: "a guest from another host", caller: of(ca, "alice"), callee: two, sid: 250, said: "alice:1", calling: elsewhere, answering: elsewhere},
+		{name: "a guest from another host, for Raft", caller: of(ca, "alice"), callee: two, sid: 250, said: "alice:1", purpose: PurposeRaft, calling: elsewhere, answering: elsewhere},
+		{name: "a guest from another address", caller: of(ca, "127.0.0.9"), callee: two, sid: 250, said: "127.0.0.9:1",
+			calling: "127.0.0.9, is not at 127.0.0.1", answering: "127.0.0.9, is not at 127.0.0.1"},
+		{name: "a guest from anywhere", caller: of(ca, "0.0.0.0"), callee: two, sid: 250, said: "0.0.0.0:1", calling: "127.0.0.1", answering: "127.0.0.1"},
+		{name: "a member of no known host", caller: of(ca, "localhost"), callee: two, hosts: []string{}, said: "localhost:2888"},
+		{name: "a member of no known host, from another", caller: of(ca, "alice"), callee: two, hosts: []string{}, said: "alice:1", calling: elsewhere, answering: elsewhere},
 		{name: "a guest with another's name", caller: of(ca, "zoo3"), callee: two, sid: 7, said: "zoo7:2888", calling: "not", answering: "not"},
 		{name: "a guest that says nothing", caller: of(ca, "zoo3"), callee: two, sid: 7, calling: "127.0.0.1", answering: "127.0.0.1"},
 		{name: "a question", caller: of(ca, "operator"), callee: two, purpose: PurposeStatus},
@@ -118,6 +128,26 @@ func TestHandshakeSecurity(t *testing.T) {
 				t.Errorf("whoever is refused is told %+v", id)
 			}
 		})
+	}
+}
+
+// TestHandshakeBehindSilentNames: a guest hears that its name cannot be looked up.
+func TestHandshakeBehindSilentNames(t *testing.T) {
+	resolve(t, time.Hour)
+	ca := testkit.NewCA(t)
+	here, there := testkit.TCPPair(t)
+	answering := make(chan error, 1)
+	go func() {
+		_, _, _, err := Answer(t.Context(), there, callee{id: Identity{SID: 2}, security: testkit.PeerTLS{Trust: ca.Pool, Own: ca.Issue("zoo2").TLS}})
+		there.Close()
+		answering <- err
+	}()
+	own := callee{id: Identity{SID: 7, QuorumAddr: "zoo7:2888"}, security: testkit.PeerTLS{Trust: ca.Pool, Own: ca.Issue("zoo7").TLS}}
+	_, _, err := Call(here, "zoo2", own, 2, PurposeStream)
+	for side, err := range map[string]error{"caller": err, "callee": testkit.Await(t, answering, "answer")} {
+		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "lookup zoo7") {
+			t.Errorf("%s: got error %v, want a refusal that names zoo7", side, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package blackbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"zooraft/server/peer"
 	"zooraft/tests/harness"
 	"zooraft/tests/testkit"
 )
@@ -28,6 +30,17 @@ func addLines(t *testing.T, s *harness.Server, lines ...string) {
 func quorumStores(ca *testkit.CA, own testkit.Certificate) []string {
 	return []string{"ssl.quorum.keyStore.location=" + own.File, "ssl.quorum.trustStore.location=" + ca.File}
 }
+
+// guest is a peer.Caller that belongs to no ensemble.
+type guest struct {
+	identity peer.Identity
+	security peer.Security
+}
+
+func (g guest) Identity() peer.Identity { return g.identity }
+func (g guest) KnownDisk(int64) string  { return "" }
+func (g guest) Voteless(int64) bool     { return true }
+func (g guest) Security() peer.Security { return g.security }
 
 // An ensemble with sslQuorum=true does all that one in plain text does, and each server has a host and a certificate of
 // its own, with which it speaks for itself alone.
@@ -70,6 +83,18 @@ func TestQuorumTLS(t *testing.T) {
 	e.Start(leader)
 	e.WaitServing(leader)
 	settle(t, e)
+
+	// A client's certificate lets nobody in as a server, whatever it says of itself.
+	alice := guest{
+		security: testkit.PeerTLS{Trust: ca.Pool, Own: ca.Issue("alice", "127.0.0.9").TLS},
+		identity: peer.Identity{SID: 250, QuorumAddr: "127.0.0.9:1"},
+	}
+	for purpose, port := range map[peer.Purpose]int{peer.PurposeStream: e.Server(1).QuorumPort, peer.PurposeRaft: e.Server(1).ElectionPort} {
+		_, _, err := peer.Dial(t.Context(), fmt.Sprintf("127.0.0.1:%d", port), alice, 1, purpose)
+		if !errors.Is(err, peer.ErrRefused) || !strings.Contains(err.Error(), "127.0.0.9, is not at 127.0.0.1") {
+			t.Errorf("a client calls for %s: got error %v, want a refusal", purpose, err)
+		}
+	}
 
 	// Who has no TLS, a certificate of nobody known, or that of another member.
 	const one, two = 1, 2
