@@ -74,10 +74,16 @@ func TestValidate(t *testing.T) {
 		{"id of a TTL node's mark", func(c *Config) { c.ExtendedTypes, c.Servers[2].ID = true, 255 }, []string{"extendedTypesEnabled"}, "ids up to 254"},
 		{"digest algorithm", func(c *Config) { c.DigestAlg = "rot13" }, []string{"DigestAuthenticationProvider.digestAlg"}, `"rot13" is unknown`},
 		{"authentication provider", func(c *Config) { c.AuthProviders = []string{"key"} }, []string{"authProvider"}, `"key" is unknown`},
-		{"TLS between servers without a key", func(c *Config) { c.SSLQuorum = true }, []string{"ssl.quorum.keyStore.location"}, "this server's certificate"},
-		{"TLS besides without a key", func(c *Config) { c.PortUnification = true }, []string{"ssl.quorum.keyStore.location"}, "this server's certificate"},
+		{"TLS between servers without a key", func(c *Config) { c.SSLQuorum, c.QuorumTLS.Trust.File = true, "ca.pem" },
+			[]string{"ssl.quorum.keyStore.location"}, "this server's certificate"},
+		{"TLS besides without a key", func(c *Config) { c.PortUnification, c.QuorumTLS.Trust.File = true, "ca.pem" },
+			[]string{"ssl.quorum.keyStore.location"}, "this server's certificate"},
+		{"TLS between servers without an authority", func(c *Config) { c.SSLQuorum, c.QuorumTLS.Key.File = true, "key.pem" },
+			[]string{"ssl.quorum.trustStore.location"}, "the authority of the servers' certificates"},
+		{"TLS besides without an authority", func(c *Config) { c.PortUnification, c.QuorumTLS.Key.File = true, "key.pem" },
+			[]string{"ssl.quorum.trustStore.location"}, "the authority of the servers' certificates"},
 		{"client authentication between servers", func(c *Config) {
-			c.SSLQuorum, c.QuorumTLS.Key.File, c.QuorumTLS.ClientAuth = true, "key.pem", "maybe"
+			c.SSLQuorum, c.QuorumTLS = true, TLS{Key: TLSStore{File: "key.pem"}, Trust: TLSStore{File: "ca.pem"}, ClientAuth: "maybe"}
 		}, []string{"ssl.quorum.clientAuth"}, "maybe"},
 		{"never used", func(c *Config) { c.ContainerMaxNeverUsed = -time.Second }, []string{"znode.container.maxNeverUsedIntervalMs"}, "0 or more"},
 		{"role", func(c *Config) { c.PeerType = "voter" }, []string{"peerType"}, `"voter" is unknown`},

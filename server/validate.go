@@ -31,6 +31,7 @@ func (c *Config) Validate() error {
 	v.identity(c)
 	v.timing(c)
 	v.limits(c)
+	v.quorumTrust(c)
 	v.throttles(&c.Limits)
 	v.authentication(c)
 	v.durationAtLeast("slowRequest.thresholdMs", 0, c.SlowRequest)
@@ -243,6 +244,14 @@ func (v *validation) tls(prefix string, c *TLS) {
 	}
 	for _, f := range c.Validate() {
 		v.fault(prefix+f.Key, "%s", f.Problem)
+	}
+}
+
+// quorumTrust checks that servers trust somebody in particular. By the system's
+// authorities anybody can get a certificate.
+func (v *validation) quorumTrust(c *Config) {
+	if c.speaksTLS() && c.QuorumTLS.Trust.File == "" {
+		v.fault(quorumSSL+"trustStore.location", "it is not set; give the file with the authority of the servers' certificates")
 	}
 }
 

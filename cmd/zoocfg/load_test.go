@@ -102,6 +102,7 @@ sslQuorum=true
 portUnification=true
 sslQuorumReloadCertFiles=true
 ssl.quorum.keyStore.location=/tls/quorum.jks
+ssl.quorum.trustStore.location=/tls/servers.pem
 ssl.quorum.clientHostnameVerification=false
 admin.enableServer=false
 zookeeper.extendedTypesEnabled=true
@@ -168,14 +169,15 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 	want.ClientTLS.Trust.File, want.ClientTLS.Trust.Type = "/tls/ca.pem", "PEM"
 	want.ClientTLS.Trust.Password, want.ClientTLS.Trust.PasswordFile = "trust", "/tls/trust"
 	want.SSLQuorum, want.PortUnification = true, true
-	want.QuorumTLS.Key.File, want.QuorumTLS.Reload, want.QuorumTLS.VerifyClient = "/tls/quorum.jks", true, false
+	want.QuorumTLS.Key.File, want.QuorumTLS.Trust.File = "/tls/quorum.jks", "/tls/servers.pem"
+	want.QuorumTLS.Reload, want.QuorumTLS.VerifyClient = true, false
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
 	}
 	wantWarnings := []string{
-		"/z/zoo.cfg:60: zookeeper.extendedTypesEnabled counts as extendedTypesEnabled; ZooKeeper looks only at what stands without the prefix",
+		"/z/zoo.cfg:61: zookeeper.extendedTypesEnabled counts as extendedTypesEnabled; ZooKeeper looks only at what stands without the prefix",
 		"-D: zookeeper.maxCnxns does nothing: /z/zoo.cfg:19 sets it, and counts",
-		"/z/zoo.cfg:61: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
+		"/z/zoo.cfg:62: emulate353TTLNodes: nothing here stores TTLs as ZooKeeper 3.5.3 did, so there is nothing to emulate; the line does nothing",
 	}
 	if !slices.Equal(warnings, wantWarnings) {
 		t.Errorf("warnings: got %q, want %q", warnings, wantWarnings)
