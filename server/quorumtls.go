@@ -51,6 +51,9 @@ func openQuorumTLS(cfg *Config, log hclog.Logger) (*quorumTLS, error) {
 	} else {
 		log.Info("Creating TLS-only quorum server socket")
 	}
+	if cfg.SSLQuorum && cfg.PortUnification {
+		log.Warn("plain text is still taken between servers, from anybody; remove portUnification when all of them have sslQuorum=true")
+	}
 	return &quorumTLS{certs: opened, dials: cfg.SSLQuorum, plain: cfg.PortUnification, verify: cfg.QuorumTLS.VerifyClient}, nil
 }
 

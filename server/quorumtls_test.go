@@ -97,8 +97,8 @@ func TestQuorumTLSCheck(t *testing.T) {
 
 func TestOpenQuorumTLS(t *testing.T) {
 	ca := testkit.NewCA(t)
-	const encrypted, insecure, unified, only = "Using TLS encrypted quorum communication", "Using insecure (non-TLS) quorum communication",
-		"Creating TLS-enabled quorum server socket", "Creating TLS-only quorum server socket"
+	const encrypted, insecure, unified, only, still = "Using TLS encrypted quorum communication", "Using insecure (non-TLS) quorum communication",
+		"Creating TLS-enabled quorum server socket", "Creating TLS-only quorum server socket", "[WARN]  plain text is still taken"
 	for _, c := range []struct {
 		name         string
 		ssl, unified bool
@@ -110,7 +110,7 @@ func TestOpenQuorumTLS(t *testing.T) {
 		{name: "plain text", says: []string{insecure}},
 		{name: "TLS", ssl: true, says: []string{encrypted, only}, speaks: true},
 		{name: "both are taken", unified: true, says: []string{insecure, unified}, speaks: true},
-		{name: "TLS, and both are taken", ssl: true, unified: true, says: []string{encrypted, unified}, speaks: true},
+		{name: "TLS, and both are taken", ssl: true, unified: true, says: []string{encrypted, unified, still}, speaks: true},
 		{name: "nobody to speak to", ssl: true, edit: func(c *Config) { c.Servers = nil }},
 		{name: "no file", ssl: true, edit: func(c *Config) { c.QuorumTLS.Key.File = filepath.Join(t.TempDir(), "no.pem") },
 			says: []string{encrypted}, want: "ssl.quorum.keyStore.location: "},
@@ -132,7 +132,7 @@ func TestOpenQuorumTLS(t *testing.T) {
 			if err == nil && (q.security() != nil) != c.speaks {
 				t.Errorf("speaks TLS: %v", q.security() != nil)
 			}
-			for _, line := range []string{encrypted, insecure, unified, only} {
+			for _, line := range []string{encrypted, insecure, unified, only, still} {
 				if wanted := slices.Contains(c.says, line); strings.Contains(log.String(), line) != wanted {
 					t.Errorf("said that %q: %v, want %v", line, !wanted, wanted)
 				}
