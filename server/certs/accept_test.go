@@ -134,9 +134,6 @@ func TestVerifyClient(t *testing.T) {
 func TestAcceptWithoutKey(t *testing.T) {
 	root := newAuthority(t, nil, "root")
 	c := open(t, Config{Trust: root.trustStore(t)})
-	if c.HasKey() {
-		t.Error("HasKey without a key store")
-	}
 	if e := meet(t, c, c, "zk"); !errors.Is(e.acceptedErr, errNoKey) {
 		t.Errorf("accepted with %v, want %v", e.acceptedErr, errNoKey)
 	}

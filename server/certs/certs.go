@@ -95,13 +95,6 @@ func (c *Certs) load() error {
 	return nil
 }
 
-// HasKey reports whether there is a key store, without which no port can be served.
-func (c *Certs) HasKey() bool { return c.cfg.Key.File != "" }
-
-// Server is what a port accepts with; each handshake sees the files as they are then.
-// REQUIRES: HasKey, or all handshakes fail.
-func (c *Certs) Server() *tls.Config { return c.server.Clone() }
-
 // answer chooses what one caller is answered with.
 func (c *Certs) answer(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	cfg := c.state.Load().server
@@ -125,9 +118,9 @@ func (c *Certs) answer(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// Client is what host (a name or an address, without port) is dialled with. Each
+// client is what host (a name or an address, without port) is dialled with. Each
 // handshake sees the files as they are then.
-func (c *Certs) Client(host string) *tls.Config {
+func (c *Certs) client(host string) *tls.Config {
 	return &tls.Config{
 		ServerName:   host,
 		MinVersion:   c.minimum,
@@ -171,7 +164,7 @@ func (c *Certs) Accept(conn net.Conn, plainToo bool) (net.Conn, error) {
 // Dial makes TLS of a connection dialled to host, and returns once the handshake is
 // done. It blocks as long as the connection's deadline allows, and does not close conn.
 func (c *Certs) Dial(conn net.Conn, host string) (net.Conn, error) {
-	return shakeHands(tls.Client(conn, c.Client(host)))
+	return shakeHands(tls.Client(conn, c.client(host)))
 }
 
 func shakeHands(conn *tls.Conn) (net.Conn, error) {

@@ -27,7 +27,7 @@ const (
 	NoClientAuth   = "none" // they are not asked
 )
 
-// Config is what the keys below ssl., or below ssl.quorum., say.
+// Config is what the keys below ssl., ssl.quorum. or metricsProvider.ssl. say.
 type Config struct {
 	// Key holds this side's certificate with its key, Trust the authorities that the
 	// other side's must come from; none for those of the system.
@@ -55,7 +55,7 @@ type Config struct {
 
 // Fault is one thing wrong with a [Config].
 type Fault struct {
-	Key     string // behind ssl. or ssl.quorum., as keyStore.location
+	Key     string // behind ssl. and its like, as keyStore.location
 	Problem string
 }
 

@@ -82,15 +82,16 @@ func TestClientAuth(t *testing.T) {
 		name       string
 		clientAuth string
 		client     *issued
+		shown      bool   // its certificate
 		serverErr  string // empty if the handshake comes to its end
 	}{
-		{"need, shown", "need", issueFor(t, between, "alice"), ""},
-		{"need, none", "NEED", nil, "client didn't provide a certificate"},
-		{"need, a stranger's", "", issueFor(t, stranger, "alice"), "client didn't provide a certificate"},
-		{"want, shown", "Want", issueFor(t, between, "alice"), ""},
-		{"want, none", "want", nil, ""},
-		{"want, a stranger's", "want", issueFor(t, stranger, "alice"), ""},
-		{"none, held", "none", issueFor(t, between, "alice"), ""},
+		{"need, shown", "need", issueFor(t, between, "alice"), true, ""},
+		{"need, none", "NEED", nil, false, "client didn't provide a certificate"},
+		{"need, a stranger's", "", issueFor(t, stranger, "alice"), false, "client didn't provide a certificate"},
+		{"want, shown", "Want", issueFor(t, between, "alice"), true, ""},
+		{"want, none", "want", nil, false, ""},
+		{"want, a stranger's", "want", issueFor(t, stranger, "alice"), false, ""},
+		{"none, held", "none", issueFor(t, between, "alice"), false, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -115,9 +116,8 @@ func TestClientAuth(t *testing.T) {
 			if got := Leaf(e.dialled); !got.Equal(own.cert) {
 				t.Errorf("the server has shown %v, want its own", got.Subject)
 			}
-			shown := tt.client != nil && strings.HasSuffix(tt.name, "shown")
-			if got := Leaf(e.accepted); (got != nil) != shown || shown && !got.Equal(tt.client.cert) {
-				t.Errorf("the client has shown %v, want shown %v", got, shown)
+			if got := Leaf(e.accepted); (got != nil) != tt.shown || tt.shown && !got.Equal(tt.client.cert) {
+				t.Errorf("the client has shown %v, want shown %v", got, tt.shown)
 			}
 		})
 	}
@@ -147,11 +147,11 @@ func TestClientAuthOfStrangers(t *testing.T) {
 func TestVerifyServer(t *testing.T) {
 	root, stranger := newAuthority(t, nil, "root"), newAuthority(t, nil, "stranger")
 	tests := []struct {
-		name       string
-		server     *issued
-		host       string
-		VerifyHost bool
-		want       string // of the error, empty for none
+		name   string
+		server *issued
+		host   string
+		verify bool
+		want   string // of the error, empty for none
 	}{
 		{"name", issueFor(t, root, "", "zk", "zk2"), "zk2", true, ""},
 		{"other name", issueFor(t, root, "", "zk"), "zk2", true, "not zk2"},
@@ -171,7 +171,7 @@ func TestVerifyServer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := open(t, Config{Key: tt.server.keyStore(t), ClientAuth: "none"})
-			client := open(t, Config{Trust: root.trustStore(t), VerifyServer: tt.VerifyHost})
+			client := open(t, Config{Trust: root.trustStore(t), VerifyServer: tt.verify})
 			e := meet(t, server, client, tt.host)
 			if tt.want == "" {
 				if e.dialledErr != nil || e.acceptedErr != nil {
