@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -40,7 +41,10 @@ type state struct {
 // Open reads the files, and with Reload watches them until Close. An error names the
 // key and the file. Without a key store it can only be dialled with. It does not keep
 // log beyond Close. REQUIRES: Validate has found nothing.
-func Open(cfg Config, log hclog.Logger) (*Certs, error) {
+func Open(cfg Config, log hclog.Logger) (*Certs, error) { return openEvery(cfg, lookEvery, log) }
+
+// openEvery is Open with the time between two looks at files that are watched.
+func openEvery(cfg Config, every time.Duration, log hclog.Logger) (*Certs, error) {
 	c := &Certs{cfg: cfg}
 	if versions, suites := cfg.unknown(); len(versions)+len(suites) > 0 {
 		log.Warn("what is listed and cannot be had is passed over", "enabledProtocols", versions, "ciphersuites", suites)
@@ -49,7 +53,7 @@ func Open(cfg Config, log hclog.Logger) (*Certs, error) {
 	c.server = &tls.Config{MinVersion: c.minimum, MaxVersion: c.maximum, GetConfigForClient: c.answer}
 	if cfg.Reload {
 		var err error
-		if c.watch, err = startWatch(c, log); err != nil {
+		if c.watch, err = startWatch(c, every, log); err != nil {
 			return nil, err
 		}
 	}

@@ -14,8 +14,11 @@ import (
 const (
 	// settle is for how long files must not have changed before they are read anew:
 	// key and certificate come one after the other.
-	settle   = 500 * time.Millisecond
-	maxLinks = 40 // from one file to the next, as many as Linux follows
+	settle = 500 * time.Millisecond
+	// lookEvery is how often they are looked at unasked: a link to a directory, further
+	// up in a file's name, changes unnoticed.
+	lookEvery = time.Minute
+	maxLinks  = 40 // from one file to the next, as many as Linux follows
 )
 
 // digest is of all files' content.
@@ -26,6 +29,7 @@ type watch struct {
 	certs *Certs
 	log   hclog.Logger
 	files []string
+	every time.Duration // lookEvery, but in tests
 	fs    *fsnotify.Watcher
 	done  chan struct{} // closed when the goroutine has ended
 
@@ -33,8 +37,8 @@ type watch struct {
 }
 
 // startWatch notices changes from now on. REQUIRES: the files are read after it.
-func startWatch(c *Certs, log hclog.Logger) (*watch, error) {
-	w := &watch{certs: c, log: log, done: make(chan struct{})}
+func startWatch(c *Certs, every time.Duration, log hclog.Logger) (*watch, error) {
+	w := &watch{certs: c, log: log, every: every, done: make(chan struct{})}
 	for _, store := range []Store{c.cfg.Key, c.cfg.Trust} {
 		if store.File == "" {
 			continue
@@ -102,6 +106,8 @@ func (w *watch) loop() {
 	defer close(w.done)
 	look := time.NewTimer(settle)
 	defer look.Stop()
+	unasked := time.NewTicker(w.every)
+	defer unasked.Stop()
 	looking := true // for what changed before Open had read the files
 	seen := w.loaded
 	for {
@@ -114,7 +120,8 @@ func (w *watch) loop() {
 			if !open {
 				return
 			}
-			w.log.Warn("changes of certificates may be missed", "error", err)
+			w.log.Warn("changes of certificates may be seen late", "error", err)
+		case <-unasked.C:
 		case <-look.C:
 			looking = false
 			now := w.digest()
@@ -139,10 +146,10 @@ func (w *watch) reload(now digest) {
 	w.loaded = now
 	if err := w.certs.load(); err != nil {
 		w.log.Error("changed certificates cannot be read; the old ones stay in use", "error", err)
-		return
+	} else {
+		w.log.Info("certificates have changed", "path", w.files)
 	}
-	w.log.Info("certificates have changed", "path", w.files)
 	if err := w.addDirectories(); err != nil {
-		w.log.Warn("changes of certificates may be missed", "error", err)
+		w.log.Warn("changes of certificates may be seen late", "error", err)
 	}
 }

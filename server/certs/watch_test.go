@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"zooraft/tests/testkit"
 )
 
 // lines gives each line that is logged to who awaits it.
@@ -43,12 +45,19 @@ func (l lines) wantNext(t *testing.T, words ...string) {
 	}
 }
 
-// openWatched has changes taken over, and tells of them in what it returns.
+// openWatched has changes that are noticed taken over, and tells of them in what it
+// returns.
 func openWatched(t *testing.T, cfg Config) (*Certs, lines) {
+	t.Helper()
+	return openLooking(t, cfg, time.Hour)
+}
+
+// openLooking is openWatched, and looks for changes that often.
+func openLooking(t *testing.T, cfg Config, every time.Duration) (*Certs, lines) {
 	t.Helper()
 	cfg.Reload = true
 	logged := make(lines, 100)
-	c, err := Open(cfg, hclog.New(&hclog.LoggerOptions{Output: logged, Level: hclog.Trace}))
+	c, err := openEvery(cfg, every, hclog.New(&hclog.LoggerOptions{Output: logged, Level: hclog.Trace}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +89,17 @@ func write(t *testing.T, name string, b []byte) {
 	}
 }
 
+// relink makes name a link to target, in one step.
+func relink(t *testing.T, target, name string) {
+	t.Helper()
+	if err := os.Symlink(target, name+".tmp"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(name+".tmp", name); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A volume of Kubernetes holds links through a link to a directory, which is changed
 // for another as a whole.
 func TestReloadOfKubernetes(t *testing.T) {
@@ -92,12 +112,7 @@ func TestReloadOfKubernetes(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(dir, version, "key.pem"), own.pem(t))
-		if err := os.Symlink(version, filepath.Join(dir, "..data_tmp")); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")); err != nil {
-			t.Fatal(err)
-		}
+		relink(t, version, filepath.Join(dir, "..data"))
 	}
 	first := issueFor(t, root, "first", "zk")
 	put("..1", first)
@@ -132,6 +147,39 @@ func TestReloadBehindLinks(t *testing.T) {
 	}
 	c, logged := openWatched(t, Config{Key: Store{File: link}, ClientAuth: NoClientAuth})
 	write(t, file, second.pem(t))
+	logged.wantNext(t, "[INFO]", link)
+	wantShown(t, c, second)
+}
+
+// A link to a directory that stands in the file's name is nowhere on the way from the
+// name to the file.
+func TestReloadBehindDirectories(t *testing.T) {
+	t.Parallel()
+	root := newAuthority(t, nil, "root")
+	current := filepath.Join(t.TempDir(), "current")
+	relink(t, filepath.Dir(writeFile(t, "key.pem", issueFor(t, root, "first", "zk").pem(t))), current)
+	file := filepath.Join(current, "key.pem")
+	c, logged := openLooking(t, Config{Key: Store{File: file}, ClientAuth: NoClientAuth}, 10*time.Millisecond)
+	for range 2 { // the first may be seen by the look behind Open
+		own := issueFor(t, root, "next", "zk")
+		relink(t, filepath.Dir(writeFile(t, "key.pem", own.pem(t))), current)
+		logged.wantNext(t, "[INFO]", file)
+		wantShown(t, c, own)
+	}
+}
+
+// Where a link leads to a file that cannot be read, that one is watched from then on.
+func TestReloadBehindLinksToUnreadable(t *testing.T) {
+	t.Parallel()
+	root := newAuthority(t, nil, "root")
+	first, second := issueFor(t, root, "first", "zk"), issueFor(t, root, "second", "zk")
+	link, broken := filepath.Join(t.TempDir(), "link.pem"), writeFile(t, "key.pem", []byte("nothing"))
+	relink(t, writeFile(t, "key.pem", first.pem(t)), link)
+	c, logged := openWatched(t, Config{Key: Store{File: link}, ClientAuth: NoClientAuth})
+	relink(t, broken, link)
+	logged.wantNext(t, "[ERROR]", link, "no certificate")
+	testkit.Until(t, "the new place is watched", func() bool { return slices.Contains(c.watch.fs.WatchList(), filepath.Dir(broken)) })
+	write(t, broken, second.pem(t))
 	logged.wantNext(t, "[INFO]", link)
 	wantShown(t, c, second)
 }
