@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"strings"
 )
 
 // EType is a number of the registry of Kerberos encryption types.
@@ -33,18 +32,18 @@ var ErrDecrypt = errors.New("krb5: the key does not fit, or what it was used for
 
 // suite is what encryption types differ in.
 type suite struct {
-	name                     string
-	keyBytes                 int // of a key, and of those derived of it to encrypt
-	macKeyBytes, macBytes    int
-	hash                     func() hash.Hash
-	macOfCiphertext, kdfSHA2 bool // as in RFC 8009
+	name                  string
+	keyBytes              int // of a key, and of those derived of it to encrypt
+	macKeyBytes, macBytes int
+	hash                  func() hash.Hash
+	rfc8009               bool // its derivation of keys, and its checksum, which is of the ciphertext; else RFC 3962's
 }
 
 var suites = map[EType]suite{
-	AES128SHA1: {"aes128-cts-hmac-sha1-96", 16, 16, 12, sha1.New, false, false},
-	AES256SHA1: {"aes256-cts-hmac-sha1-96", 32, 32, 12, sha1.New, false, false},
-	AES128SHA2: {"aes128-cts-hmac-sha256-128", 16, 16, 16, sha256.New, true, true},
-	AES256SHA2: {"aes256-cts-hmac-sha384-192", 32, 24, 24, sha512.New384, true, true},
+	AES128SHA1: {"aes128-cts-hmac-sha1-96", 16, 16, 12, sha1.New, false},
+	AES256SHA1: {"aes256-cts-hmac-sha1-96", 32, 32, 12, sha1.New, false},
+	AES128SHA2: {"aes128-cts-hmac-sha256-128", 16, 16, 16, sha256.New, true},
+	AES256SHA2: {"aes256-cts-hmac-sha384-192", 32, 24, 24, sha512.New384, true},
 }
 
 // Known reports whether keys of the type can be used.
@@ -68,27 +67,6 @@ func (e EType) String() string {
 		return "camellia256-cts-cmac"
 	}
 	return fmt.Sprintf("encryption type %d", int32(e))
-}
-
-// ETypeByName finds a type by a name that krb5.conf may have for it.
-func ETypeByName(name string) (EType, bool) {
-	name = strings.ToLower(name)
-	switch name {
-	case "aes128-cts", "aes128-sha1":
-		return AES128SHA1, true
-	case "aes256-cts", "aes256-sha1":
-		return AES256SHA1, true
-	case "aes128-sha2":
-		return AES128SHA2, true
-	case "aes256-sha2":
-		return AES256SHA2, true
-	}
-	for e, s := range suites {
-		if s.name == name {
-			return e, true
-		}
-	}
-	return 0, false
 }
 
 // Key is a key of one encryption type. Its value is secret: it is in no message
@@ -141,7 +119,7 @@ func (k Key) encrypt(use uint32, confounder, plain []byte) []byte {
 	s := suites[k.Type]
 	text := append(append(make([]byte, 0, len(confounder)+len(plain)), confounder...), plain...)
 	out := encryptCTS(k.derive(use, deriveEncrypt), text)
-	if s.macOfCiphertext {
+	if s.rfc8009 {
 		return append(out, k.mac(use, deriveIntegrity, make([]byte, aes.BlockSize), out)...)
 	}
 	return append(out, k.mac(use, deriveIntegrity, text)...)
@@ -155,11 +133,11 @@ func (k Key) Decrypt(use uint32, ciphertext []byte) ([]byte, error) {
 		return nil, ErrDecrypt
 	}
 	body, sum := ciphertext[:end], ciphertext[end:]
-	if s.macOfCiphertext && !hmac.Equal(sum, k.mac(use, deriveIntegrity, make([]byte, aes.BlockSize), body)) {
+	if s.rfc8009 && !hmac.Equal(sum, k.mac(use, deriveIntegrity, make([]byte, aes.BlockSize), body)) {
 		return nil, ErrDecrypt
 	}
 	text := decryptCTS(k.derive(use, deriveEncrypt), body)
-	if !s.macOfCiphertext && !hmac.Equal(sum, k.mac(use, deriveIntegrity, text)) {
+	if !s.rfc8009 && !hmac.Equal(sum, k.mac(use, deriveIntegrity, text)) {
 		return nil, ErrDecrypt
 	}
 	return text[aes.BlockSize:], nil
@@ -181,7 +159,7 @@ func (k Key) mac(use uint32, last byte, parts ...[]byte) []byte {
 func (k Key) derive(use uint32, last byte) []byte {
 	s := suites[k.Type]
 	label := append(binary.BigEndian.AppendUint32(nil, use), last)
-	if !s.kdfSHA2 {
+	if !s.rfc8009 {
 		return deriveSHA1(k.Value, label)
 	}
 	size := s.macKeyBytes
