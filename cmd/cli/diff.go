@@ -20,7 +20,7 @@ func (sh *shell) cmdDiff(ctx context.Context, p *parsed) error {
 	if len(p.args) > 2 {
 		root = p.args[2]
 	}
-	other, err := client.New(client.Config{Servers: p.args[1], Timeout: sh.inv.timeout, ReadOnly: sh.inv.readOnly, Secure: sh.secure, Login: sh.configured.mechanism()})
+	other, err := client.New(client.Config{Servers: p.args[1], Timeout: sh.inv.timeout, ReadOnly: sh.inv.readOnly, Secure: sh.secure, Login: sh.configured.beginLogin()})
 	if err != nil {
 		return failed("%s: %v", p.args[1], err)
 	}

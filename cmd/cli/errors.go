@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"zooraft/cmd/client"
+	"zooraft/cmd/kerberos"
 	"zooraft/protocol"
 )
 
@@ -108,6 +109,8 @@ func (sh *shell) unreached(err error) string {
 	switch why := sh.zk.Failure(); {
 	case why == nil:
 		return ""
+	case errors.Is(why, kerberos.ErrNoCenter):
+		return "no login to " + sh.host + ": " + why.Error() + "; check the realm's kdc in krb5.conf"
 	case errors.As(why, &dns):
 		return text + "the name " + dns.Name + " is not known; check -server"
 	case untrusted(why):

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -32,11 +33,14 @@ const (
 // login is how a client proves who it is.
 type login struct {
 	section, file string // where it is from
-	begin         func(host string) (client.Mechanism, error)
+	begin         beginning
 }
 
-// mechanism is for client.Config: nil if there is no login.
-func (c *configured) mechanism() func(host string) (client.Mechanism, error) {
+// beginning is for client.Config.
+type beginning func(ctx context.Context, host string) (client.Mechanism, error)
+
+// beginLogin is nil if there is no login.
+func (c *configured) beginLogin() beginning {
 	if c.login == nil {
 		return nil
 	}
@@ -90,34 +94,45 @@ func (props properties) login() (*login, error) {
 	if len(modules) > 1 {
 		return nil, fmt.Errorf("%s: line %d: a second module in the section %s; a client logs in by one", path, modules[1].Line, section.value)
 	}
-	begin, err := props.mechanism(&modules[0])
+	begin, err := props.beginning(&modules[0])
 	if err != nil {
 		return nil, fmt.Errorf("%s: line %d: section %s: %w; %s=false does without a login", path, modules[0].Line, section.value, err, keySASL)
 	}
 	return &login{section.value, path, begin}, nil
 }
 
-// mechanism returns what begins a negotiation with a host, as a module says.
-func (props properties) mechanism(m *zabcompat.LoginModule) (begin func(host string) (client.Mechanism, error), err error) {
+// beginning returns what begins a negotiation with a host, as a module says.
+func (props properties) beginning(m *zabcompat.LoginModule) (beginning, error) {
 	switch m.Class {
 	case "org.apache.zookeeper.server.auth.DigestLoginModule":
 		user, password := m.Option("username"), m.Option("password")
 		if user == "" || password == "" {
 			return nil, errors.New("the module wants username and password")
 		}
-		return func(string) (client.Mechanism, error) { return sasl.NewDigestClient(user, password), nil }, nil
+		return func(context.Context, string) (client.Mechanism, error) {
+			return sasl.NewDigestClient(user, password), nil
+		}, nil
 	case "com.sun.security.auth.module.Krb5LoginModule":
-		l, err := kerberos.New(props.kerberos(m))
+		l, err := kerberos.New(props.kerberosConfig(m))
 		if err != nil {
 			return nil, err
 		}
-		return func(host string) (client.Mechanism, error) { return l.Begin(host) }, nil
+		return func(ctx context.Context, host string) (client.Mechanism, error) {
+			i, err := l.Begin(ctx, host)
+			switch {
+			case errors.Is(err, kerberos.ErrNoCenter) || ctx.Err() != nil:
+				return nil, err // and the session lives on
+			case err != nil:
+				return nil, fmt.Errorf("%w: %w", client.ErrLogin, err)
+			}
+			return i, nil
+		}, nil
 	}
 	return nil, fmt.Errorf("%s: this client does not know the module", m.Class)
 }
 
-// kerberos is what a module of Java's says, and the properties of SaslServerPrincipal.
-func (props properties) kerberos(m *zabcompat.LoginModule) kerberos.Config {
+// kerberosConfig is what a module of Java's says, and the properties of SaslServerPrincipal.
+func (props properties) kerberosConfig(m *zabcompat.LoginModule) kerberos.Config {
 	cfg := kerberos.Config{
 		Krb5Conf:     cmp.Or(props[keyKrb5Config].value, os.Getenv("KRB5_CONFIG")),
 		Principal:    m.Option("principal"),

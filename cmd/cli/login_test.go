@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"zooraft/protocol"
 	"zooraft/protocol/sasl"
+	"zooraft/tests/testkit"
 )
 
 const digestModule = "org.apache.zookeeper.server.auth.DigestLoginModule"
@@ -81,7 +83,7 @@ Two { `+digestModule+` required username=bob password="hunter2";
 			if err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: got the error %v, want %q", tt.name, err, tt.err)
 			}
-		case err != nil || (c.mechanism() != nil) != (tt.section != "") || tt.section != "" && (c.login.section != tt.section || c.login.file != file):
+		case err != nil || (c.beginLogin() != nil) != (tt.section != "") || tt.section != "" && (c.login.section != tt.section || c.login.file != file):
 			t.Errorf("%s: got %+v, %v; want the section %q", tt.name, c.login, err, tt.section)
 		}
 	}
@@ -109,6 +111,21 @@ func knowing(password string) answers {
 		}
 		known = user != ""
 		return (&protocol.SASLPacket{Token: reply}).Append(nil), protocol.ErrOK, true
+	}
+}
+
+// A key distribution center that is not there is no refusal: the command is lost as it is without a server, and is told why.
+func TestLoginWithoutCenter(t *testing.T) {
+	port := testkit.Ports(t, 1)[0]
+	conf := configFile(t, "krb5.conf", fmt.Sprintf("[realms]\nTEST.EXAMPLE = {\nkdc = 127.0.0.1:%d\n}\n", port))
+	login := configFile(t, "jaas.conf", "Client { "+"com.sun.security.auth.module.Krb5LoginModule"+` required useKeyTab=true keyTab="../../server/kerberos/testdata/server.keytab" principal="zookeeper/localhost@TEST.EXAMPLE"; };`)
+	path := configFile(t, "client.properties", keyLoginFile+"="+login+"\n"+keyKrb5Config+"="+conf+"\n"+keyKerberosCanonic+"=false\n")
+	server := serve(t, znodes)
+	var out, complaints bytes.Buffer
+	code := Run([]string{"-server", server, "-client-configuration", path, "ls", "/"}, IO{Stdout: &out, Stderr: &complaints})
+	want := fmt.Sprintf("KeeperErrorCode = ConnectionLoss for /\nno login to %[1]s: %[1]s: zookeeper/localhost@TEST.EXAMPLE: no key distribution center answers: realm TEST.EXAMPLE: dial tcp 127.0.0.1:%[2]d: connect: connection refused; check the realm's kdc in krb5.conf\n", server, port)
+	if code != exitFailed || complaints.String() != want || strings.Contains(out.String(), "AuthFailed") {
+		t.Errorf("exit code %d; said %q, complained %q, want %q", code, &out, &complaints, want)
 	}
 }
 

@@ -183,7 +183,7 @@ func (sh *shell) connect(host string) error {
 		MaxReplyBytes:  sh.configured.maxReplyBytes,
 		OnEvent:        sh.event,
 		Secure:         sh.secure,
-		Login:          sh.configured.mechanism(),
+		Login:          sh.configured.beginLogin(),
 	})
 	if err != nil {
 		return failed("-server %s: %v", host, err)

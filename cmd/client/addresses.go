@@ -1,8 +1,8 @@
 package client
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -14,6 +14,12 @@ type target struct {
 	name  string        // the server, as the list has it: host:port
 	addr  string        // what is dialled
 	limit time.Duration // for the connection and its handshake
+}
+
+// host is the server's name, without the port.
+func (t target) host() string {
+	host, _, _ := net.SplitHostPort(t.name)
+	return cmp.Or(host, "localhost")
 }
 
 // targets returns a server's addresses of this moment, in a random order, as
@@ -64,10 +70,10 @@ func (c *Client) resolve(ctx context.Context, name string) ([]string, error) {
 }
 
 // telling returns which of a round's errors says more: any that is not of dialling one
-// of several addresses, such as of a family that this machine does not have.
+// of several addresses, such as of a family that this machine does not have. What is
+// wrapped is of something else that a login has dialled.
 func telling(before, err error) error {
-	var dialling *net.OpError
-	if before != nil && errors.As(err, &dialling) && dialling.Op == "dial" {
+	if dialling, ok := err.(*net.OpError); ok && dialling.Op == "dial" && before != nil {
 		return before
 	}
 	return err

@@ -35,9 +35,11 @@ type Config struct {
 	// allows. Nil leaves connections as they are.
 	Secure func(nc net.Conn, host string) (net.Conn, error)
 	// Login begins a negotiation by SASL with a host, which is called as in Servers: who
-	// this client is, at each connection, before anything is asked of the server. Nil
+	// this client is, at each connection, before anything is asked of the server. It may
+	// block until ctx ends, with Close. An error that is ErrLogin ends the session as
+	// AuthFailed; with any other the connection has failed, and the next is tried. Nil
 	// does without.
-	Login func(host string) (Mechanism, error)
+	Login func(ctx context.Context, host string) (Mechanism, error)
 	// Lookup returns the addresses of a host, all of which are tried, and anew in each
 	// round. Default net.DefaultResolver.LookupHost; with a Dial, that is given names.
 	Lookup func(ctx context.Context, host string) ([]string, error)

@@ -2,7 +2,6 @@ package client
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -139,6 +138,13 @@ func (c *Client) session(t target) (was bool, err error) {
 	stop := context.AfterFunc(c.ctx, func() { nc.Close() })
 	defer stop()
 
+	// Before there is a session to be kept alive: tickets may take as long as they need.
+	var m Mechanism
+	if c.cfg.Login != nil {
+		if m, err = c.cfg.Login(c.ctx, t.host()); err != nil {
+			return false, fmt.Errorf("%s: %w", t.addr, err)
+		}
+	}
 	nc.SetDeadline(time.Now().Add(t.limit))
 	in := bufio.NewReader(nc)
 	defer c.detach()
@@ -147,8 +153,8 @@ func (c *Client) session(t target) (was bool, err error) {
 		return false, fmt.Errorf("%s: %w", t.addr, err)
 	}
 	c.granted(t.name, resp)
-	if c.cfg.Login != nil {
-		if err := c.login(nc, in, t.name); err != nil {
+	if m != nil {
+		if err := c.login(m, nc, in); err != nil {
 			return true, fmt.Errorf("%s: %w", t.addr, err)
 		}
 	}
@@ -186,8 +192,7 @@ func (c *Client) dial(ctx context.Context, t target) (net.Conn, error) {
 		return nc, err
 	}
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
-	host, _, _ := net.SplitHostPort(t.name)
-	secure, err := c.cfg.Secure(nc, cmp.Or(host, "localhost"))
+	secure, err := c.cfg.Secure(nc, t.host())
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}

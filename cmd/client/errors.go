@@ -54,8 +54,8 @@ func codeText(code protocol.ErrCode) string {
 	return code.Name()
 }
 
-// ErrLogin is why a session is AuthFailed whose login the server, or the mechanism, will
-// not have: see Client.Failure.
+// ErrLogin is why a session is AuthFailed whose login the server, or the mechanism, or
+// who gives tickets for it, will not have: see Client.Failure.
 var ErrLogin = errors.New("login by SASL")
 
 var (

@@ -2,7 +2,6 @@ package client
 
 import (
 	"bufio"
-	"cmp"
 	"fmt"
 	"net"
 
@@ -22,12 +21,7 @@ type Mechanism interface {
 // done nothing else is sent, no identity and no watch, either. An error is ErrLogin if
 // the one side or the other will not have it; what else there is may pass. It blocks
 // as long as the connection's deadline allows.
-func (c *Client) login(nc net.Conn, in *bufio.Reader, server string) error {
-	host, _, _ := net.SplitHostPort(server)
-	m, err := c.cfg.Login(cmp.Or(host, "localhost"))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrLogin, err)
-	}
+func (c *Client) login(m Mechanism, nc net.Conn, in *bufio.Reader) error {
 	var packet protocol.SASLPacket
 	for {
 		response, done, err := m.Step(packet.Token)

@@ -1,7 +1,9 @@
 package client
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -11,8 +13,8 @@ import (
 	"zooraft/tests/testkit"
 )
 
-func digestLogin(user, password string) func(string) (Mechanism, error) {
-	return func(string) (Mechanism, error) { return sasl.NewDigestClient(user, password), nil }
+func digestLogin(user, password string) func(context.Context, string) (Mechanism, error) {
+	return func(context.Context, string) (Mechanism, error) { return sasl.NewDigestClient(user, password), nil }
 }
 
 // negotiate is a server's side of a login, up to its last word, which is returned
@@ -40,7 +42,7 @@ func TestLogin(t *testing.T) {
 	ctx := t.Context()
 	s := newServer(t)
 	host := make(chan string, 2)
-	c, events := open(t, Config{Servers: s.addr(), Login: func(name string) (Mechanism, error) {
+	c, events := open(t, Config{Servers: s.addr(), Login: func(_ context.Context, name string) (Mechanism, error) {
 		host <- name
 		return sasl.NewDigestClient("bob", "secret"), nil
 	}})
@@ -98,35 +100,30 @@ func TestConnectionLostInLogin(t *testing.T) {
 func TestLoginFails(t *testing.T) {
 	tests := []struct {
 		name, password string
-		login          func(string) (Mechanism, error)
 		answer         func(p *peer)
 		why            string
 	}{
-		{"refused", "wrong", nil, func(p *peer) {
+		{"refused", "wrong", func(p *peer) {
 			xid, _, _, _ := p.negotiate("secret")
 			p.reply(xid, 0, protocol.ErrAuthFailed, (&protocol.SASLPacket{}).Append(nil))
 		}, "login by SASL: KeeperErrorCode = AuthFailed"},
-		{"refused where a login must be", "wrong", nil, func(p *peer) {
+		{"refused where a login must be", "wrong", func(p *peer) {
 			xid, _, _, _ := p.negotiate("secret")
 			p.reply(xid, 0, protocol.ErrSessionClosedRequireAuth, nil)
 		}, "login by SASL: "},
-		{"a server that cannot", "secret", nil, func(p *peer) {
+		{"a server that cannot", "secret", func(p *peer) {
 			xid, _ := p.expect(protocol.OpSASL)
 			p.reply(xid, 0, protocol.ErrOK, (&protocol.SASLPacket{}).Append(nil))
 		}, "the server offers no DIGEST-MD5"},
-		{"a server that does not know the password", "secret", nil, func(p *peer) {
+		{"a server that does not know the password", "secret", func(p *peer) {
 			xid, _, _, _ := p.negotiate("secret")
 			p.reply(xid, 0, protocol.ErrOK, (&protocol.SASLPacket{Token: []byte("rspauth=" + strings.Repeat("0", 32))}).Append(nil))
 		}, "the server does not know the password"},
-		{"nothing to log in with", "", func(string) (Mechanism, error) { return nil, net.ErrClosed }, func(*peer) {}, net.ErrClosed.Error()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t)
-			if tt.login == nil {
-				tt.login = digestLogin("bob", tt.password)
-			}
-			c, events := open(t, Config{Servers: s.addr(), Login: tt.login})
+			c, events := open(t, Config{Servers: s.addr(), Login: digestLogin("bob", tt.password)})
 			got := later(func() error { _, err := c.Exists(t.Context(), "/a", false); return err })
 			tt.answer(s.accept(30_000))
 			wantEvent(t, events, "WatchedEvent state:SyncConnected type:None path:null zxid: -1")
@@ -136,6 +133,64 @@ func TestLoginFails(t *testing.T) {
 				t.Errorf("%v, %v; want %q", c.State(), c.Failure(), tt.why)
 			}
 		})
+	}
+}
+
+// What refuses a login before it has begun ends the session; what may pass does not.
+func TestLoginDoesNotBegin(t *testing.T) {
+	c, events := open(t, Config{Servers: newServer(t).addr(), Login: func(context.Context, string) (Mechanism, error) {
+		return nil, fmt.Errorf("%w: nobody", ErrLogin)
+	}})
+	wantEvent(t, events, "WatchedEvent state:AuthFailed type:None path:null zxid: -1")
+	if c.State() != AuthFailed || !errors.Is(c.Failure(), ErrLogin) {
+		t.Errorf("refused: %v, %v", c.State(), c.Failure())
+	}
+
+	lost := &net.OpError{Op: "dial", Err: errors.New("no center")}
+	outage := make(chan error, 2)
+	s := newServer(t)
+	n := &network{names: map[string][]string{"zk": {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"}}, servers: map[string]*server{"10.0.0.1:5": s}}
+	c, events = open(t, Config{Servers: "zk:5", Dial: n.dial, Lookup: n.lookup, Login: func(ctx context.Context, _ string) (Mechanism, error) {
+		select {
+		case err := <-outage:
+			return sasl.NewDigestClient("bob", "secret"), err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}})
+	outage <- lost
+	if err := c.Await(t.Context(), true); !errors.Is(err, lost) || c.State() != Connecting {
+		t.Errorf("an outage: %v, %v", c.State(), err)
+	}
+	unused, err := s.ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused.Close()
+	outage <- nil
+	p := s.accept(30_000)
+	xid, proof, _, err := p.negotiate("secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.reply(xid, 0, protocol.ErrOK, (&protocol.SASLPacket{Token: proof}).Append(nil))
+	wantEvent(t, events, "WatchedEvent state:SyncConnected type:None path:null zxid: -1")
+	wantEvent(t, events, "WatchedEvent state:SaslAuthenticated type:None path:null zxid: -1")
+}
+
+// Close does not wait for who gives tickets.
+func TestCloseBeforeLogin(t *testing.T) {
+	s := newServer(t)
+	begun := make(chan struct{})
+	c, _ := open(t, Config{Servers: s.addr(), Login: func(ctx context.Context, _ string) (Mechanism, error) {
+		close(begun)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}})
+	testkit.Await(t, begun, "beginning of the login")
+	wantResult(t, later(func() error { c.Close(); return nil }), nil)
+	if c.State() != Closed {
+		t.Errorf("got the state %v", c.State())
 	}
 }
 

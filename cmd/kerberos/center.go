@@ -1,6 +1,7 @@
 package kerberos
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,26 +22,29 @@ const (
 )
 
 // send asks the key distribution centers of a realm, one after the other, until one
-// answers. They are dialled by TCP, which all listen on.
-func (l *Login) send(realm string, message []byte) ([]byte, error) {
-	centers, err := l.centers(realm)
+// answers, else ErrNoCenter. They are dialled by TCP, which all listen on.
+func (l *Login) send(ctx context.Context, realm string, message []byte) ([]byte, error) {
+	centers, err := l.centers(ctx, realm)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	for _, addr := range centers[:min(len(centers), maxCenters)] {
-		reply, err := ask(addr, message)
+		reply, err := ask(ctx, addr, message)
 		if err == nil {
 			return reply, nil
 		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		errs = append(errs, err)
 	}
-	return nil, fmt.Errorf("key distribution center of %s: %w", realm, errors.Join(errs...))
+	return nil, fmt.Errorf("%w: realm %s: %w", ErrNoCenter, realm, errors.Join(errs...))
 }
 
 // centers are the addresses of a realm's key distribution centers: those of krb5.conf, or
 // else of DNS.
-func (l *Login) centers(realm string) ([]string, error) {
+func (l *Login) centers(ctx context.Context, realm string) ([]string, error) {
 	var addrs []string
 	for _, host := range l.conf.KDCs[realm] {
 		if _, _, err := net.SplitHostPort(host); err != nil {
@@ -54,9 +58,15 @@ func (l *Login) centers(realm string) ([]string, error) {
 	if !l.conf.DNS {
 		return nil, fmt.Errorf("krb5.conf names no kdc of the realm %s", realm)
 	}
-	_, records, err := net.LookupSRV("kerberos", "tcp", realm)
-	if err != nil {
+	_, records, err := l.dns.LookupSRV(ctx, "kerberos", "tcp", realm)
+	var unknown *net.DNSError
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.As(err, &unknown) && unknown.IsNotFound:
 		return nil, fmt.Errorf("krb5.conf names no kdc of the realm %s, nor does DNS: %w", realm, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: krb5.conf names none of the realm %s: %w", ErrNoCenter, realm, err)
 	}
 	for _, r := range records {
 		addrs = append(addrs, net.JoinHostPort(strings.TrimSuffix(r.Target, "."), strconv.Itoa(int(r.Port))))
@@ -65,13 +75,15 @@ func (l *Login) centers(realm string) ([]string, error) {
 }
 
 // ask sends one message behind its length, and reads the reply likewise (RFC 4120, 7.2.2).
-func ask(addr string, message []byte) ([]byte, error) {
-	nc, err := net.DialTimeout("tcp", addr, centerTimeout)
+func ask(ctx context.Context, addr string, message []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, centerTimeout)
+	defer cancel()
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(centerTimeout))
+	defer context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })()
 	if _, err := nc.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(message))), message...)); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package kerberos
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +20,8 @@ import (
 var (
 	ErrNoSource = errors.New("useKeyTab=true with keyTab and principal, or useTicketCache=true; nobody is asked for a password")
 	ErrNoTicket = errors.New("no ticket that is valid; kinit gets one")
+	// ErrNoCenter passes, maybe: nobody has refused anything.
+	ErrNoCenter = errors.New("no key distribution center answers")
 )
 
 const (
@@ -46,10 +49,18 @@ type Config struct {
 type Login struct {
 	cfg  Config
 	conf *krb5.Config
+	dns  resolver
 
-	mu      sync.Mutex // held while tickets are fetched, too
+	mu      sync.Mutex // guards what follows; not held while tickets are fetched, which two may do at once
 	first   *krb5.Credentials
-	tickets map[string]*krb5.Credentials // by server
+	tickets map[[2]string]*krb5.Credentials // by client and server
+}
+
+// resolver is net.Resolver; tests have another. Many goroutines use it.
+type resolver interface {
+	LookupHost(ctx context.Context, host string) (addrs []string, err error)
+	LookupAddr(ctx context.Context, addr string) (names []string, err error)
+	LookupSRV(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error)
 }
 
 // DefaultCache is where kinit puts tickets, and Java looks for them.
@@ -87,13 +98,13 @@ func New(cfg Config) (*Login, error) {
 		}
 		cfg.Principal = p.String()
 	}
-	return &Login{cfg: cfg, conf: conf, tickets: map[string]*krb5.Credentials{}}, nil
+	return &Login{cfg: cfg, conf: conf, dns: net.DefaultResolver, tickets: map[[2]string]*krb5.Credentials{}}, nil
 }
 
-// Begin begins a login to the server on a host. It blocks while it fetches a ticket.
-func (l *Login) Begin(host string) (*krb5.Initiator, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// Begin begins a login to the server on a host. It blocks while it fetches a ticket,
+// until ctx ends at most. ErrNoCenter, and what ends ctx, are the errors that may pass
+// by themselves.
+func (l *Login) Begin(ctx context.Context, host string) (*krb5.Initiator, error) {
 	now := time.Now()
 	cache, err := l.cache(now)
 	if err != nil {
@@ -103,23 +114,13 @@ func (l *Login) Begin(host string) (*krb5.Initiator, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := l.server(host, client.Realm)
+	server, err := l.server(ctx, host, client.Realm)
 	if err != nil {
 		return nil, err
 	}
-	c := l.tickets[server.String()]
-	if cache != nil {
-		c = pick(cache, now, func(c *krb5.Credentials) bool { return slices.Equal(c.Server.Components, server.Components) })
-	}
-	if !valid(c, now) {
-		first, err := l.firstTicket(cache, client, now)
-		if err != nil {
-			return nil, err
-		}
-		if c, err = krb5.AskTicket(l.send, first, server, now); err != nil {
-			return nil, err
-		}
-		l.tickets[server.String()] = c
+	c, err := l.ticket(ctx, cache, client, server, now)
+	if err != nil {
+		return nil, err
 	}
 	return krb5.NewInitiator(c, time.Now), nil
 }
@@ -158,12 +159,12 @@ func (l *Login) client(cache *krb5.Cache) (krb5.Principal, error) {
 }
 
 // server is the principal of the server on a host.
-func (l *Login) server(host, clientRealm string) (krb5.Principal, error) {
+func (l *Login) server(ctx context.Context, host, clientRealm string) (krb5.Principal, error) {
 	if l.cfg.Server != "" {
 		return krb5.ParsePrincipal(l.cfg.Server, cmp.Or(l.cfg.Realm, clientRealm))
 	}
 	if l.cfg.Canonicalize {
-		host = canonical(host)
+		host = l.canonical(ctx, host)
 	}
 	host = strings.ToLower(host)
 	realm := cmp.Or(l.cfg.Realm, l.conf.RealmOf(host), clientRealm)
@@ -172,26 +173,53 @@ func (l *Login) server(host, clientRealm string) (krb5.Principal, error) {
 
 // canonical is the name that a host's address has, if that name has the address, too;
 // else the host as it is (InetAddress.getCanonicalHostName).
-func canonical(host string) string {
-	addresses, err := net.LookupHost(host)
-	if err != nil {
+func (l *Login) canonical(ctx context.Context, host string) string {
+	addresses, err := l.dns.LookupHost(ctx, host)
+	if err != nil || len(addresses) == 0 {
 		return host
 	}
-	names, err := net.LookupAddr(addresses[0])
+	names, err := l.dns.LookupAddr(ctx, addresses[0])
 	if err != nil {
 		return host
 	}
 	for _, name := range names {
 		name = strings.TrimSuffix(name, ".")
-		if back, err := net.LookupHost(name); err == nil && slices.Contains(back, addresses[0]) {
+		if back, err := l.dns.LookupHost(ctx, name); err == nil && slices.Contains(back, addresses[0]) {
 			return name
 		}
 	}
 	return host
 }
 
+// ticket is one to a server: of the cache, or the one that was fetched last, or a new one.
+func (l *Login) ticket(ctx context.Context, cache *krb5.Cache, client, server krb5.Principal, now time.Time) (*krb5.Credentials, error) {
+	if cache != nil {
+		if c := pick(cache, now, func(c *krb5.Credentials) bool { return slices.Equal(c.Server.Components, server.Components) }); c != nil {
+			return c, nil
+		}
+	}
+	between := [2]string{client.String(), server.String()}
+	l.mu.Lock()
+	c := l.tickets[between]
+	l.mu.Unlock()
+	if valid(c, now) {
+		return c, nil
+	}
+	first, err := l.firstTicket(ctx, cache, client, now)
+	if err != nil {
+		return nil, err
+	}
+	if c, err = krb5.AskTicket(ctx, l.send, first, server, now); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tickets[between] = c
+	return c, nil
+}
+
 // firstTicket is the one with which others can be asked for.
-func (l *Login) firstTicket(cache *krb5.Cache, client krb5.Principal, now time.Time) (*krb5.Credentials, error) {
+func (l *Login) firstTicket(ctx context.Context, cache *krb5.Cache, client krb5.Principal, now time.Time) (*krb5.Credentials, error) {
 	granting := krb5.TicketGranting(client.Realm)
 	if cache != nil {
 		c := pick(cache, now, func(c *krb5.Credentials) bool { return c.Server.String() == granting.String() })
@@ -200,8 +228,11 @@ func (l *Login) firstTicket(cache *krb5.Cache, client krb5.Principal, now time.T
 		}
 		return c, nil
 	}
-	if valid(l.first, now) {
-		return l.first, nil
+	l.mu.Lock()
+	first := l.first
+	l.mu.Unlock()
+	if valid(first, now) {
+		return first, nil
 	}
 	data, err := readFile(l.cfg.Keytab)
 	if err != nil {
@@ -217,10 +248,13 @@ func (l *Login) firstTicket(cache *krb5.Cache, client krb5.Principal, now time.T
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("keytab %s: no key of %v that can be used", l.cfg.Keytab, client)
 	}
-	if l.first, err = krb5.AskFirst(l.send, client, keys, now); err != nil {
+	if first, err = krb5.AskFirst(ctx, l.send, client, keys, now); err != nil {
 		return nil, fmt.Errorf("%v: %w", client, err)
 	}
-	return l.first, nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.first = first
+	return first, nil
 }
 
 // pick is the first valid ticket that suits, nil for none.

@@ -1,7 +1,9 @@
 package kerberos
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -51,6 +53,34 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// fakeDNS knows one address of a name, and one name of an address.
+type fakeDNS struct {
+	addrs, names map[string]string
+	centers      []*net.SRV
+	fault        *net.DNSError // of LookupSRV, if there are no centers
+}
+
+func one(from map[string]string, key string) ([]string, error) {
+	if value, ok := from[key]; ok {
+		return []string{value}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: key, IsNotFound: true}
+}
+
+func (d fakeDNS) LookupHost(_ context.Context, host string) ([]string, error) {
+	return one(d.addrs, host)
+}
+func (d fakeDNS) LookupAddr(_ context.Context, addr string) ([]string, error) {
+	return one(d.names, addr)
+}
+
+func (d fakeDNS) LookupSRV(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
+	if service != "kerberos" || proto != "tcp" || name != "HOME" || d.centers == nil {
+		return "", nil, d.fault
+	}
+	return "", d.centers, nil
+}
+
 func TestServer(t *testing.T) {
 	conf := "[domain_realm]\n.away.example = AWAY\n"
 	for _, tt := range []struct {
@@ -66,14 +96,21 @@ func TestServer(t *testing.T) {
 		{"one for all", Config{Server: "zookeeper/all"}, "zk1", "zookeeper/all@HOME"},
 		{"one for all, of the realm that is said", Config{Server: "zookeeper/all", Realm: "SAID"}, "zk1", "zookeeper/all@SAID"},
 		{"one for all, with its realm", Config{Server: "zookeeper/all@OWN", Realm: "SAID"}, "zk1", "zookeeper/all@OWN"},
-		{"a name that no address has", Config{Canonicalize: true}, "none.invalid", "zookeeper/none.invalid@HOME"},
+		{"by its whole name", Config{Canonicalize: true}, "ZK1", "zookeeper/zk1.away.example@AWAY"},
+		{"a name that is not known", Config{Canonicalize: true}, "zk9", "zookeeper/zk9@HOME"},
+		{"an address without a name", Config{Canonicalize: true}, "zk2", "zookeeper/zk2@HOME"},
+		{"a name with another address", Config{Canonicalize: true}, "zk3", "zookeeper/zk3@HOME"},
 	} {
 		tt.cfg.Cache, tt.cfg.Krb5Conf = testCache, writeFile(t, conf)
 		l, err := New(tt.cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := l.server(tt.host, "HOME"); err != nil || got.String() != tt.want {
+		l.dns = fakeDNS{
+			addrs: map[string]string{"ZK1": "10.0.0.1", "zk1.away.example": "10.0.0.1", "zk2": "10.0.0.2", "zk3": "10.0.0.3", "zk1": "10.0.0.1"},
+			names: map[string]string{"10.0.0.1": "zk1.away.example.", "10.0.0.3": "zk1.away.example."},
+		}
+		if got, err := l.server(t.Context(), tt.host, "HOME"); err != nil || got.String() != tt.want {
 			t.Errorf("%s: got %v, %v, want %s", tt.name, got, err, tt.want)
 		}
 	}
@@ -115,12 +152,37 @@ func TestCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Begin("zk1"); err == nil || !strings.Contains(err.Error(), "no key of alice@TEST.EXAMPLE") {
+	if _, err := l.Begin(t.Context(), "zk1"); err == nil || !strings.Contains(err.Error(), "no key of alice@TEST.EXAMPLE") {
 		t.Errorf("without a key: %v", err)
 	}
 	l.cfg.Principal = "zookeeper/localhost@TEST.EXAMPLE"
-	if _, err := l.Begin("zk1"); err == nil || !strings.Contains(err.Error(), "krb5.conf names no kdc of the realm TEST.EXAMPLE") {
+	if _, err := l.Begin(t.Context(), "zk1"); err == nil || !strings.Contains(err.Error(), "krb5.conf names no kdc of the realm TEST.EXAMPLE") {
 		t.Errorf("without a center: %v", err)
+	}
+}
+
+// A ticket that was fetched is used again, also while no center answers, by the client and for the server that it is for.
+func TestTicketsAreKept(t *testing.T) {
+	l, err := New(Config{Cache: testCache, Krb5Conf: writeFile(t, "[libdefaults]\ndns_lookup_kdc = false\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within := time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
+	cache, err := l.cache(within)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zk2 := krb5.Principal{Components: []string{"zookeeper", "zk2"}, Realm: "TEST.EXAMPLE"}
+	kept := &krb5.Credentials{End: within.Add(time.Hour)}
+	l.tickets[[2]string{cache.Client.String(), zk2.String()}] = kept
+	for _, tt := range []struct {
+		client krb5.Principal
+		at     time.Time
+		want   *krb5.Credentials
+	}{{cache.Client, within, kept}, {cache.Client, kept.End, nil}, {zk2, within, nil}} {
+		if got, err := l.ticket(t.Context(), cache, tt.client, zk2, tt.at); got != tt.want || (err == nil) != (tt.want != nil) {
+			t.Errorf("%v at %v: got %v, %v, want %v", tt.client, tt.at, got, err, tt.want)
+		}
 	}
 }
 
@@ -165,20 +227,56 @@ func TestSend(t *testing.T) {
 	}{
 		{[]string{echo}, ""},
 		{[]string{mute, torn, long, echo}, ""},
-		{[]string{mute, torn}, fmt.Sprintf("key distribution center of HOME: %s: EOF\n%s: unexpected EOF", mute, torn)},
+		{[]string{mute, torn}, fmt.Sprintf("no key distribution center answers: realm HOME: %s: EOF\n%s: unexpected EOF", mute, torn)},
 		{[]string{long}, long + ": a reply of 262145 bytes"},
 		{nil, "krb5.conf names no kdc of the realm HOME"},
 	} {
 		l := &Login{conf: &krb5.Config{KDCs: map[string][]string{"HOME": tt.centers}}}
-		reply, err := l.send("HOME", []byte("message"))
+		reply, err := l.send(t.Context(), "HOME", []byte("message"))
 		if tt.want == "" && (err != nil || string(reply) != "to message") || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%q: got %q, %v, want %q", tt.centers, reply, err, tt.want)
 		}
+		if errors.Is(err, ErrNoCenter) != (tt.want != "" && tt.centers != nil) {
+			t.Errorf("%q: may pass: %v", tt.centers, err)
+		}
 	}
-	l := &Login{conf: &krb5.Config{KDCs: map[string][]string{"HOME": {"kdc", "kdc:1", "::1", "[::1]", "[::1]:2"}}}}
-	got, err := l.centers("HOME")
-	if want := "kdc:88 kdc:1 [::1]:88 [::1]:88 [::1]:2"; err != nil || strings.Join(got, " ") != want {
-		t.Errorf("got %v, %v, want %s", got, err, want)
+}
+
+// A center that says nothing is left with the context.
+func TestSendEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	silent := listen(t, func([]byte) []byte {
+		cancel()
+		<-t.Context().Done()
+		return nil
+	})
+	l := &Login{conf: &krb5.Config{KDCs: map[string][]string{"HOME": {silent, silent}}}}
+	if reply, err := l.send(ctx, "HOME", []byte("message")); !errors.Is(err, context.Canceled) || reply != nil {
+		t.Errorf("got %q, %v", reply, err)
+	}
+}
+
+func TestCenters(t *testing.T) {
+	named := map[string][]string{"HOME": {"kdc", "kdc:1", "::1", "[::1]", "[::1]:2"}}
+	for _, tt := range []struct {
+		name string
+		conf krb5.Config
+		dns  fakeDNS
+		want string
+		err  string
+		pass bool // the error may
+	}{
+		{"of the file", krb5.Config{KDCs: named, DNS: true}, fakeDNS{}, "kdc:88 kdc:1 [::1]:88 [::1]:88 [::1]:2", "", false},
+		{"of DNS", krb5.Config{DNS: true}, fakeDNS{centers: []*net.SRV{{Target: "kdc1.home.", Port: 88}, {Target: "kdc2", Port: 1088}}}, "kdc1.home:88 kdc2:1088", "", false},
+		{"not of DNS", krb5.Config{}, fakeDNS{}, "", "names no kdc of the realm HOME", false},
+		{"of neither", krb5.Config{DNS: true}, fakeDNS{fault: &net.DNSError{IsNotFound: true}}, "", "nor does DNS", false},
+		{"no DNS", krb5.Config{DNS: true}, fakeDNS{fault: &net.DNSError{IsTimeout: true}}, "", "names none of the realm HOME", true},
+	} {
+		l := &Login{conf: &tt.conf, dns: tt.dns}
+		got, err := l.centers(t.Context(), "HOME")
+		if strings.Join(got, " ") != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) || errors.Is(err, ErrNoCenter) != tt.pass {
+			t.Errorf("%s: got %v, %v, want %s, %q", tt.name, got, err, tt.want, tt.err)
+		}
 	}
 }
 

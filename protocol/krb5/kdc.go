@@ -1,6 +1,7 @@
 package krb5
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/asn1"
 	"encoding/binary"
@@ -20,7 +21,8 @@ var (
 )
 
 // Send sends a message to a key distribution center of a realm, and returns its reply.
-type Send func(realm string, message []byte) ([]byte, error)
+// It gives up when ctx ends. Its errors are returned as they are, or wrapped.
+type Send func(ctx context.Context, realm string, message []byte) ([]byte, error)
 
 // What is asked for.
 const (
@@ -145,7 +147,7 @@ func TicketGranting(realm string) Principal {
 
 // AskFirst gets a client its first ticket, with which it can ask for others, by a
 // keytab's keys of the client.
-func AskFirst(send Send, client Principal, keys []KeytabEntry, now time.Time) (*Credentials, error) {
+func AskFirst(ctx context.Context, send Send, client Principal, keys []KeytabEntry, now time.Time) (*Credentials, error) {
 	var types []EType
 	for _, e := range preferred {
 		if slices.ContainsFunc(keys, func(k KeytabEntry) bool { return k.Type == e }) {
@@ -163,7 +165,7 @@ func AskFirst(send Send, client Principal, keys []KeytabEntry, now time.Time) (*
 	ask := func(proof ...[]byte) (*Credentials, error) {
 		nonce := newNonce()
 		message := kdcRequest(appASReq, kdcBody(0, &client, server, types, nonce, now), proof...)
-		reply, err := send(client.Realm, message)
+		reply, err := send(ctx, client.Realm, message)
 		if err != nil {
 			return nil, err
 		}
@@ -232,7 +234,7 @@ func provenTime(key Key, now time.Time) []byte {
 // AskTicket gets a ticket to a server, with a client's first ticket, or one like it that
 // is for another realm's TicketGranting. Which realm the server is in the centers may
 // know better.
-func AskTicket(send Send, first *Credentials, server Principal, now time.Time) (*Credentials, error) {
+func AskTicket(ctx context.Context, send Send, first *Credentials, server Principal, now time.Time) (*Credentials, error) {
 	have := first
 	for range maxReferrals {
 		realm := have.Server.Components[1]
@@ -240,7 +242,7 @@ func AskTicket(send Send, first *Credentials, server Principal, now time.Time) (
 		if server.Realm != realm {
 			want = Principal{[]string{"krbtgt", server.Realm}, realm}
 		}
-		got, err := askNext(send, have, realm, want, now)
+		got, err := askNext(ctx, send, have, realm, want, now)
 		if err != nil {
 			return nil, fmt.Errorf("ticket for %v: %w", want, err)
 		}
@@ -257,7 +259,7 @@ func AskTicket(send Send, first *Credentials, server Principal, now time.Time) (
 	return nil, fmt.Errorf("ticket for %v: %w", server, ErrReferral)
 }
 
-func askNext(send Send, have *Credentials, realm string, want Principal, now time.Time) (*Credentials, error) {
+func askNext(ctx context.Context, send Send, have *Credentials, realm string, want Principal, now time.Time) (*Credentials, error) {
 	nonce := newNonce()
 	body := kdcBody(optionCanonic, nil, want, preferred, nonce, now)
 	made := now.Truncate(time.Microsecond)
@@ -271,7 +273,7 @@ func askNext(send Send, have *Credentials, realm string, want Principal, now tim
 		derField(4, derInt(int64(made.Nanosecond()/1000))),
 		derField(5, derTime(made))))
 	proof := derPadata(padataTGSReq, derAPReq(0, have.Ticket, have.Session, useTGSAuthenticator, auth))
-	reply, err := send(realm, kdcRequest(appTGSReq, body, proof))
+	reply, err := send(ctx, realm, kdcRequest(appTGSReq, body, proof))
 	if err != nil {
 		return nil, err
 	}

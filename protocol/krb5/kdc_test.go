@@ -1,6 +1,7 @@
 package krb5
 
 import (
+	"context"
 	"encoding/asn1"
 	"errors"
 	"slices"
@@ -65,7 +66,7 @@ func (c *center) refuse(code int, data []byte) []byte {
 	return derApplication(appError, derSequence(fields...))
 }
 
-func (c *center) send(realm string, message []byte) ([]byte, error) {
+func (c *center) send(_ context.Context, realm string, message []byte) ([]byte, error) {
 	reply := c.answer(realm, message)
 	if c.change != nil {
 		reply = c.change(reply)
@@ -183,7 +184,7 @@ func TestAskForTickets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			granting, err := AskFirst(c.send, alice, c.keytab("alice@HOME"), noon)
+			granting, err := AskFirst(t.Context(), c.send, alice, c.keytab("alice@HOME"), noon)
 			if tt.got == "" {
 				if !errors.Is(err, ErrPassword) {
 					t.Errorf("got %v, want %v", err, ErrPassword)
@@ -193,7 +194,7 @@ func TestAskForTickets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := AskTicket(c.send, granting, server, noon)
+			got, err := AskTicket(t.Context(), c.send, granting, server, noon)
 			if err != nil || got.Server.String() != tt.got || !got.End.Equal(noon.Add(time.Hour)) || !got.Start.Equal(noon) {
 				t.Fatalf("got %+v, %v", got, err)
 			}
@@ -239,7 +240,7 @@ func TestAskRefused(t *testing.T) {
 				}
 				return old
 			}
-			if _, err := AskFirst(c.send, alice, c.keytab("alice@HOME"), noon); err != nil {
+			if _, err := AskFirst(c.t.Context(), c.send, alice, c.keytab("alice@HOME"), noon); err != nil {
 				c.t.Fatal(err)
 			}
 		}, "", ErrReply, ""},
@@ -254,9 +255,9 @@ func TestAskRefused(t *testing.T) {
 			if tt.client != "" {
 				client = Principal{[]string{"eve"}, "HOME"}
 			}
-			first, err := AskFirst(c.send, client, keys, noon)
+			first, err := AskFirst(t.Context(), c.send, client, keys, noon)
 			if err == nil {
-				_, err = AskTicket(c.send, first, zk1, noon)
+				_, err = AskTicket(t.Context(), c.send, first, zk1, noon)
 			}
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.said) {
 				t.Errorf("got %v, want %v with %q", err, tt.want, tt.said)
@@ -264,7 +265,7 @@ func TestAskRefused(t *testing.T) {
 		})
 	}
 	lost := errors.New("lost")
-	if _, err := AskFirst(func(string, []byte) ([]byte, error) { return nil, lost }, alice, nil, noon); !errors.Is(err, lost) {
+	if _, err := AskFirst(t.Context(), func(context.Context, string, []byte) ([]byte, error) { return nil, lost }, alice, nil, noon); !errors.Is(err, lost) {
 		t.Errorf("got %v, want %v", err, lost)
 	}
 }
@@ -278,7 +279,7 @@ func FuzzReply(f *testing.F) {
 		sealed := derApplication(appASRep, derSequence(derField(0, derInt(version)), derField(1, derInt(appASRep)), derField(3, derString("HOME")),
 			derField(4, derName(1, []string{"alice"})), derField(5, derApplication(appTicket)), derField(6, derEncrypted(c.keys["alice@HOME"], useASRep, part))))
 		for _, reply := range [][]byte{reply, sealed} {
-			got, err := AskFirst(func(string, []byte) ([]byte, error) { return reply, nil }, alice, keys, noon)
+			got, err := AskFirst(t.Context(), func(context.Context, string, []byte) ([]byte, error) { return reply, nil }, alice, keys, noon)
 			if err == nil {
 				t.Errorf("got %+v", got)
 			}
