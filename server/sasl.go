@@ -12,36 +12,23 @@ import (
 	"zooraft/zabcompat"
 )
 
-// Login modules of Java's that have a counterpart here, by their classes.
-const (
-	// DigestLogin holds users and passwords, for the mechanism DIGEST-MD5.
-	DigestLogin = "org.apache.zookeeper.server.auth.DigestLoginModule"
-	// KerberosLogin names a keytab, for the mechanism GSSAPI.
-	KerberosLogin = "com.sun.security.auth.module.Krb5LoginModule"
-)
-
-const (
-	// DigestUser stands before a user's name in an option of a DigestLogin, whose value
-	// is the password.
-	DigestUser = "user_"
-	// saslSuper is the user that SASLSuperPassword is for.
-	saslSuper = "super"
-)
+// saslSuper is the user that SASLSuperPassword is for.
+const saslSuper = "super"
 
 // saslProblem is why SASLLogin cannot be used, "" if it can.
 func (c *Config) saslProblem() string {
 	for _, m := range c.SASLLogin {
 		switch m.Class {
-		case DigestLogin:
-		case KerberosLogin:
+		case zabcompat.DigestLogin:
+		case zabcompat.KerberosLogin:
 			switch {
 			case len(c.SASLLogin) > 1:
 				return fmt.Sprintf("line %d of the file: a module of Kerberos has to be the only one of its section", m.Line)
-			case !strings.EqualFold(m.Option("useKeyTab"), "true") || m.Option("keyTab") == "" || m.Option("principal") == "":
+			case !strings.EqualFold(m.Option("useKeyTab"), "true") || m.File("keyTab") == "" || m.Option("principal") == "":
 				return fmt.Sprintf(`line %d of the file: a server needs useKeyTab=true, keyTab="FILE" and principal="zookeeper/HOST@REALM"`, m.Line)
 			}
 		default:
-			return fmt.Sprintf("line %d of the file: the class %q cannot be loaded; %s and %s are built in", m.Line, m.Class, DigestLogin, KerberosLogin)
+			return fmt.Sprintf("line %d of the file: the class %q cannot be loaded; %s and %s are built in", m.Line, m.Class, zabcompat.DigestLogin, zabcompat.KerberosLogin)
 		}
 	}
 	return ""
@@ -54,7 +41,7 @@ func (c *Config) saslServers(log hclog.Logger) (func() client.SASLServer, error)
 	if len(c.SASLLogin) == 0 {
 		return nil, nil
 	}
-	if m := &c.SASLLogin[0]; m.Class == KerberosLogin {
+	if m := &c.SASLLogin[0]; m.Class == zabcompat.KerberosLogin {
 		return c.kerberosServers(m, log)
 	}
 	users := c.digestUsers()
@@ -68,7 +55,7 @@ func (c *Config) saslServers(log hclog.Logger) (func() client.SASLServer, error)
 
 // kerberosServers makes what makes the server's side of GSSAPI.
 func (c *Config) kerberosServers(m *zabcompat.LoginModule, log hclog.Logger) (func() client.SASLServer, error) {
-	keytab := strings.TrimPrefix(strings.TrimPrefix(m.Option("keyTab"), "file:"), "FILE:")
+	keytab := m.File("keyTab")
 	a, err := kerberos.New(kerberos.Config{
 		Keytab: keytab, Principal: m.Option("principal"), DefaultRealm: c.KerberosRealm, Skew: c.KerberosSkew,
 		Rules: c.KerberosRules, RemoveHost: c.KerberosRemoveHost, RemoveRealm: c.KerberosRemoveRealm, Logger: log,
@@ -86,7 +73,7 @@ func (c *Config) digestUsers() map[string]string {
 	users := make(map[string]string)
 	for _, m := range c.SASLLogin {
 		for _, o := range m.Options {
-			if name, ok := strings.CutPrefix(o.Key, DigestUser); ok {
+			if name, ok := strings.CutPrefix(o.Key, zabcompat.DigestUser); ok {
 				users[name] = o.Value
 			}
 		}

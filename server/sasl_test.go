@@ -12,7 +12,7 @@ import (
 )
 
 func digestSection(pairs ...string) []zabcompat.LoginModule {
-	m := zabcompat.LoginModule{Class: DigestLogin, Flag: "required", Line: 2}
+	m := zabcompat.LoginModule{Class: zabcompat.DigestLogin, Line: 2}
 	for i := 0; i < len(pairs); i += 2 {
 		m.Options = append(m.Options, zabcompat.LoginOption{Key: pairs[i], Value: pairs[i+1]})
 	}
@@ -77,7 +77,7 @@ func TestSASLLogin(t *testing.T) {
 
 func kerberosSection(pairs ...string) []zabcompat.LoginModule {
 	section := digestSection(pairs...)
-	section[0].Class = KerberosLogin
+	section[0].Class = zabcompat.KerberosLogin
 	return section
 }
 

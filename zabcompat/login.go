@@ -6,19 +6,27 @@ import (
 	"unicode/utf8"
 )
 
+// Login modules that have a counterpart here, by their classes.
+const (
+	// DigestLogin holds users and passwords, for the mechanism DIGEST-MD5.
+	DigestLogin = "org.apache.zookeeper.server.auth.DigestLoginModule"
+	// KerberosLogin names a keytab or a ticket cache, for the mechanism GSSAPI.
+	KerberosLogin = "com.sun.security.auth.module.Krb5LoginModule"
+
+	// DigestUser stands before a user's name in an option of a server's DigestLogin, whose
+	// value is the password.
+	DigestUser = "user_"
+)
+
 // LoginModule is one way to log in that a section of a login file names.
 type LoginModule struct {
 	Class   string
-	Flag    string // required, requisite, sufficient or optional
 	Options []LoginOption
 	Line    int // of the class, from 1
 }
 
 // LoginOption is one option of a LoginModule. Its value may be a secret.
-type LoginOption struct {
-	Key, Value string
-	Line       int // of the key, from 1
-}
+type LoginOption struct{ Key, Value string }
 
 // Option returns what an option says, the last one if it stands there twice; "" if it
 // does not.
@@ -30,6 +38,23 @@ func (m *LoginModule) Option(key string) string {
 		}
 	}
 	return value
+}
+
+// File returns the path that an option has, which may be written as FILE:PATH
+// (sun.security.krb5.internal.ktab.KeyTab).
+func (m *LoginModule) File(option string) string { return withoutScheme(m.Option(option)) }
+
+// LoginPath returns the path that a value of the property java.security.auth.login.config
+// has, which may be written as a URL. A second = before it says that there is to be no
+// other login file, and here there never is.
+func LoginPath(value string) string { return withoutScheme(strings.TrimPrefix(value, "=")) }
+
+func withoutScheme(path string) string {
+	const scheme = "file:"
+	if len(path) >= len(scheme) && strings.EqualFold(path[:len(scheme)], scheme) {
+		return path[len(scheme):]
+	}
+	return path
 }
 
 // ParseLogin reads a login file of Java's (JAAS): sections of modules, as
@@ -90,8 +115,7 @@ func (p *loginParser) section() (modules []LoginModule) {
 		m := LoginModule{Line: p.at}
 		m.Class = p.word("the class of a module, or }")
 		line := p.at
-		m.Flag = strings.ToLower(p.word("required, requisite, sufficient or optional"))
-		switch m.Flag {
+		switch strings.ToLower(p.word("required, requisite, sufficient or optional")) {
 		case "required", "requisite", "sufficient", "optional":
 		default:
 			p.at = line
@@ -109,7 +133,7 @@ func (p *loginParser) section() (modules []LoginModule) {
 }
 
 func (p *loginParser) option() LoginOption {
-	o := LoginOption{Line: p.at}
+	var o LoginOption
 	o.Key = p.word("the name of an option, or ; after the last")
 	p.mark('=', "after the name of an option")
 	line := p.at

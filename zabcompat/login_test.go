@@ -9,9 +9,9 @@ import (
 
 func TestParseLogin(t *testing.T) {
 	client := func(options ...string) map[string][]LoginModule {
-		m := LoginModule{Class: "a.B", Flag: "required", Line: 1}
+		m := LoginModule{Class: "a.B", Line: 1}
 		for i := 0; i < len(options); i += 2 {
-			m.Options = append(m.Options, LoginOption{options[i], options[i+1], 1})
+			m.Options = append(m.Options, LoginOption{options[i], options[i+1]})
 		}
 		return map[string][]LoginModule{"Client": {m}}
 	}
@@ -28,12 +28,12 @@ func TestParseLogin(t *testing.T) {
 		{"an octal escape above 127", `Client { a.B required k="\344"; };`, client("k", "ä")},
 		{"an escaped line end", "Client { a.B required k=\"a\\\nb\"; };", client("k", "a\nb")},
 		{"comments", "/* x { */ Client // foo {\r { a.B//\r\nrequired/**/k = \"/*v//\" ; } ; ", map[string][]LoginModule{"Client": {
-			{"a.B", "required", []LoginOption{{"k", "/*v//", 3}}, 2}}}},
+			{"a.B", []LoginOption{{"k", "/*v//"}}, 2}}}},
 		{"an option twice", `Client { a.B required k=1 k=2; };`, client("k", "1", "k", "2")},
 		{"nothing to expand", `Client { a.B required k="$x${{y}}}" l="}${z" m=""; };`, client("k", "$x${{y}}}", "l", "}${z", "m", "")},
 		{"sections and modules", "\xef\xbb\xbfServer{a.B OPTIONAL;\nc.D sufficient k=v;}; \n\"A b\" { a.B requisite; };", map[string][]LoginModule{
-			"Server": {{"a.B", "optional", nil, 1}, {"c.D", "sufficient", []LoginOption{{"k", "v", 2}}, 2}},
-			"A b":    {{"a.B", "requisite", nil, 3}},
+			"Server": {{"a.B", nil, 1}, {"c.D", []LoginOption{{"k", "v"}}, 2}},
+			"A b":    {{"a.B", nil, 3}},
 		}},
 	}
 	for _, tt := range tests {
@@ -75,9 +75,29 @@ func TestParseLoginErrors(t *testing.T) {
 }
 
 func TestLoginModuleOption(t *testing.T) {
-	m := LoginModule{Options: []LoginOption{{"a", "1", 1}, {"b", "2", 1}, {"a", "3", 2}}}
+	m := LoginModule{Options: []LoginOption{{"a", "1"}, {"b", "2"}, {"a", "3"}}}
 	if a, none := m.Option("a"), m.Option("c"); a != "3" || none != "" {
 		t.Errorf("got %q and %q, want the last one and nothing", a, none)
+	}
+}
+
+func TestLoginPaths(t *testing.T) {
+	for value, want := range map[string]struct{ path, file string }{
+		"/a":           {"/a", "/a"},
+		"file:/a":      {"/a", "/a"},
+		"FILE:/a":      {"/a", "/a"},
+		"file:///a":    {"///a", "///a"},
+		"=/a":          {"/a", "=/a"},
+		"=file:/a":     {"/a", "=file:/a"},
+		"file:file:/a": {"file:/a", "file:/a"},
+		"profile:a":    {"profile:a", "profile:a"},
+		"":             {"", ""},
+		"file":         {"file", "file"},
+	} {
+		m := LoginModule{Options: []LoginOption{{"keyTab", value}}}
+		if path, file := LoginPath(value), m.File("keyTab"); path != want.path || file != want.file {
+			t.Errorf("%q: got %q and %q, want %q and %q", value, path, file, want.path, want.file)
+		}
 	}
 }
 
@@ -94,7 +114,7 @@ func FuzzParseLogin(f *testing.F) {
 				t.Fatalf("section %q has %d modules", name, len(modules))
 			}
 			for _, m := range modules {
-				if m.Line < 1 || m.Flag == "" || !utf8.ValidString(m.Class) {
+				if m.Line < 1 || !utf8.ValidString(m.Class) {
 					t.Fatalf("%+v", m)
 				}
 			}

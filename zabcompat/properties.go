@@ -188,3 +188,14 @@ func hexRune(s string) (rune, bool) {
 	v, err := strconv.ParseUint(s[:4], 16, 16)
 	return rune(v), err == nil
 }
+
+// SplitList takes apart a value that is a list with commas; blanks around what stands
+// there, and nothing between two, do not count (StringUtils.split).
+func SplitList(value string) (parts []string) {
+	for part := range strings.SplitSeq(value, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}

@@ -79,3 +79,11 @@ func FuzzParseProperties(f *testing.F) {
 		}
 	})
 }
+
+func TestSplitList(t *testing.T) {
+	for value, want := range map[string][]string{"": nil, " , ": nil, "a": {"a"}, " a b ,c,,d, ": {"a b", "c", "d"}} {
+		if got := SplitList(value); !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", value, got, want)
+		}
+	}
+}

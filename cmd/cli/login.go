@@ -70,8 +70,7 @@ func (props properties) login() (*login, error) {
 		}
 		return nil, nil
 	}
-	// A second = makes it the only login file there is; it may be a URL.
-	path := strings.TrimPrefix(strings.TrimPrefix(file.value, "="), "file:")
+	path := zabcompat.LoginPath(file.value)
 	meant := file.inFile || section.inFile
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -104,7 +103,7 @@ func (props properties) login() (*login, error) {
 // beginning returns what begins a negotiation with a host, as a module says.
 func (props properties) beginning(m *zabcompat.LoginModule) (beginning, error) {
 	switch m.Class {
-	case "org.apache.zookeeper.server.auth.DigestLoginModule":
+	case zabcompat.DigestLogin:
 		user, password := m.Option("username"), m.Option("password")
 		if user == "" || password == "" {
 			return nil, errors.New("the module wants username and password")
@@ -112,7 +111,7 @@ func (props properties) beginning(m *zabcompat.LoginModule) (beginning, error) {
 		return func(context.Context, string) (client.Mechanism, error) {
 			return sasl.NewDigestClient(user, password), nil
 		}, nil
-	case "com.sun.security.auth.module.Krb5LoginModule":
+	case zabcompat.KerberosLogin:
 		l, err := kerberos.New(props.kerberosConfig(m))
 		if err != nil {
 			return nil, err
@@ -141,14 +140,11 @@ func (props properties) kerberosConfig(m *zabcompat.LoginModule) kerberos.Config
 		Server:       props[keyKerberosServer].value,
 		Canonicalize: !strings.EqualFold(props[keyKerberosCanonic].value, "false"),
 	}
-	file := func(option string) string {
-		return strings.TrimPrefix(strings.TrimPrefix(m.Option(option), "FILE:"), "file:")
-	}
 	if strings.EqualFold(m.Option("useKeyTab"), "true") {
-		cfg.Keytab = file("keyTab")
+		cfg.Keytab = m.File("keyTab")
 	}
 	if strings.EqualFold(m.Option("useTicketCache"), "true") {
-		cfg.Cache = cmp.Or(file("ticketCache"), kerberos.DefaultCache())
+		cfg.Cache = cmp.Or(m.File("ticketCache"), kerberos.DefaultCache())
 	}
 	return cfg
 }

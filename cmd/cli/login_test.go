@@ -11,9 +11,8 @@ import (
 	"zooraft/protocol"
 	"zooraft/protocol/sasl"
 	"zooraft/tests/testkit"
+	"zooraft/zabcompat"
 )
-
-const digestModule = "org.apache.zookeeper.server.auth.DigestLoginModule"
 
 func configFile(t *testing.T, name, text string) string {
 	t.Helper()
@@ -28,13 +27,13 @@ func configFile(t *testing.T, name, text string) string {
 // -client-configuration has to.
 func TestLoginFile(t *testing.T) {
 	file := configFile(t, "jaas.conf", `// Client {
-Server { `+digestModule+` required user_Client="} Client {"; };
-Other { `+digestModule+` required username=bob password="hunter2"; };
-Nameless { `+digestModule+` required password="hunter2"; };
-Ticket { com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true keyTab="/none"; };
+Server { `+zabcompat.DigestLogin+` required user_Client="} Client {"; };
+Other { `+zabcompat.DigestLogin+` required username=bob password="hunter2"; };
+Nameless { `+zabcompat.DigestLogin+` required password="hunter2"; };
+Ticket { `+zabcompat.KerberosLogin+` required useKeyTab=true keyTab="/none"; };
 Custom { org.example.Login required password="hunter2"; };
-Two { `+digestModule+` required username=bob password="hunter2";
-`+digestModule+` required username=eve password="hunter2"; };
+Two { `+zabcompat.DigestLogin+` required username=bob password="hunter2";
+`+zabcompat.DigestLogin+` required username=eve password="hunter2"; };
 `)
 	broken := configFile(t, "jaas.conf", "Client { x.Y required password=hun ter2; };")
 	const section = keySASLSection + "="
@@ -118,7 +117,7 @@ func knowing(password string) answers {
 func TestLoginWithoutCenter(t *testing.T) {
 	port := testkit.Ports(t, 1)[0]
 	conf := configFile(t, "krb5.conf", fmt.Sprintf("[realms]\nTEST.EXAMPLE = {\nkdc = 127.0.0.1:%d\n}\n", port))
-	login := configFile(t, "jaas.conf", "Client { "+"com.sun.security.auth.module.Krb5LoginModule"+` required useKeyTab=true keyTab="../../server/kerberos/testdata/server.keytab" principal="zookeeper/localhost@TEST.EXAMPLE"; };`)
+	login := configFile(t, "jaas.conf", "Client { "+zabcompat.KerberosLogin+` required useKeyTab=true keyTab="../../server/kerberos/testdata/server.keytab" principal="zookeeper/localhost@TEST.EXAMPLE"; };`)
 	path := configFile(t, "client.properties", keyLoginFile+"="+login+"\n"+keyKrb5Config+"="+conf+"\n"+keyKerberosCanonic+"=false\n")
 	server := serve(t, znodes)
 	var out, complaints bytes.Buffer
@@ -130,8 +129,8 @@ func TestLoginWithoutCenter(t *testing.T) {
 }
 
 func TestLoginSession(t *testing.T) {
-	login := configFile(t, "jaas.conf", "Client { "+digestModule+" required username=bob password=hunter2; };\n"+
-		"Wrong { "+digestModule+" required username=bob password=hunter3; };\n")
+	login := configFile(t, "jaas.conf", "Client { "+zabcompat.DigestLogin+" required username=bob password=hunter2; };\n"+
+		"Wrong { "+zabcompat.DigestLogin+" required username=bob password=hunter3; };\n")
 	const watcher = "\nWATCHER::\n\nWatchedEvent state:"
 	tests := []struct {
 		name   string

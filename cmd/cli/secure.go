@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 // Names of org.apache.zookeeper.client.ZKClientConfig and
@@ -51,8 +52,8 @@ func (props properties) tls() (*server.TLS, error) {
 	cfg := server.TLS{
 		Key:          store("keyStore"),
 		Trust:        store("trustStore"),
-		Protocols:    list(cmp.Or(value("enabledProtocols"), value("protocol"))),
-		CipherSuites: list(value("ciphersuites")),
+		Protocols:    zabcompat.SplitList(cmp.Or(value("enabledProtocols"), value("protocol"))),
+		CipherSuites: zabcompat.SplitList(value("ciphersuites")),
 		VerifyServer: boolean(keySSL+"hostnameVerification", true),
 	}
 	for _, key := range []string{"crl", "ocsp"} {
@@ -71,14 +72,4 @@ func (props properties) tls() (*server.TLS, error) {
 		return nil, errors.Join(faults...)
 	}
 	return &cfg, nil
-}
-
-// list takes names apart that commas separate.
-func list(text string) (names []string) {
-	for name := range strings.SplitSeq(text, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"zooraft/protocol/krb5"
-	"zooraft/server"
 	"zooraft/zabcompat"
 )
 
@@ -76,7 +75,7 @@ func (l *loader) login() {
 // loginFile reads one section of a login file. A file that is there for servers alone
 // need not have one for clients, unless it is chosen.
 func (l *loader) loginFile(s setting, section string, chosen bool) {
-	path := strings.TrimPrefix(s.value, "=") // to Java: and no other file
+	path := zabcompat.LoginPath(s.value)
 	data, err := l.read(path)
 	if err != nil {
 		l.fault(s, "No JAAS configuration section named '%s' was found in '%s'.: %v", section, path, err)
@@ -108,7 +107,7 @@ const (
 // kerberos reads krb5.conf, which need not be there unless it is named, if clients log
 // in with tickets.
 func (l *loader) kerberos() {
-	if !slices.ContainsFunc(l.cfg.SASLLogin, func(m zabcompat.LoginModule) bool { return m.Class == server.KerberosLogin }) {
+	if !slices.ContainsFunc(l.cfg.SASLLogin, func(m zabcompat.LoginModule) bool { return m.Class == zabcompat.KerberosLogin }) {
 		return
 	}
 	s, named := l.settings[krb5Key]
@@ -172,9 +171,9 @@ func (l *loader) environmentAuth(value string) {
 			len(users), usersName, len(passwords), passwordsName)
 		return
 	}
-	m := zabcompat.LoginModule{Class: server.DigestLogin, Flag: "required"}
+	m := zabcompat.LoginModule{Class: zabcompat.DigestLogin}
 	for i, user := range users {
-		m.Options = append(m.Options, zabcompat.LoginOption{Key: server.DigestUser + user, Value: passwords[i]})
+		m.Options = append(m.Options, zabcompat.LoginOption{Key: zabcompat.DigestUser + user, Value: passwords[i]})
 	}
 	l.users = &m
 	l.environmentSetting(name, "authProvider.sasl", classPrefix+"SASLAuthenticationProvider")

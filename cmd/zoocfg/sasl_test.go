@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 const jaas = `
@@ -43,6 +44,7 @@ func TestLogin(t *testing.T) {
 		{name: "none"},
 		{name: "file", text: file, logins: "user_super=hunter2 user_bob=hunter3"},
 		{name: "property", words: []Word{{"java.security.auth.login.config==/jaas.conf", "SERVER_JVMFLAGS"}}, logins: "user_super=hunter2 user_bob=hunter3"},
+		{name: "URL", text: "java.security.auth.login.config==file:/jaas.conf\n", logins: "user_super=hunter2 user_bob=hunter3"},
 		{name: "another section", text: file + "sasl.serverconfig=Other\n", logins: "user_eve=hunter4"},
 		{name: "another section by a property", text: file, words: []Word{{"zookeeper.sasl.serverconfig=Other", "JVMFLAGS"}}, logins: "user_eve=hunter4"},
 		{name: "no such section", text: file + "sasl.serverconfig=Nope\n", fault: "/zoo.cfg:3: java.security.auth.login.config: " + none + "'Nope' was found in '/jaas.conf'."},
@@ -152,7 +154,7 @@ func TestEnvironmentAuth(t *testing.T) {
 	if err != nil || len(warnings) != 0 || logins(&cfg) != "user_bob=hunter2 user_alice=hunter3" || !slices.Equal(cfg.AuthProviders, []string{server.SchemeSASL}) {
 		t.Errorf("got %q, %q, warnings %q, %v", logins(&cfg), cfg.AuthProviders, warnings, err)
 	}
-	if m := cfg.SASLLogin; len(m) != 1 || m[0].Class != server.DigestLogin {
+	if m := cfg.SASLLogin; len(m) != 1 || m[0].Class != zabcompat.DigestLogin {
 		t.Errorf("got %+v", m)
 	}
 	env := NewEnvironment(vars, "c0ffee")
