@@ -11,7 +11,7 @@ Options stand before the command, with one dash or two:
   -timeout MS                       session timeout, 30000 by default
   -r                                take servers that have lost their quorum, too
   -waitforconnection                wait until connected before anything else
-  -client-configuration FILE        ZooKeeper's client properties, TLS included; SASL is not there yet
+  -client-configuration FILE        ZooKeeper's client properties, TLS and SASL included
   -json                             results, and errors, as JSON, one value a line
   -y                                do not ask before a recursive delete
 

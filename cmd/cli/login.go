@@ -52,12 +52,8 @@ func (c *configured) beginLogin() beginning {
 // environment may be a server's: as ZooKeeper's client does (ZooKeeperSaslClient), one
 // goes on without if the login file there cannot be read or has nothing for clients.
 func (props properties) login() (*login, error) {
-	switch use := props[keySASL]; strings.ToLower(use.value) {
-	case "false":
-		return nil, nil
-	case "", "true":
-	default: // Java takes it for false, and goes on as nobody
-		return nil, fmt.Errorf("%s: %s=%s: give true or false", use.where, keySASL, use.value)
+	if use, err := props.boolean(keySASL, true); err != nil || !use {
+		return nil, err
 	}
 	section, named := props[keySASLSection]
 	if !named {
@@ -112,7 +108,11 @@ func (props properties) beginning(m *zabcompat.LoginModule) (beginning, error) {
 			return sasl.NewDigestClient(user, password), nil
 		}, nil
 	case zabcompat.KerberosLogin:
-		l, err := kerberos.New(props.kerberosConfig(m))
+		cfg, err := props.kerberosConfig(m)
+		if err != nil {
+			return nil, err
+		}
+		l, err := kerberos.New(cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -131,14 +131,15 @@ func (props properties) beginning(m *zabcompat.LoginModule) (beginning, error) {
 }
 
 // kerberosConfig is what a module of Java's says, and the properties of SaslServerPrincipal.
-func (props properties) kerberosConfig(m *zabcompat.LoginModule) kerberos.Config {
+func (props properties) kerberosConfig(m *zabcompat.LoginModule) (kerberos.Config, error) {
+	canonicalize, err := props.boolean(keyKerberosCanonic, true)
 	cfg := kerberos.Config{
 		Krb5Conf:     cmp.Or(props[keyKrb5Config].value, os.Getenv("KRB5_CONFIG")),
 		Principal:    m.Option("principal"),
 		Service:      props[keyKerberosService].value,
 		Realm:        props[keyKerberosRealm].value,
 		Server:       props[keyKerberosServer].value,
-		Canonicalize: !strings.EqualFold(props[keyKerberosCanonic].value, "false"),
+		Canonicalize: canonicalize,
 	}
 	if strings.EqualFold(m.Option("useKeyTab"), "true") {
 		cfg.Keytab = m.File("keyTab")
@@ -146,5 +147,5 @@ func (props properties) kerberosConfig(m *zabcompat.LoginModule) kerberos.Config
 	if strings.EqualFold(m.Option("useTicketCache"), "true") {
 		cfg.Cache = cmp.Or(m.File("ticketCache"), kerberos.DefaultCache())
 	}
-	return cfg
+	return cfg, err
 }

@@ -63,6 +63,7 @@ Two { `+zabcompat.DigestLogin+` required username=bob password="hunter2";
 		{"no user", []string{keyLoginFile + "=" + file, section + "Nameless"}, "", "", file + ": line 4: section Nameless: the module wants username and password"},
 		{"a server's section", []string{keyLoginFile + "=" + file, section + "Server"}, "", "", "line 2: section Server: the module wants username"},
 		{"Kerberos", []string{keyLoginFile + "=" + file, section + "Ticket"}, "", "", "line 5: section Ticket: useKeyTab=true with keyTab and principal, or useTicketCache=true; nobody is asked for a password; zookeeper.sasl.client=false"},
+		{"Kerberos, neither on nor off", []string{keyLoginFile + "=" + file, section + "Ticket", keyKerberosCanonic + "=off"}, "", "", "CLIENT_JVMFLAGS: zookeeper.sasl.client.canonicalize.hostname=off: give true or false"},
 		{"another class", []string{keyLoginFile + "=" + file, section + "Custom"}, "", "", "line 6: section Custom: org.example.Login: this client does not know"},
 		{"two modules", []string{keyLoginFile + "=" + file, section + "Two"}, "", "", "line 8: a second module in the section Two"},
 	}

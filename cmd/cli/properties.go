@@ -56,6 +56,21 @@ func gather(environment []Property, path string) (properties, error) {
 	return props, nil
 }
 
+// boolean returns what a switch says, or otherwise if it says nothing. Java takes all
+// but true for false, and with that protection away; here it is an error.
+func (props properties) boolean(key string, otherwise bool) (bool, error) {
+	p := props[key]
+	switch strings.ToLower(p.value) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	case "":
+		return otherwise, nil
+	}
+	return otherwise, fmt.Errorf("%s: %s=%s: give true or false", p.where, key, p.value)
+}
+
 // read takes what this client knows. What would change who is talked to, or how
 // secretly, or who this client is, and is not there, is refused; what it does not know
 // is of no concern here, such as ZooKeeper's choice of a socket, which TLS does not

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strings"
 
 	"zooraft/server"
 	"zooraft/zabcompat"
@@ -28,22 +27,16 @@ func TLS(environment []Property, path string) (*server.TLS, error) {
 }
 
 func (props properties) tls() (*server.TLS, error) {
+	if secure, err := props.boolean(keySecure, false); err != nil || !secure {
+		return nil, err
+	}
 	var faults []error
 	boolean := func(key string, otherwise bool) bool {
-		p := props[key]
-		switch strings.ToLower(p.value) {
-		case "true":
-			return true
-		case "false":
-			return false
-		case "":
-		default: // Java takes it for false, and with that the protection away
-			faults = append(faults, fmt.Errorf("%s: %s=%s: give true or false", p.where, key, p.value))
+		b, err := props.boolean(key, otherwise)
+		if err != nil {
+			faults = append(faults, err)
 		}
-		return otherwise
-	}
-	if !boolean(keySecure, false) {
-		return nil, errors.Join(faults...)
+		return b
 	}
 	value := func(key string) string { return props[keySSL+key].value }
 	store := func(key string) server.TLSStore {
