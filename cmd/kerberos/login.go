@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"slices"
@@ -25,7 +24,6 @@ var (
 )
 
 const (
-	defaultConfig  = "/etc/krb5.conf"
 	defaultService = "zookeeper"
 	maxFileBytes   = 1 << 20
 	// spare is for how long a ticket that is used has to be valid still.
@@ -76,19 +74,8 @@ func New(cfg Config) (*Login, error) {
 	if cfg.Cache == "" && (cfg.Keytab == "" || cfg.Principal == "") {
 		return nil, ErrNoSource
 	}
-	files := krb5.Files{Read: os.ReadFile, List: func(dir string) ([]string, error) {
-		entries, err := os.ReadDir(dir)
-		names := make([]string, len(entries))
-		for i, e := range entries {
-			names[i] = e.Name()
-		}
-		return names, err
-	}}
-	conf, err := files.ReadConfig(cmp.Or(cfg.Krb5Conf, defaultConfig))
-	switch {
-	case cfg.Krb5Conf == "" && errors.Is(err, fs.ErrNotExist):
-		conf = &krb5.Config{DNS: true}
-	case err != nil:
+	conf, err := krb5.Files{Read: os.ReadFile, List: os.ReadDir}.ReadConfig(cfg.Krb5Conf)
+	if err != nil {
 		return nil, err
 	}
 	if cfg.Principal != "" {

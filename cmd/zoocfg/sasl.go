@@ -2,8 +2,6 @@ package zoocfg
 
 import (
 	"cmp"
-	"errors"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -99,9 +97,8 @@ func (l *loader) loginFile(s setting, section string, chosen bool) {
 }
 
 const (
-	krb5Key     = "java.security.krb5.conf"
-	realmKey    = "java.security.krb5.realm"
-	defaultKrb5 = "/etc/krb5.conf"
+	krb5Key  = "java.security.krb5.conf"
+	realmKey = "java.security.krb5.realm"
 )
 
 // kerberos reads krb5.conf, which need not be there unless it is named, if clients log
@@ -112,23 +109,14 @@ func (l *loader) kerberos() {
 	}
 	s, named := l.settings[krb5Key]
 	if !named {
-		s = setting{key: defaultKrb5, where: l.settings[loginKey].where}
+		s = setting{key: loginKey, where: l.settings[loginKey].where}
 	}
-	files := krb5.Files{Read: l.read, List: func(dir string) ([]string, error) {
-		entries, err := os.ReadDir(dir)
-		names := make([]string, len(entries))
-		for i, e := range entries {
-			names[i] = e.Name()
-		}
-		return names, err
-	}}
-	c, err := files.ReadConfig(cmp.Or(s.value, defaultKrb5))
-	switch {
-	case err == nil:
-		l.cfg.KerberosRealm, l.cfg.KerberosSkew = c.DefaultRealm, c.Skew
-	case named || !errors.Is(err, fs.ErrNotExist):
+	c, err := krb5.Files{Read: l.read, List: os.ReadDir}.ReadConfig(s.value)
+	if err != nil {
 		l.fault(s, "%v", err)
+		return
 	}
+	l.cfg.KerberosRealm, l.cfg.KerberosSkew = c.DefaultRealm, c.Skew
 	if realm, ok := l.settings[realmKey]; ok {
 		l.cfg.KerberosRealm = realm.value
 	}

@@ -102,6 +102,7 @@ func TestKerberosConfig(t *testing.T) {
 		"/etc/krb5.conf": "[libdefaults]\ndefault_realm = ETC\n"}
 	for _, tt := range []struct {
 		name, text, without string // without a file
+		krb5                string // the file in /etc, if not the usual one
 		realm               string
 		skew                time.Duration
 		fault               string
@@ -112,10 +113,14 @@ func TestKerberosConfig(t *testing.T) {
 		{name: "another", text: keytab + "java.security.krb5.conf=/k\n", realm: "K", skew: time.Minute},
 		{name: "another realm", text: keytab + "java.security.krb5.realm=R\n", realm: "R"},
 		{name: "not there", text: keytab + "java.security.krb5.conf=/none\n", fault: "/zoo.cfg:4: java.security.krb5.conf: open /none"},
+		{name: "including what is not there", text: keytab, krb5: "include /none", fault: "/zoo.cfg:3: java.security.auth.login.config: /etc/krb5.conf: line 1: open /none"},
 		{name: "broken", text: keytab + "java.security.krb5.conf=/broken\n", fault: "/zoo.cfg:4: java.security.krb5.conf: /broken: line 1: neither"},
 	} {
 		fsys := maps.Clone(fsys)
 		delete(fsys, tt.without)
+		if tt.krb5 != "" {
+			fsys["/etc/krb5.conf"] = tt.krb5
+		}
 		fsys["/zoo.cfg"] = "dataDir=/d\nclientPort=2181\n" + tt.text
 		cfg, _, err := loadWith(Sources{Path: "/zoo.cfg"}, fsys.read)
 		if (err == nil) != (tt.fault == "") || err != nil && !strings.HasPrefix(err.Error(), tt.fault) || cfg.KerberosRealm != tt.realm || cfg.KerberosSkew != tt.skew {

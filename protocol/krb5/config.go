@@ -1,14 +1,19 @@
 package krb5
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// defaultConfig is where krb5.conf is.
+const defaultConfig = "/etc/krb5.conf"
 
 // Limits on krb5.conf.
 const (
@@ -27,17 +32,19 @@ type Config struct {
 
 // Files is where krb5.conf is, and what it includes.
 type Files struct {
-	Read func(path string) ([]byte, error)
-	List func(dir string) ([]string, error) // the names in a directory
+	Read func(path string) ([]byte, error)       // os.ReadFile
+	List func(dir string) ([]fs.DirEntry, error) // os.ReadDir, by name
 }
 
-// ReadConfig reads krb5.conf (MIT Kerberos, "krb5.conf"). Of what one file says and
-// another after it says too, the first counts, as does the first of two lines, but for
-// centers, which add up. An error names file and line.
+// ReadConfig reads krb5.conf (MIT Kerberos, "krb5.conf"); without a path /etc/krb5.conf,
+// which need not be there. Of what one file says and another after it says too, the
+// first counts, as does the first of two lines, but for centers, which add up. An error
+// names file and line.
 func (f Files) ReadConfig(path string) (*Config, error) {
 	c := &Config{KDCs: map[string][]string{}, DNS: true, domains: map[string]string{}}
 	p := configParser{files: f, to: c, said: map[string]bool{}}
-	if err := p.file(path); err != nil {
+	err := p.file(cmp.Or(path, defaultConfig))
+	if err != nil && (path != "" || p.read > 0 || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, err
 	}
 	return c, nil
@@ -51,13 +58,14 @@ type configParser struct {
 }
 
 func (p *configParser) file(path string) error {
-	if p.read++; p.read > maxIncludes {
+	if p.read == maxIncludes {
 		return fmt.Errorf("%s: more than %d files include each other", path, maxIncludes)
 	}
 	data, err := p.files.Read(path)
 	if err != nil {
 		return err
 	}
+	p.read++
 	if len(data) > maxConfigBytes {
 		return fmt.Errorf("%s: larger than 1 MiB", path)
 	}
@@ -115,12 +123,12 @@ func (p *configParser) include(word, path string) error {
 	if word == "include" {
 		return p.file(path)
 	}
-	names, err := p.files.List(path)
+	entries, err := p.files.List(path)
 	if err != nil {
 		return err
 	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, e := range entries {
+		name := e.Name()
 		simple := !strings.ContainsFunc(name, func(r rune) bool {
 			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 		})

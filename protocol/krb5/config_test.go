@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 )
 
@@ -20,14 +21,12 @@ func inMemory(files map[string]string) Files {
 			}
 			return []byte(text), nil
 		},
-		List: func(dir string) ([]string, error) {
-			var names []string
+		List: func(dir string) ([]fs.DirEntry, error) {
+			all := fstest.MapFS{}
 			for path := range files {
-				if name, ok := strings.CutPrefix(path, dir+"/"); ok {
-					names = append(names, name)
-				}
+				all[strings.TrimPrefix(path, "/")] = &fstest.MapFile{}
 			}
-			return names, nil
+			return all.ReadDir(strings.TrimPrefix(dir, "/"))
 		},
 	}
 }
@@ -86,6 +85,28 @@ include /etc/more
 	} {
 		if got := c.RealmOf(host); got != want {
 			t.Errorf("%q is in %q, want %q", host, got, want)
+		}
+	}
+}
+
+// Nobody need have a krb5.conf; what is named, or included, has to be there.
+func TestReadNoConfig(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		path  string
+		realm string
+		err   string
+	}{
+		{"none", nil, "", "", ""},
+		{"the usual one", map[string]string{"/etc/krb5.conf": "[libdefaults]\ndefault_realm = ETC"}, "", "ETC", ""},
+		{"one that is named", nil, "/etc/krb5.conf", "", "open /etc/krb5.conf"},
+		{"one that is included", map[string]string{"/etc/krb5.conf": "include /none"}, "", "", "/etc/krb5.conf: line 1: open /none"},
+		{"a directory that is included", map[string]string{"/etc/krb5.conf": "includedir /none"}, "", "", "/etc/krb5.conf: line 1: open none"},
+	} {
+		c, err := inMemory(tt.files).ReadConfig(tt.path)
+		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) || err == nil && (c.DefaultRealm != tt.realm || !c.DNS) {
+			t.Errorf("%s: got %+v, %v, want %q, %q", tt.name, c, err, tt.realm, tt.err)
 		}
 	}
 }
