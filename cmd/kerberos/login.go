@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -25,7 +26,6 @@ var (
 
 const (
 	defaultService = "zookeeper"
-	maxFileBytes   = 1 << 20
 	// spare is for how long a ticket that is used has to be valid still.
 	spare = time.Minute
 )
@@ -225,15 +225,9 @@ func (l *Login) firstTicket(ctx context.Context, cache *krb5.Cache, client krb5.
 	if err != nil {
 		return nil, fmt.Errorf("keytab: %w", err)
 	}
-	entries, err := krb5.ParseKeytab(data)
+	keys, err := krb5.KeysOf(data, client)
 	if err != nil {
 		return nil, fmt.Errorf("keytab %s: %w", l.cfg.Keytab, err)
-	}
-	keys := slices.DeleteFunc(entries, func(e krb5.KeytabEntry) bool {
-		return e.Principal.String() != client.String() || !e.Type.Known()
-	})
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("keytab %s: no key of %v that can be used", l.cfg.Keytab, client)
 	}
 	if first, err = krb5.AskFirst(ctx, l.send, client, keys, now); err != nil {
 		return nil, fmt.Errorf("%v: %w", client, err)
@@ -258,10 +252,12 @@ func valid(c *krb5.Credentials, now time.Time) bool {
 	return c != nil && now.Add(spare).Before(c.End)
 }
 
+// readFile reads a file, or more of it than is looked at.
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxFileBytes {
-		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	return os.ReadFile(path)
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, krb5.MaxFileBytes+1))
 }

@@ -134,7 +134,7 @@ func TestCache(t *testing.T) {
 		{"of somebody else", Config{Cache: testCache, Principal: "bob@TEST.EXAMPLE"}, within, false, "it is alice@TEST.EXAMPLE's, not bob@TEST.EXAMPLE's"},
 		{"none", Config{Cache: "/none"}, within, false, "ticket cache /none: open /none"},
 		{"no cache's format", Config{Cache: testKeytab}, within, false, krb5.ErrCache.Error()},
-		{"huge", Config{Cache: writeFile(t, strings.Repeat("x", maxFileBytes+1))}, within, false, "larger than 1 MiB"},
+		{"huge", Config{Cache: writeFile(t, strings.Repeat("x", krb5.MaxFileBytes+1))}, within, false, "larger than 1 MiB"},
 		{"expired, with a keytab", Config{Cache: testCache, Keytab: testKeytab, Principal: "alice@TEST.EXAMPLE"}, within.Add(24 * time.Hour), false, ""},
 		{"none, with a keytab", Config{Cache: "/none", Keytab: testKeytab, Principal: "alice@TEST.EXAMPLE"}, within, false, ""},
 	} {

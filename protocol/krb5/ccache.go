@@ -20,6 +20,9 @@ type Cache struct {
 // file format"). What cannot be used is passed over: tickets of unknown encryption
 // types, and what is kept there of other things.
 func ParseCache(data []byte) (*Cache, error) {
+	if len(data) > MaxFileBytes {
+		return nil, errLarge
+	}
 	if len(data) < 2 || data[0] != 5 || data[1] != 4 {
 		return nil, ErrCache
 	}

@@ -4,10 +4,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
-// ErrKeytab is what a file gives that is no keytab, or a damaged one.
-var ErrKeytab = errors.New("not a keytab of version 5.2, or damaged")
+// MaxFileBytes is the longest keytab, or credential cache, that is looked at. They hold
+// a few keys of 20 to 100 bytes, or tickets of some kilobytes.
+const MaxFileBytes = 1 << 20
+
+// maxKeys is how many keys of one principal are tried.
+const maxKeys = 64
+
+var (
+	// errKeytab is what a file gives that is no keytab, or a damaged one.
+	errKeytab = errors.New("not a keytab of version 5.2, or damaged")
+	errLarge  = errors.New("larger than 1 MiB")
+)
 
 // KeytabEntry is one key of a keytab.
 type KeytabEntry struct {
@@ -17,11 +28,46 @@ type KeytabEntry struct {
 	Value     []byte // secret
 }
 
-// ParseKeytab reads a keytab of version 5.2 (MIT Kerberos, "Keytab file format").
-// Entries that were deleted are passed over.
-func ParseKeytab(data []byte) ([]KeytabEntry, error) {
+// KeysOf reads a keytab of version 5.2 (MIT Kerberos, "Keytab file format"), and returns
+// the keys of a principal that can be used. That there is none is an error, which names
+// whose keys there are.
+func KeysOf(data []byte, p Principal) ([]KeytabEntry, error) {
+	entries, err := parseKeytab(data)
+	if err != nil {
+		return nil, err
+	}
+	var keys []KeytabEntry
+	var others []string // why not, for a person to read
+	for _, e := range entries {
+		name := e.Principal.String()
+		switch {
+		case name == p.String() && e.Type.Known():
+			if _, err := NewKey(e.Type, e.Value); err != nil {
+				return nil, err
+			}
+			keys = append(keys, e)
+		case name == p.String():
+			others = append(others, fmt.Sprintf("%s with %v, which is not supported", name, e.Type))
+		case len(others) < 8 && !slices.Contains(others, name):
+			others = append(others, name)
+		}
+	}
+	switch {
+	case len(keys) == 0:
+		return nil, fmt.Errorf("no key of %v; it has %q", p, others)
+	case len(keys) > maxKeys:
+		return nil, fmt.Errorf("%d keys of %v, and %d are allowed", len(keys), p, maxKeys)
+	}
+	return keys, nil
+}
+
+// parseKeytab passes over entries that were deleted.
+func parseKeytab(data []byte) ([]KeytabEntry, error) {
+	if len(data) > MaxFileBytes {
+		return nil, errLarge
+	}
 	if len(data) < 2 || data[0] != 5 || data[1] != 2 {
-		return nil, ErrKeytab
+		return nil, errKeytab
 	}
 	var entries []KeytabEntry
 	r := reader{data[2:], false}
@@ -36,12 +82,12 @@ func ParseKeytab(data []byte) ([]KeytabEntry, error) {
 		}
 		e, ok := parseEntry(r.bytes(int64(size)))
 		if r.short || !ok {
-			return nil, fmt.Errorf("entry %d: %w", len(entries)+1, ErrKeytab)
+			return nil, fmt.Errorf("entry %d: %w", len(entries)+1, errKeytab)
 		}
 		entries = append(entries, e)
 	}
 	if r.short {
-		return nil, ErrKeytab
+		return nil, errKeytab
 	}
 	return entries, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,7 +22,7 @@ func TestParseKeytab(t *testing.T) {
 	whole := unhex(t, mitKeytab)
 	check := func(what string, data []byte) {
 		t.Helper()
-		got, err := ParseKeytab(data)
+		got, err := parseKeytab(data)
 		if err != nil || len(got) != 2 {
 			t.Fatalf("%s: got %v, %v", what, got, err)
 		}
@@ -42,20 +43,76 @@ func TestParseKeytab(t *testing.T) {
 	hole := append([]byte{0xff, 0xff, 0xff, 0xfd}, 1, 2, 3)
 	check("with a hole", bytes.Join([][]byte{whole[:second], hole, whole[second:], hole}, nil))
 	check("with an end", append(bytes.Clone(whole), 0, 0, 0, 0, 9, 9))
-	if got, err := ParseKeytab(whole[:2]); err != nil || len(got) != 0 {
+	if got, err := parseKeytab(whole[:2]); err != nil || len(got) != 0 {
 		t.Errorf("empty: got %v, %v", got, err)
 	}
 	for n := range whole {
 		if n == 2 || n == second {
 			continue // whole entries
 		}
-		if got, err := ParseKeytab(whole[:n]); !errors.Is(err, ErrKeytab) {
+		if got, err := parseKeytab(whole[:n]); !errors.Is(err, errKeytab) {
 			t.Errorf("cut to %d: got %v, %v", n, got, err)
 		}
 	}
 	for _, bad := range []string{"0501", "4b4559", "05027fffffff", "050280000000", "050200000002ffff"} {
-		if got, err := ParseKeytab(unhex(t, bad)); !errors.Is(err, ErrKeytab) {
+		if got, err := parseKeytab(unhex(t, bad)); !errors.Is(err, errKeytab) {
 			t.Errorf("%s: got %v, %v", bad, got, err)
+		}
+	}
+}
+
+// entry is one of a keytab, behind its length.
+func entry(kvno byte, e EType, value []byte, realm string, components ...string) []byte {
+	counted := func(b []byte) []byte { return append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...) }
+	b := binary.BigEndian.AppendUint16(nil, uint16(len(components)))
+	b = append(b, counted([]byte(realm))...)
+	for _, c := range components {
+		b = append(b, counted([]byte(c))...)
+	}
+	b = append(b, 0, 0, 0, 1, 0, 0, 0, 0, kvno)
+	b = binary.BigEndian.AppendUint16(b, uint16(e))
+	b = append(b, counted(value)...)
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
+}
+
+func TestKeysOf(t *testing.T) {
+	key, long := make([]byte, 16), make([]byte, 32)
+	keytab := func(entries ...[]byte) []byte { return append([]byte{5, 2}, bytes.Join(entries, nil)...) }
+	alices := func(n int) (all [][]byte) {
+		for range n {
+			all = append(all, entry(1, AES128SHA1, key, "HOME", "alice"))
+		}
+		return all
+	}
+	var strangers [][]byte
+	for _, name := range strings.Fields("a b c d e f g h i") {
+		strangers = append(strangers, entry(1, AES128SHA1, key, "HOME", name))
+	}
+	for _, tt := range []struct {
+		name string
+		data []byte
+		want int
+		err  string
+	}{
+		{"its own", keytab(entry(1, AES128SHA1, key, "HOME", "alice"), entry(1, AES128SHA1, key, "HOME", "bob"), entry(2, AES256SHA2, long, "HOME", "alice"), entry(1, 23, key, "HOME", "alice")), 2, ""},
+		{"another realm's", keytab(entry(1, AES128SHA1, key, "AWAY", "alice")), 0, `no key of alice@HOME; it has ["alice@AWAY"]`},
+		{"of a broken type", keytab(entry(1, 23, key, "HOME", "alice")), 0, `no key of alice@HOME; it has ["alice@HOME with arcfour-hmac, which is not supported"]`},
+		{"of another length", keytab(entry(1, AES128SHA1, long, "HOME", "alice")), 0, "with 32 bytes, not 16"},
+		{"none", keytab(), 0, "no key of alice@HOME; it has []"},
+		{"many others'", keytab(strangers...), 0, `"g@HOME" "h@HOME"]`},
+		{"as many as are allowed", keytab(alices(maxKeys)...), maxKeys, ""},
+		{"too many", keytab(alices(maxKeys + 1)...), 0, "65 keys of alice@HOME, and 64 are allowed"},
+		{"no keytab", []byte("keys"), 0, "not a keytab"},
+		{"huge", make([]byte, MaxFileBytes+1), 0, "larger than 1 MiB"},
+	} {
+		got, err := KeysOf(tt.data, alice)
+		if len(got) != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: got %d keys, %v, want %d, %q", tt.name, len(got), err, tt.want, tt.err)
+		}
+		for _, k := range got {
+			if k.Principal.String() != alice.String() || !k.Type.Known() {
+				t.Errorf("%s: got a key of %v, %v", tt.name, k.Principal, k.Type)
+			}
 		}
 	}
 }
@@ -78,7 +135,7 @@ func TestParsePrincipal(t *testing.T) {
 
 func FuzzParseKeytab(f *testing.F) {
 	f.Add(unhex(f, mitKeytab))
-	f.Fuzz(func(t *testing.T, data []byte) { ParseKeytab(data) })
+	f.Fuzz(func(t *testing.T, data []byte) { parseKeytab(data) })
 }
 
 // As kinit and kvno of MIT Kerberos 1.20 leave it.

@@ -1,11 +1,9 @@
 package kerberos
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,12 +14,6 @@ import (
 
 // defaultSkew is what clocks may differ by where nobody says otherwise.
 const defaultSkew = 5 * time.Minute
-
-// Limits on a keytab. One holds a few keys of 20 to 100 bytes.
-const (
-	maxKeytabBytes = 1 << 20
-	maxKeys        = 64 // of the principal
-)
 
 // Config says who the server is, and how its clients' principals become users.
 type Config struct {
@@ -122,38 +114,13 @@ func readKeys(file string, p krb5.Principal) ([]krb5.KeytabEntry, os.FileInfo, e
 	if err != nil {
 		return nil, nil, fmt.Errorf("keytab: %w", err)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxKeytabBytes+1))
-	if err == nil && len(data) > maxKeytabBytes {
-		err = errors.New("larger than 1 MiB")
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("keytab %s: %w", file, err)
-	}
-	entries, err := krb5.ParseKeytab(data)
-	if err != nil {
-		return nil, nil, fmt.Errorf("keytab %s: %w", file, err)
-	}
+	data, err := io.ReadAll(io.LimitReader(f, krb5.MaxFileBytes+1))
 	var keys []krb5.KeytabEntry
-	var others []string // why not, for a person to read
-	for _, e := range entries {
-		name := e.Principal.String()
-		switch {
-		case name == p.String() && e.Type.Known():
-			if _, err := krb5.NewKey(e.Type, e.Value); err != nil {
-				return nil, nil, fmt.Errorf("keytab %s: %w", file, err)
-			}
-			keys = append(keys, e)
-		case name == p.String():
-			others = append(others, fmt.Sprintf("%s with %v, which is not supported", name, e.Type))
-		case len(others) < 8 && !slices.Contains(others, name):
-			others = append(others, name)
-		}
+	if err == nil {
+		keys, err = krb5.KeysOf(data, p)
 	}
-	switch {
-	case len(keys) == 0:
-		return nil, nil, fmt.Errorf("keytab %s: no key of %v; it has %q", file, p, others)
-	case len(keys) > maxKeys:
-		return nil, nil, fmt.Errorf("keytab %s: %d keys of %v, and %d are allowed", file, len(keys), p, maxKeys)
+	if err != nil {
+		return nil, nil, fmt.Errorf("keytab %s: %w", file, err)
 	}
 	return keys, info, nil
 }

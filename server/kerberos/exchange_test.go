@@ -370,7 +370,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a directory", func(c *Config) { c.Keytab = dir }, "is a directory"},
 		{"no keytab's format", func(c *Config) { c.Keytab = file("text", []byte("keys")) }, "text: not a keytab"},
 		{"rc4", func(c *Config) { c.Keytab = file("rc4", rc4) }, "rc4: no key of " + self},
-		{"huge", func(c *Config) { c.Keytab = file("huge", make([]byte, maxKeytabBytes+1)) }, "huge: larger than 1 MiB"},
+		{"huge", func(c *Config) { c.Keytab = file("huge", make([]byte, krb5.MaxFileBytes+1)) }, "huge: larger than 1 MiB"},
 		{"rules", func(c *Config) { c.Rules = "x" }, "auth_to_local"},
 	} {
 		cfg := Config{Keytab: "testdata/server.keytab", Principal: self, Logger: hclog.NewNullLogger()}
