@@ -18,8 +18,8 @@ import (
 
 // Errors of a login.
 var (
-	ErrNoSource = errors.New("useKeyTab=true with keyTab and principal, or useTicketCache=true; nobody is asked for a password")
-	ErrNoTicket = errors.New("no ticket that is valid; kinit gets one")
+	errNoSource = errors.New("useKeyTab=true with keyTab and principal, or useTicketCache=true; nobody is asked for a password")
+	errNoTicket = errors.New("no ticket that is valid; kinit gets one")
 	// ErrNoCenter passes, maybe: nobody has refused anything.
 	ErrNoCenter = errors.New("no key distribution center answers")
 )
@@ -72,7 +72,7 @@ func DefaultCache() string {
 // New checks the configuration. It fetches no ticket yet.
 func New(cfg Config) (*Login, error) {
 	if cfg.Cache == "" && (cfg.Keytab == "" || cfg.Principal == "") {
-		return nil, ErrNoSource
+		return nil, errNoSource
 	}
 	conf, err := krb5.Files{Read: os.ReadFile, List: os.ReadDir}.ReadConfig(cfg.Krb5Conf)
 	if err != nil {
@@ -127,7 +127,7 @@ func (l *Login) cache(now time.Time) (*krb5.Cache, error) {
 		err = fmt.Errorf("it is %v's, not %s's", cache.Client, l.cfg.Principal)
 	}
 	if err == nil && pick(cache, now, func(*krb5.Credentials) bool { return true }) == nil {
-		err = ErrNoTicket
+		err = errNoTicket
 	}
 	switch {
 	case err == nil:
@@ -211,7 +211,7 @@ func (l *Login) firstTicket(ctx context.Context, cache *krb5.Cache, client krb5.
 	if cache != nil {
 		c := pick(cache, now, func(c *krb5.Credentials) bool { return c.Server.String() == granting.String() })
 		if c == nil {
-			return nil, fmt.Errorf("ticket cache %s: %w", l.cfg.Cache, ErrNoTicket)
+			return nil, fmt.Errorf("ticket cache %s: %w", l.cfg.Cache, errNoTicket)
 		}
 		return c, nil
 	}

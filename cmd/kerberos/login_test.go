@@ -37,11 +37,11 @@ func TestNewRefuses(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		{"nothing", Config{}, ErrNoSource.Error()},
-		{"keytab alone", Config{Keytab: testKeytab}, ErrNoSource.Error()},
+		{"nothing", Config{}, errNoSource.Error()},
+		{"keytab alone", Config{Keytab: testKeytab}, errNoSource.Error()},
 		{"no krb5.conf", Config{Cache: testCache, Krb5Conf: "/none"}, "open /none"},
 		{"broken krb5.conf", Config{Cache: testCache, Krb5Conf: writeFile(t, "word")}, "line 1: neither"},
-		{"no realm", Config{Keytab: testKeytab, Principal: "alice", Krb5Conf: writeFile(t, "")}, `principal "alice": krb5: a principal is`},
+		{"no realm", Config{Keytab: testKeytab, Principal: "alice", Krb5Conf: writeFile(t, "")}, `principal "alice": a principal is`},
 	} {
 		if _, err := New(tt.cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q in it", tt.name, err, tt.want)
@@ -129,8 +129,8 @@ func TestCache(t *testing.T) {
 	}{
 		{"valid", Config{Cache: testCache}, within, true, ""},
 		{"of who is meant", Config{Cache: testCache, Principal: "alice@TEST.EXAMPLE"}, within, true, ""},
-		{"expired", Config{Cache: testCache}, within.Add(24 * time.Hour), false, "ticket cache " + testCache + ": " + ErrNoTicket.Error()},
-		{"about to expire", Config{Cache: testCache}, time.Date(2026, 11, 29, 21, 57, 30, 0, time.UTC), false, ErrNoTicket.Error()},
+		{"expired", Config{Cache: testCache}, within.Add(24 * time.Hour), false, "ticket cache " + testCache + ": " + errNoTicket.Error()},
+		{"about to expire", Config{Cache: testCache}, time.Date(2026, 11, 29, 21, 57, 30, 0, time.UTC), false, errNoTicket.Error()},
 		{"of somebody else", Config{Cache: testCache, Principal: "bob@TEST.EXAMPLE"}, within, false, "it is alice@TEST.EXAMPLE's, not bob@TEST.EXAMPLE's"},
 		{"none", Config{Cache: "/none"}, within, false, "ticket cache /none: open /none"},
 		{"no cache's format", Config{Cache: testKeytab}, within, false, krb5.ErrCache.Error()},

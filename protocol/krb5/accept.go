@@ -14,12 +14,12 @@ import (
 // Errors of Accept; the message that wraps one has the details.
 var (
 	ErrSkew       = errors.New("the client's clock and this server's are too far apart")
-	ErrExpired    = errors.New("the ticket has expired")
-	ErrNotYet     = errors.New("the ticket is not valid yet")
+	errExpired    = errors.New("the ticket has expired")
+	errNotYet     = errors.New("the ticket is not valid yet")
 	ErrNoKey      = errors.New("no key for the ticket")
-	ErrClient     = errors.New("the ticket is another client's")
-	ErrTransited  = errors.New("the ticket came through other realms, and its key distribution center did not check which")
-	ErrUserToUser = errors.New("the ticket is encrypted with a session key, not with the server's")
+	errClient     = errors.New("the ticket is another client's")
+	errTransited  = errors.New("the ticket came through other realms, and its key distribution center did not check which")
+	errUserToUser = errors.New("the ticket is encrypted with a session key, not with the server's")
 )
 
 // Accepted is what a client proved, and the context it is to be spoken with.
@@ -60,7 +60,7 @@ func Accept(token []byte, keys []KeytabEntry, now time.Time, skew time.Duration)
 		return nil, ErrToken
 	}
 	if bits(req.Options)&optionSessionKey != 0 {
-		return nil, ErrUserToUser
+		return nil, errUserToUser
 	}
 	part, session, err := openTicket(req.Ticket.Bytes, keys)
 	if err != nil {
@@ -79,7 +79,7 @@ func Accept(token []byte, keys []KeytabEntry, now time.Time, skew time.Duration)
 		return nil, err
 	}
 	if auth.Version != version || auth.Realm != part.Realm || !slices.Equal(auth.Client.Name, part.Client.Name) {
-		return nil, fmt.Errorf("%w: authenticator of %s, ticket of %v", ErrClient, auth.Client.in(auth.Realm).quoted(), client)
+		return nil, fmt.Errorf("%w: authenticator of %s, ticket of %v", errClient, auth.Client.in(auth.Realm).quoted(), client)
 	}
 	made := auth.Time.Add(time.Duration(auth.Micros) * time.Microsecond)
 	if off := made.Sub(now); off.Abs() > skew {
@@ -111,7 +111,7 @@ func Accept(token []byte, keys []KeytabEntry, now time.Time, skew time.Duration)
 // reply proves to the client that this side could read the ticket, and names a key
 // of its own, without which what a client sends later could be replayed too.
 func (c *Context) reply(session Key, auth *authenticator) []byte {
-	c.key, c.subkey = RandomKey(c.key.Type), true
+	c.key, c.subkey = randomKey(c.key.Type), true
 	var sequence [4]byte
 	rand.Read(sequence[:]) // never fails
 	c.send = uint64(binary.BigEndian.Uint32(sequence[:]) >> 2)
@@ -164,11 +164,11 @@ func tryKeys(keys []KeytabEntry, use uint32, e *encryptedData) ([]byte, error) {
 			if k.Type != e.EType || exact != (k.KVNO == uint32(e.KVNO)) {
 				continue
 			}
-			key, err := NewKey(k.Type, k.Value)
+			key, err := newKey(k.Type, k.Value)
 			if err != nil {
 				return nil, err
 			}
-			if plain, err := key.Decrypt(use, e.Cipher); err == nil {
+			if plain, err := key.decrypt(use, e.Cipher); err == nil {
 				return plain, nil
 			}
 		}
@@ -193,11 +193,11 @@ func (p *encTicketPart) check(now time.Time, skew time.Duration) (Principal, err
 	flags := bits(p.Flags)
 	switch {
 	case now.Add(skew).Before(start) || flags&flagInvalid != 0:
-		return Principal{}, fmt.Errorf("%w: %v, from %s", ErrNotYet, client, start.UTC().Format(time.RFC3339))
+		return Principal{}, fmt.Errorf("%w: %v, from %s", errNotYet, client, start.UTC().Format(time.RFC3339))
 	case now.Add(-skew).After(p.EndTime):
-		return Principal{}, fmt.Errorf("%w: %v, at %s", ErrExpired, client, p.EndTime.UTC().Format(time.RFC3339))
+		return Principal{}, fmt.Errorf("%w: %v, at %s", errExpired, client, p.EndTime.UTC().Format(time.RFC3339))
 	case len(p.Transited.Contents) > 0 && flags&flagTransitedChecked == 0:
-		return Principal{}, fmt.Errorf("%w: %v", ErrTransited, client)
+		return Principal{}, fmt.Errorf("%w: %v", errTransited, client)
 	}
 	return client, nil
 }
@@ -206,5 +206,5 @@ func decryptPart(k Key, use uint32, e *encryptedData) ([]byte, error) {
 	if e.EType != k.Type {
 		return nil, fmt.Errorf("%w: %v with a %v", ErrDecrypt, e.EType, k)
 	}
-	return k.Decrypt(use, e.Cipher)
+	return k.decrypt(use, e.Cipher)
 }

@@ -27,11 +27,11 @@ type issue struct {
 }
 
 func newIssue(e EType) *issue {
-	return &issue{e: e, key: RandomKey(e), client: alice, auth: noon.Add(-time.Hour), end: noon.Add(time.Hour)}
+	return &issue{e: e, key: randomKey(e), client: alice, auth: noon.Add(-time.Hour), end: noon.Add(time.Hour)}
 }
 
 func (i *issue) credentials() *Credentials {
-	session := RandomKey(i.e)
+	session := randomKey(i.e)
 	told := session
 	if i.sessionBytes > 0 {
 		told.Value = told.Value[:i.sessionBytes]
@@ -44,8 +44,8 @@ func (i *issue) credentials() *Credentials {
 		derField(4, derSequence(derField(0, derInt(1)), derField(1, derOctets([]byte(i.transited))))),
 		derField(5, derTime(i.auth)),
 		derField(7, derTime(i.end))))
-	sealed := derSequence(derField(0, derInt(int64(i.e))), derField(1, derInt(3)), derField(2, derOctets(i.key.Encrypt(useTicket, part))))
-	return &Credentials{Client: i.client, Server: server, Session: session, Start: i.auth, End: i.end,
+	sealed := derSequence(derField(0, derInt(int64(i.e))), derField(1, derInt(3)), derField(2, derOctets(i.key.encrypt(useTicket, part))))
+	return &Credentials{Client: i.client, Server: server, Session: session, End: i.end,
 		Ticket: derApplication(appTicket, derSequence(
 			derField(0, derInt(version)),
 			derField(1, derString(server.Realm)),
@@ -54,7 +54,7 @@ func (i *issue) credentials() *Credentials {
 }
 
 func (i *issue) keytab() []KeytabEntry {
-	other := RandomKey(i.e)
+	other := randomKey(i.e)
 	return []KeytabEntry{{server, 2, other.Type, other.Value}, {server, 3, i.key.Type, i.key.Value}}
 }
 
@@ -100,13 +100,13 @@ func TestExchange(t *testing.T) {
 			if err != nil || string(data) != "\x01\x00\x00\x00alice@HOME" {
 				t.Errorf("choice %q, %v", data, err)
 			}
-			if _, err := a.Context.Unwrap(choice); !errors.Is(err, ErrRepeat) {
+			if _, err := a.Context.Unwrap(choice); !errors.Is(err, errRepeat) {
 				t.Errorf("the choice once more: %v", err)
 			}
 			if _, done, err := i.Step(nil); err != nil || !done {
 				t.Errorf("at the end: %v, %v", done, err)
 			}
-			if _, _, err := i.Step([]byte("more")); !errors.Is(err, ErrSteps) {
+			if _, _, err := i.Step([]byte("more")); !errors.Is(err, errSteps) {
 				t.Errorf("a token after the end: %v", err)
 			}
 		})
@@ -128,29 +128,29 @@ func TestAcceptRefuses(t *testing.T) {
 		{"client's clock behind", nil, nil, skew + time.Second, ErrSkew, "it says 2026-03-04T12:00:00Z, here it is 2026-03-04T12:05:01Z; 5m0s are allowed"},
 		{"client's clock ahead", nil, nil, -skew - time.Second, ErrSkew, "here it is 2026-03-04T11:54:59Z"},
 		{"expired within the skew", func(i *issue, _ *Credentials) { i.end = noon.Add(-skew) }, nil, 0, nil, ""},
-		{"expired", func(i *issue, _ *Credentials) { i.end = noon.Add(-skew - time.Second) }, nil, 0, ErrExpired, "alice@HOME, at 2026-03-04T11:54:59Z"},
-		{"not yet", func(i *issue, _ *Credentials) { i.auth = noon.Add(skew + time.Second) }, nil, 0, ErrNotYet, "from 2026-03-04T12:05:01Z"},
-		{"invalid", func(i *issue, _ *Credentials) { i.flags = flagInvalid }, nil, 0, ErrNotYet, "alice@HOME"},
-		{"by other realms", func(i *issue, _ *Credentials) { i.transited = "MIDDLE" }, nil, 0, ErrTransited, "alice@HOME"},
+		{"expired", func(i *issue, _ *Credentials) { i.end = noon.Add(-skew - time.Second) }, nil, 0, errExpired, "alice@HOME, at 2026-03-04T11:54:59Z"},
+		{"not yet", func(i *issue, _ *Credentials) { i.auth = noon.Add(skew + time.Second) }, nil, 0, errNotYet, "from 2026-03-04T12:05:01Z"},
+		{"invalid", func(i *issue, _ *Credentials) { i.flags = flagInvalid }, nil, 0, errNotYet, "alice@HOME"},
+		{"by other realms", func(i *issue, _ *Credentials) { i.transited = "MIDDLE" }, nil, 0, errTransited, "alice@HOME"},
 		{"by other realms, checked", func(i *issue, _ *Credentials) { i.transited, i.flags = "MIDDLE", flagTransitedChecked }, nil, 0, nil, ""},
-		{"another key", func(i *issue, _ *Credentials) { i.key = RandomKey(i.e) }, nil, 0, ErrNoKey,
+		{"another key", func(i *issue, _ *Credentials) { i.key = randomKey(i.e) }, nil, 0, ErrNoKey,
 			`it is for "zookeeper/zk1.example@HOME", version 3 of aes256-cts-hmac-sha1-96; the keytab has version 2 of aes256-cts-hmac-sha1-96, version 3 of`},
-		{"another client", func(_ *issue, c *Credentials) { c.Client.Components = []string{"bob"} }, nil, 0, ErrClient, `authenticator of "bob@HOME", ticket of alice@HOME`},
-		{"another realm", func(_ *issue, c *Credentials) { c.Client.Realm = "AWAY" }, nil, 0, ErrClient, ""},
-		{"another session", func(_ *issue, c *Credentials) { c.Session = RandomKey(AES256SHA1) }, nil, 0, ErrDecrypt, "authenticator"},
-		{"session of another type", func(_ *issue, c *Credentials) { c.Session = RandomKey(AES128SHA1) }, nil, 0, ErrDecrypt, "aes128-cts-hmac-sha1-96 with a key of aes256-cts-hmac-sha1-96"},
+		{"another client", func(_ *issue, c *Credentials) { c.Client.Components = []string{"bob"} }, nil, 0, errClient, `authenticator of "bob@HOME", ticket of alice@HOME`},
+		{"another realm", func(_ *issue, c *Credentials) { c.Client.Realm = "AWAY" }, nil, 0, errClient, ""},
+		{"another session", func(_ *issue, c *Credentials) { c.Session = randomKey(AES256SHA1) }, nil, 0, ErrDecrypt, "authenticator"},
+		{"session of another type", func(_ *issue, c *Credentials) { c.Session = randomKey(AES128SHA1) }, nil, 0, ErrDecrypt, "aes128-cts-hmac-sha1-96 with a key of aes256-cts-hmac-sha1-96"},
 		{"session key too short", func(i *issue, _ *Credentials) { i.sessionBytes = 16 }, nil, 0, nil, "with 16 bytes, not 32"},
 		{"two names in one", func(i *issue, c *Credentials) {
 			i.client.Components = []string{"alice/admin"}
 			c.Client = i.client
-		}, nil, 0, ErrPrincipal, ""},
-		{"no name", func(i *issue, c *Credentials) { i.client.Components = nil; c.Client = i.client }, nil, 0, ErrPrincipal, ""},
+		}, nil, 0, errPrincipal, ""},
+		{"no name", func(i *issue, c *Credentials) { i.client.Components = nil; c.Client = i.client }, nil, 0, errPrincipal, ""},
 		{"cut", nil, func(b []byte) []byte { return b[:len(b)-1] }, 0, ErrToken, ""},
 		{"longer", nil, func(b []byte) []byte { return append(b, 0) }, 0, ErrToken, ""},
-		{"huge", nil, func(b []byte) []byte { return append(b, make([]byte, MaxTokenBytes)...) }, 0, ErrToken, ""},
+		{"huge", nil, func(b []byte) []byte { return append(b, make([]byte, maxTokenBytes)...) }, 0, ErrToken, ""},
 		{"another mechanism", nil, func(b []byte) []byte { return bytes.Replace(b, mechanism, append(mechanism[:10:10], 3), 1) }, 0, ErrToken, ""},
 		{"another kind", nil, func(b []byte) []byte { return bytes.Replace(b, []byte{2, 2, 1, 0, 0x6e}, []byte{2, 2, 2, 0, 0x6e}, 1) }, 0, ErrToken, ""},
-		{"user to user", nil, func(b []byte) []byte { return options(b, optionSessionKey) }, 0, ErrUserToUser, ""},
+		{"user to user", nil, func(b []byte) []byte { return options(b, optionSessionKey) }, 0, errUserToUser, ""},
 		{"empty", nil, func([]byte) []byte { return nil }, 0, ErrToken, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestAcceptWithoutProof(t *testing.T) {
 		t.Fatalf("asked for in the flags only: %v, %v", a, err)
 	}
 	c := issue.credentials()
-	subkey := RandomKey(AES128SHA2)
+	subkey := randomKey(AES128SHA2)
 	sum := make([]byte, 24)
 	auth := derApplication(appAuthenticator, derSequence(
 		derField(0, derInt(version)), derField(1, derString("HOME")), derField(2, derName(1, []string{"alice"})),
@@ -236,7 +236,7 @@ func TestInitiatorRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			return a.Reply
-		}, ErrServer},
+		}, errServer},
 	} {
 		i := initiate(issue.credentials())
 		if _, _, err := i.Step(tt.reply(first(t, i))); !errors.Is(err, tt.want) {
@@ -252,8 +252,8 @@ func TestInitiatorRefuses(t *testing.T) {
 	late := initiate(c)
 	late.now = func() time.Time { return noon.Add(time.Microsecond) }
 	first(t, late)
-	if _, _, err := late.Step(a.Reply); !errors.Is(err, ErrServer) {
-		t.Errorf("an earlier reply: got %v, want %v", err, ErrServer)
+	if _, _, err := late.Step(a.Reply); !errors.Is(err, errServer) {
+		t.Errorf("an earlier reply: got %v, want %v", err, errServer)
 	}
 	// Layers.
 	i := initiate(c)
@@ -263,13 +263,13 @@ func TestInitiatorRefuses(t *testing.T) {
 	if _, _, err := i.Step(a.Reply); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := i.Step(a.Context.Wrap([]byte{6, 0, 255, 255})); !errors.Is(err, ErrLayers) {
-		t.Errorf("layers only: got %v, want %v", err, ErrLayers)
+	if _, _, err := i.Step(a.Context.Wrap([]byte{6, 0, 255, 255})); !errors.Is(err, errLayers) {
+		t.Errorf("layers only: got %v, want %v", err, errLayers)
 	}
 }
 
 func TestUnwrapRefuses(t *testing.T) {
-	key := RandomKey(AES256SHA1)
+	key := randomKey(AES256SHA1)
 	far := func() *Context { return &Context{key: key, acceptor: true, send: 5} }
 	near := func() *Context { return &Context{key: key, receive: 5} }
 	whole := far().Wrap([]byte("data"))
@@ -296,7 +296,7 @@ func TestUnwrapRefuses(t *testing.T) {
 	}
 	skip := far()
 	skip.Wrap(nil)
-	if _, err := near().Unwrap(skip.Wrap([]byte("data"))); !errors.Is(err, ErrRepeat) {
+	if _, err := near().Unwrap(skip.Wrap([]byte("data"))); !errors.Is(err, errRepeat) {
 		t.Errorf("one left out: %v", err)
 	}
 }

@@ -74,8 +74,8 @@ func (r *reader) credentials() (*Credentials, bool) {
 	c := &Credentials{Client: r.principal(), Server: r.principal()}
 	e := EType(r.uint16())
 	value := r.counted32()
-	r.uint32() // when the client was first asked for its key
-	c.Start, c.End = r.time(), r.time()
+	r.bytes(4 + 4) // when the client was first asked for its key; when the ticket begins
+	c.End = r.time()
 	r.bytes(4 + 1 + 4)        // until when it can be renewed; user to user; flags
 	for range [2]struct{}{} { // addresses; authorization data
 		for n := r.uint32(); n > 0 && !r.short; n-- {
@@ -86,6 +86,6 @@ func (r *reader) credentials() (*Credentials, bool) {
 	c.Ticket = r.counted32()
 	r.counted32() // a second ticket
 	var err error
-	c.Session, err = NewKey(e, value)
+	c.Session, err = newKey(e, value)
 	return c, err == nil
 }

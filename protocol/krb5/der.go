@@ -65,7 +65,7 @@ func derKey(k Key) []byte {
 }
 
 func derEncrypted(k Key, use uint32, plain []byte) []byte {
-	return derSequence(derField(0, derInt(int64(k.Type))), derField(2, derOctets(k.Encrypt(use, plain))))
+	return derSequence(derField(0, derInt(int64(k.Type))), derField(2, derOctets(k.encrypt(use, plain))))
 }
 
 // unmarshal reads one message, the number of its application tag given, and nothing
@@ -76,7 +76,7 @@ func unmarshal(data []byte, application int, v any, what string) error {
 		err = fmt.Errorf("%d bytes behind it", len(rest))
 	}
 	if err != nil {
-		return fmt.Errorf("krb5: %s: %w", what, err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

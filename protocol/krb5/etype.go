@@ -28,7 +28,7 @@ const (
 
 // ErrDecrypt is what a ciphertext gives that was not made with the key, or not
 // for this use, or was changed on the way.
-var ErrDecrypt = errors.New("krb5: the key does not fit, or what it was used for was changed")
+var ErrDecrypt = errors.New("the key does not fit, or what it was used for was changed")
 
 // suite is what encryption types differ in.
 type suite struct {
@@ -46,8 +46,8 @@ var suites = map[EType]suite{
 	AES256SHA2: {"aes256-cts-hmac-sha384-192", 32, 24, 24, sha512.New384, true},
 }
 
-// Known reports whether keys of the type can be used.
-func (e EType) Known() bool { _, ok := suites[e]; return ok }
+// known reports whether keys of the type can be used.
+func (e EType) known() bool { _, ok := suites[e]; return ok }
 
 // String is the type's name as krb5.conf has it.
 func (e EType) String() string {
@@ -76,20 +76,20 @@ type Key struct {
 	Value []byte
 }
 
-// NewKey checks that the type is known and the value of its length.
-func NewKey(t EType, value []byte) (Key, error) {
+// newKey checks that the type is known and the value of its length.
+func newKey(t EType, value []byte) (Key, error) {
 	s, ok := suites[t]
 	if !ok {
-		return Key{}, fmt.Errorf("krb5: a key of %v, which is not supported", t)
+		return Key{}, fmt.Errorf("a key of %v, which is not supported", t)
 	}
 	if len(value) != s.keyBytes {
-		return Key{}, fmt.Errorf("krb5: a key of %v with %d bytes, not %d", t, len(value), s.keyBytes)
+		return Key{}, fmt.Errorf("a key of %v with %d bytes, not %d", t, len(value), s.keyBytes)
 	}
 	return Key{t, value}, nil
 }
 
-// RandomKey makes a key. REQUIRES: the type is known.
-func RandomKey(t EType) Key {
+// randomKey makes a key. REQUIRES: the type is known.
+func randomKey(t EType) Key {
 	k := Key{t, make([]byte, suites[t].keyBytes)}
 	rand.Read(k.Value) // never fails
 	return k
@@ -108,14 +108,14 @@ const (
 	deriveIntegrity = 0x55
 )
 
-// Encrypt encrypts for a use, one of the numbers of RFC 4120, 7.5.1, or RFC 4121, 2.
-func (k Key) Encrypt(use uint32, plain []byte) []byte {
+// encrypt encrypts for a use, one of the numbers of RFC 4120, 7.5.1, or RFC 4121, 2.
+func (k Key) encrypt(use uint32, plain []byte) []byte {
 	confounder := make([]byte, aes.BlockSize)
 	rand.Read(confounder) // never fails
-	return k.encrypt(use, confounder, plain)
+	return k.encryptWith(use, confounder, plain)
 }
 
-func (k Key) encrypt(use uint32, confounder, plain []byte) []byte {
+func (k Key) encryptWith(use uint32, confounder, plain []byte) []byte {
 	s := suites[k.Type]
 	text := append(append(make([]byte, 0, len(confounder)+len(plain)), confounder...), plain...)
 	out := encryptCTS(k.derive(use, deriveEncrypt), text)
@@ -125,8 +125,8 @@ func (k Key) encrypt(use uint32, confounder, plain []byte) []byte {
 	return append(out, k.mac(use, deriveIntegrity, text)...)
 }
 
-// Decrypt undoes Encrypt, or gives ErrDecrypt.
-func (k Key) Decrypt(use uint32, ciphertext []byte) ([]byte, error) {
+// decrypt undoes encrypt, or gives ErrDecrypt.
+func (k Key) decrypt(use uint32, ciphertext []byte) ([]byte, error) {
 	s := suites[k.Type]
 	end := len(ciphertext) - s.macBytes
 	if end < aes.BlockSize {
@@ -143,8 +143,8 @@ func (k Key) Decrypt(use uint32, ciphertext []byte) ([]byte, error) {
 	return text[aes.BlockSize:], nil
 }
 
-// Sum is the keyed checksum of the encryption type, over parts one after the other.
-func (k Key) Sum(use uint32, parts ...[]byte) []byte { return k.mac(use, deriveSum, parts...) }
+// sum is the keyed checksum of the encryption type, over parts one after the other.
+func (k Key) sum(use uint32, parts ...[]byte) []byte { return k.mac(use, deriveSum, parts...) }
 
 func (k Key) mac(use uint32, last byte, parts ...[]byte) []byte {
 	s := suites[k.Type]

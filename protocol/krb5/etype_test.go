@@ -121,10 +121,10 @@ func TestEncryptSHA2(t *testing.T) {
 			"41f53fa5bfe7026d91faf9be959195a058707273a96a40f0a01960621ac612748b9bbfbe7eb4ce3c"},
 	} {
 		k := Key{tt.e, unhex(t, tt.key)}
-		if got := hex.EncodeToString(k.encrypt(2, unhex(t, tt.confounder), unhex(t, tt.plain))); got != tt.want {
+		if got := hex.EncodeToString(k.encryptWith(2, unhex(t, tt.confounder), unhex(t, tt.plain))); got != tt.want {
 			t.Errorf("%v of %q: got %s, want %s", tt.e, tt.plain, got, tt.want)
 		}
-		if got, err := k.Decrypt(2, unhex(t, tt.want)); err != nil || hex.EncodeToString(got) != tt.plain {
+		if got, err := k.decrypt(2, unhex(t, tt.want)); err != nil || hex.EncodeToString(got) != tt.plain {
 			t.Errorf("%v back: got %x, %v, want %s", tt.e, got, err, tt.plain)
 		}
 	}
@@ -140,7 +140,7 @@ func TestSumSHA2(t *testing.T) {
 		{AES128SHA2, key128, "d78367186643d67b411cba9139fc1dee"},
 		{AES256SHA2, key256, "45ee791567eefca37f4ac1e0222de80d43c3bfa06699672a"},
 	} {
-		if got := hex.EncodeToString(Key{tt.e, unhex(t, tt.key)}.Sum(2, data[:3], data[3:])); got != tt.want {
+		if got := hex.EncodeToString(Key{tt.e, unhex(t, tt.key)}.sum(2, data[:3], data[3:])); got != tt.want {
 			t.Errorf("%v: got %s, want %s", tt.e, got, tt.want)
 		}
 	}
@@ -149,26 +149,26 @@ func TestSumSHA2(t *testing.T) {
 // Whatever is changed, cut off or used elsewhere is found.
 func TestDecryptRefuses(t *testing.T) {
 	for e := range suites {
-		k := RandomKey(e)
+		k := randomKey(e)
 		for n := range 40 {
 			plain := bytes.Repeat([]byte{byte(n)}, n)
-			sealed := k.Encrypt(7, plain)
-			if got, err := k.Decrypt(7, sealed); err != nil || !bytes.Equal(got, plain) {
+			sealed := k.encrypt(7, plain)
+			if got, err := k.decrypt(7, sealed); err != nil || !bytes.Equal(got, plain) {
 				t.Fatalf("%v, %d bytes: got %x, %v", e, n, got, err)
 			}
-			if _, err := k.Decrypt(8, sealed); !errors.Is(err, ErrDecrypt) {
+			if _, err := k.decrypt(8, sealed); !errors.Is(err, ErrDecrypt) {
 				t.Errorf("%v, another use: %v", e, err)
 			}
-			if _, err := RandomKey(e).Decrypt(7, sealed); !errors.Is(err, ErrDecrypt) {
+			if _, err := randomKey(e).decrypt(7, sealed); !errors.Is(err, ErrDecrypt) {
 				t.Errorf("%v, another key: %v", e, err)
 			}
 			for i := range sealed {
 				sealed[i] ^= 4
-				if _, err := k.Decrypt(7, sealed); !errors.Is(err, ErrDecrypt) {
+				if _, err := k.decrypt(7, sealed); !errors.Is(err, ErrDecrypt) {
 					t.Errorf("%v, %d bytes, byte %d changed: %v", e, n, i, err)
 				}
 				sealed[i] ^= 4
-				if _, err := k.Decrypt(7, sealed[:i]); !errors.Is(err, ErrDecrypt) {
+				if _, err := k.decrypt(7, sealed[:i]); !errors.Is(err, ErrDecrypt) {
 					t.Errorf("%v, %d bytes cut to %d: %v", e, n, i, err)
 				}
 			}
@@ -177,7 +177,7 @@ func TestDecryptRefuses(t *testing.T) {
 }
 
 func TestKeyIsSecret(t *testing.T) {
-	k, err := NewKey(AES128SHA1, []byte("chicken teriyaki"))
+	k, err := newKey(AES128SHA1, []byte("chicken teriyaki"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,10 +187,10 @@ func TestKeyIsSecret(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", verb, got, want)
 		}
 	}
-	if _, err := NewKey(AES256SHA1, k.Value); err == nil {
+	if _, err := newKey(AES256SHA1, k.Value); err == nil {
 		t.Errorf("a key of half the length was taken")
 	}
-	if _, err := NewKey(23, k.Value); err == nil || !strings.Contains(err.Error(), "arcfour-hmac") {
+	if _, err := newKey(23, k.Value); err == nil || !strings.Contains(err.Error(), "arcfour-hmac") {
 		t.Errorf("a key of RC4: got %v", err)
 	}
 }

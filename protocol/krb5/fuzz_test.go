@@ -33,7 +33,7 @@ func FuzzAccept(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	auth, err := c.Session.Decrypt(useAPReqAuthenticator, req.Authenticator.Cipher)
+	auth, err := c.Session.decrypt(useAPReqAuthenticator, req.Authenticator.Cipher)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func FuzzAccept(f *testing.F) {
 }
 
 func FuzzUnwrap(f *testing.F) {
-	key := RandomKey(AES128SHA2)
+	key := randomKey(AES128SHA2)
 	f.Add((&Context{key: key, acceptor: true}).Wrap([]byte("data")))
 	f.Fuzz(func(t *testing.T, token []byte) {
 		data, err := (&Context{key: key}).Unwrap(token)

@@ -11,12 +11,12 @@ import (
 
 // Errors of a client.
 var (
-	// ErrServer says that who answered is not who the ticket is for, or damaged the answer.
-	ErrServer = errors.New("the server did not prove that it is the one the ticket is for")
-	// ErrLayers says that a server wants to protect what follows, which ZooKeeper never does.
-	ErrLayers = errors.New("the server does not offer to go on without a security layer")
-	// ErrSteps says that a server goes on after the end.
-	ErrSteps = errors.New("the server sent a token where none belongs")
+	// errServer says that who answered is not who the ticket is for, or damaged the answer.
+	errServer = errors.New("the server did not prove that it is the one the ticket is for")
+	// errLayers says that a server wants to protect what follows, which ZooKeeper never does.
+	errLayers = errors.New("the server does not offer to go on without a security layer")
+	// errSteps says that a server goes on after the end.
+	errSteps = errors.New("the server sent a token where none belongs")
 )
 
 // Credentials are a ticket to a server, and what its owner knows about it.
@@ -24,7 +24,7 @@ type Credentials struct {
 	Client, Server Principal
 	Ticket         []byte // as it came
 	Session        Key
-	Start, End     time.Time // Start may be zero
+	End            time.Time // a ticket for later than now is the center's and the server's to refuse
 }
 
 // What the context is asked for (RFC 4121, 4.1.1): proof of the server, detection of
@@ -72,13 +72,13 @@ func (i *Initiator) Step(challenge []byte) (response []byte, done bool, err erro
 	case i.state == waitEnd && len(challenge) == 0:
 		return nil, true, nil
 	}
-	return nil, false, ErrSteps
+	return nil, false, errSteps
 }
 
 // begin makes the ticket and an authenticator into a token.
 func (i *Initiator) begin() []byte {
 	c := i.credentials
-	subkey := RandomKey(c.Session.Type)
+	subkey := randomKey(c.Session.Type)
 	var sequence [4]byte
 	rand.Read(sequence[:]) // never fails
 	// Some take numbers for negative whose highest bit is set.
@@ -120,7 +120,7 @@ func (i *Initiator) reply(token []byte) error {
 	}
 	plain, err := decryptPart(i.credentials.Session, useAPRep, &rep.Part)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrServer, err)
+		return fmt.Errorf("%w: %w", errServer, err)
 	}
 	var part encAPRepPart
 	if err := unmarshal(plain, appEncAPRepPart, &part, "reply"); err != nil {
@@ -128,7 +128,7 @@ func (i *Initiator) reply(token []byte) error {
 	}
 	if rep.Version != version || rep.Type != appAPRep ||
 		!part.Time.Add(time.Duration(part.Micros)*time.Microsecond).Equal(i.made) {
-		return ErrServer
+		return errServer
 	}
 	if part.Subkey.Type != 0 {
 		if i.context.key, err = part.Subkey.key(); err != nil {
@@ -150,7 +150,7 @@ func (i *Initiator) choose(token []byte) ([]byte, error) {
 		return nil, ErrToken
 	}
 	if offer[0]&1 == 0 {
-		return nil, ErrLayers
+		return nil, errLayers
 	}
 	return i.context.Wrap(bytes.Join([][]byte{{1, 0, 0, 0}, []byte(i.credentials.Client.String())}, nil)), nil
 }

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// Errors of requests to a key distribution center, beside *KDCError.
+// Errors of requests to a key distribution center, beside *kdcError.
 var (
-	ErrReply    = errors.New("the key distribution center's reply is not to this request")
-	ErrPassword = errors.New("the keytab's keys are not the client's, or not any more")
-	ErrReferral = errors.New("the key distribution centers refer to each other without end")
+	errReply    = errors.New("the key distribution center's reply is not to this request")
+	errPassword = errors.New("the keytab's keys are not the client's, or not any more")
+	errReferral = errors.New("the key distribution centers refer to each other without end")
 )
 
 // Send sends a message to a key distribution center of a realm, and returns its reply.
@@ -66,8 +66,8 @@ const (
 	codePreauthFailed   = 24
 )
 
-// KDCError is what a key distribution center answers if it has no ticket.
-type KDCError struct {
+// kdcError is what a key distribution center answers if it has no ticket.
+type kdcError struct {
 	Code int
 	Text string // what it says besides, fit for a line
 	data []byte
@@ -77,11 +77,11 @@ var codeTexts = map[int]string{
 	1: "the client's entry has expired", 6: "the client is not known there", 7: "the server is not known there",
 	12: "it is not allowed", 14: "no encryption type is common to both", 18: "the client is locked",
 	23: "the client's key has expired", codePreauthFailed: "the key is wrong", 37: "this clock and the center's are too far apart",
-	32: "the ticket has expired", 68: "the client is of another realm",
+	32: "the ticket has expired", 33: "the ticket is not valid yet", 68: "the client is of another realm",
 }
 
 // Error says what the code means.
-func (e *KDCError) Error() string {
+func (e *kdcError) Error() string {
 	s := "the key distribution center refuses: " + codeTexts[e.Code]
 	if codeTexts[e.Code] == "" {
 		s += "error " + strconv.Itoa(e.Code)
@@ -158,7 +158,7 @@ func AskFirst(ctx context.Context, send Send, client Principal, keys []KeytabEnt
 	open := func(e *encryptedData) ([]byte, error) {
 		plain, err := tryKeys(keys, useASRep, e)
 		if err != nil {
-			err = fmt.Errorf("%w: the reply is encrypted with %w", ErrPassword, err)
+			err = fmt.Errorf("%w: the reply is encrypted with %w", errPassword, err)
 		}
 		return plain, err
 	}
@@ -172,7 +172,7 @@ func AskFirst(ctx context.Context, send Send, client Principal, keys []KeytabEnt
 		return openReply(reply, appASRep, nonce, client, open)
 	}
 	c, err := ask()
-	var refused *KDCError
+	var refused *kdcError
 	if errors.As(err, &refused) && refused.Code == codePreauthRequired {
 		var key Key
 		if key, err = refused.choose(types, keys); err == nil {
@@ -180,20 +180,20 @@ func AskFirst(ctx context.Context, send Send, client Principal, keys []KeytabEnt
 		}
 	}
 	if errors.As(err, &refused) && refused.Code == codePreauthFailed {
-		err = fmt.Errorf("%w: %w", ErrPassword, err)
+		err = fmt.Errorf("%w: %w", errPassword, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if c.Server.String() != server.String() {
-		return nil, ErrReply
+		return nil, errReply
 	}
 	return c, nil
 }
 
 // choose takes the newest key of the first type that a center will have, or of the
 // preferred one if it does not say.
-func (e *KDCError) choose(types []EType, keys []KeytabEntry) (Key, error) {
+func (e *kdcError) choose(types []EType, keys []KeytabEntry) (Key, error) {
 	wanted := types
 	var methods []padata
 	if _, err := asn1.Unmarshal(e.data, &methods); err == nil {
@@ -213,15 +213,15 @@ func (e *KDCError) choose(types []EType, keys []KeytabEntry) (Key, error) {
 	for _, t := range wanted {
 		var newest *KeytabEntry
 		for i, k := range keys {
-			if k.Type == t && t.Known() && (newest == nil || k.KVNO > newest.KVNO) {
+			if k.Type == t && t.known() && (newest == nil || k.KVNO > newest.KVNO) {
 				newest = &keys[i]
 			}
 		}
 		if newest != nil {
-			return NewKey(newest.Type, newest.Value)
+			return newKey(newest.Type, newest.Value)
 		}
 	}
-	return Key{}, fmt.Errorf("%w: the center wants one of %v", ErrPassword, wanted)
+	return Key{}, fmt.Errorf("%w: the center wants one of %v", errPassword, wanted)
 }
 
 // provenTime is the time, encrypted with the client's key.
@@ -250,13 +250,13 @@ func AskTicket(ctx context.Context, send Send, first *Credentials, server Princi
 		case next[0] != "krbtgt" && want.String() == server.String():
 			return got, nil // under another name, maybe, if the server has several
 		case len(next) != 2 || next[0] != "krbtgt" || next[1] == realm:
-			return nil, fmt.Errorf("ticket for %v: %w", want, ErrReply)
+			return nil, fmt.Errorf("ticket for %v: %w", want, errReply)
 		case want.String() == server.String():
 			server.Realm = next[1]
 		}
 		have = got
 	}
-	return nil, fmt.Errorf("ticket for %v: %w", server, ErrReferral)
+	return nil, fmt.Errorf("ticket for %v: %w", server, errReferral)
 }
 
 func askNext(ctx context.Context, send Send, have *Credentials, realm string, want Principal, now time.Time) (*Credentials, error) {
@@ -269,7 +269,7 @@ func askNext(ctx context.Context, send Send, have *Credentials, realm string, wa
 		derField(2, derName(namePrincipal, have.Client.Components)),
 		derField(3, derSequence(
 			derField(0, derInt(sumTypes[have.Session.Type])),
-			derField(1, derOctets(have.Session.Sum(useTGSBody, body))))),
+			derField(1, derOctets(have.Session.sum(useTGSBody, body))))),
 		derField(4, derInt(int64(made.Nanosecond()/1000))),
 		derField(5, derTime(made))))
 	proof := derPadata(padataTGSReq, derAPReq(0, have.Ticket, have.Session, useTGSAuthenticator, auth))
@@ -290,7 +290,7 @@ func openReply(reply []byte, app int, nonce int64, client Principal, open func(*
 			return nil, err
 		}
 		text := strings.Trim(strconv.Quote(e.Text[:min(len(e.Text), 256)]), `"`)
-		return nil, &KDCError{Code: e.Code, Text: text, data: e.Data}
+		return nil, &kdcError{Code: e.Code, Text: text, data: e.Data}
 	}
 	var rep kdcRep
 	if err := unmarshal(reply, app, &rep, "reply of a key distribution center"); err != nil {
@@ -312,17 +312,13 @@ func openReply(reply []byte, app int, nonce int64, client Principal, open func(*
 	got := rep.Client.in(rep.Realm)
 	server := part.Server.in(part.Realm)
 	if rep.Version != version || rep.Type != app || part.Nonce != nonce || got.String() != client.String() || server.check() != nil {
-		return nil, ErrReply
+		return nil, errReply
 	}
 	session, err := part.Key.key()
 	if err != nil {
 		return nil, err
 	}
-	start := part.StartTime
-	if start.IsZero() {
-		start = part.AuthTime
-	}
-	return &Credentials{Client: client, Server: server, Ticket: rep.Ticket.Bytes, Session: session, Start: start, End: part.EndTime}, nil
+	return &Credentials{Client: client, Server: server, Ticket: rep.Ticket.Bytes, Session: session, End: part.EndTime}, nil
 }
 
 func newNonce() int64 {

@@ -40,8 +40,8 @@ type center struct {
 
 func newCenter(t testing.TB) *center {
 	return &center{t: t, referrals: map[string]string{}, keys: map[string]Key{
-		"alice@HOME": RandomKey(AES128SHA2), "zookeeper/zk1@HOME": RandomKey(AES256SHA1), "zookeeper/zk2@AWAY": RandomKey(AES256SHA1),
-		"krbtgt/HOME@HOME": RandomKey(AES256SHA1), "krbtgt/AWAY@AWAY": RandomKey(AES256SHA1), "krbtgt/AWAY@HOME": RandomKey(AES128SHA1),
+		"alice@HOME": randomKey(AES128SHA2), "zookeeper/zk1@HOME": randomKey(AES256SHA1), "zookeeper/zk2@AWAY": randomKey(AES256SHA1),
+		"krbtgt/HOME@HOME": randomKey(AES256SHA1), "krbtgt/AWAY@AWAY": randomKey(AES256SHA1), "krbtgt/AWAY@HOME": randomKey(AES128SHA1),
 	}}
 }
 
@@ -51,7 +51,7 @@ func (c *center) keytab(name string) []KeytabEntry {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	old := RandomKey(k.Type)
+	old := randomKey(k.Type)
 	return []KeytabEntry{{p, 1, old.Type, old.Value}, {p, 2, k.Type, k.Value}}
 }
 
@@ -108,11 +108,11 @@ func (c *center) answer(realm string, message []byte) []byte {
 			if _, err := asn1.Unmarshal(req.Padata[0].Value, &e); err != nil || req.Padata[0].Type != padataTime {
 				c.t.Fatal(err)
 			}
-			if _, err := key.Decrypt(useTime, e.Cipher); err != nil {
+			if _, err := key.decrypt(useTime, e.Cipher); err != nil {
 				return c.refuse(codePreauthFailed, nil)
 			}
 		}
-		return c.issue(appASRep, appEncASRep, client, body.Server.in(realm), RandomKey(AES256SHA2), key, useASRep, body.Nonce)
+		return c.issue(appASRep, appEncASRep, client, body.Server.in(realm), randomKey(AES256SHA2), key, useASRep, body.Nonce)
 	}
 	var ap apReq
 	var tgt ticket
@@ -132,7 +132,7 @@ func (c *center) answer(realm string, message []byte) []byte {
 		err = unmarshal(plain, appAuthenticator, &auth, "authenticator")
 	}
 	if err != nil || auth.Client.in(auth.Realm).String() != part.Client.in(part.Realm).String() ||
-		int64(auth.Checksum.Type) != sumTypes[session.Type] || string(auth.Checksum.Sum) != string(session.Sum(useTGSBody, req.Body.Bytes)) {
+		int64(auth.Checksum.Type) != sumTypes[session.Type] || string(auth.Checksum.Sum) != string(session.sum(useTGSBody, req.Body.Bytes)) {
 		c.t.Fatalf("authenticator %+v, %v", auth, err)
 	}
 	got := body.Server.in(realm)
@@ -142,7 +142,7 @@ func (c *center) answer(realm string, message []byte) []byte {
 	if _, known := c.keys[got.String()]; !known {
 		return c.refuse(7, nil)
 	}
-	return c.issue(appTGSRep, appEncTGSRep, part.Client.in(part.Realm), got, RandomKey(AES128SHA1), session, useTGSRep, body.Nonce)
+	return c.issue(appTGSRep, appEncTGSRep, part.Client.in(part.Realm), got, randomKey(AES128SHA1), session, useTGSRep, body.Nonce)
 }
 
 func (c *center) issue(app, part byte, client, server Principal, session, key Key, use uint32, nonce int64) []byte {
@@ -186,8 +186,8 @@ func TestAskForTickets(t *testing.T) {
 			}
 			granting, err := AskFirst(t.Context(), c.send, alice, c.keytab("alice@HOME"), noon)
 			if tt.got == "" {
-				if !errors.Is(err, ErrPassword) {
-					t.Errorf("got %v, want %v", err, ErrPassword)
+				if !errors.Is(err, errPassword) {
+					t.Errorf("got %v, want %v", err, errPassword)
 				}
 				return
 			}
@@ -195,7 +195,7 @@ func TestAskForTickets(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := AskTicket(t.Context(), c.send, granting, server, noon)
-			if err != nil || got.Server.String() != tt.got || !got.End.Equal(noon.Add(time.Hour)) || !got.Start.Equal(noon) {
+			if err != nil || got.Server.String() != tt.got || !got.End.Equal(noon.Add(time.Hour)) {
 				t.Fatalf("got %+v, %v", got, err)
 			}
 			if asked := strings.Join(c.asked, " "); asked != tt.asked {
@@ -219,15 +219,15 @@ func TestAskRefused(t *testing.T) {
 		said   string
 	}{
 		{"unknown client", nil, "eve@HOME", nil, `the client is not known there (so\nsaid)`},
-		{"wrong key, no proof", func(c *center) { c.keys["alice@HOME"] = RandomKey(AES128SHA2) }, "", ErrPassword, "version 0 of aes128-cts-hmac-sha256-128; the keytab has version 1 of"},
-		{"wrong key, proof", func(c *center) { c.preauth = []EType{AES128SHA2}; c.keys["alice@HOME"] = RandomKey(AES128SHA2) }, "", ErrPassword, "the key is wrong"},
-		{"rc4 only", func(c *center) { c.preauth = []EType{23} }, "", ErrPassword, "the center wants one of [arcfour-hmac]"},
+		{"wrong key, no proof", func(c *center) { c.keys["alice@HOME"] = randomKey(AES128SHA2) }, "", errPassword, "version 0 of aes128-cts-hmac-sha256-128; the keytab has version 1 of"},
+		{"wrong key, proof", func(c *center) { c.preauth = []EType{AES128SHA2}; c.keys["alice@HOME"] = randomKey(AES128SHA2) }, "", errPassword, "the key is wrong"},
+		{"rc4 only", func(c *center) { c.preauth = []EType{23} }, "", errPassword, "the center wants one of [arcfour-hmac]"},
 		{"unknown server", func(c *center) { delete(c.keys, "zookeeper/zk1@HOME") }, "", nil, "ticket for zookeeper/zk1@HOME: the key distribution center refuses: the server is not known there"},
 		{"back and forth", func(c *center) {
-			c.keys["krbtgt/HOME@AWAY"] = RandomKey(AES128SHA1)
+			c.keys["krbtgt/HOME@AWAY"] = randomKey(AES128SHA1)
 			c.referrals["zookeeper/zk1@HOME"], c.referrals["zookeeper/zk1@AWAY"] = "AWAY", "HOME"
-		}, "", ErrReferral, "zookeeper/zk1"},
-		{"to itself", func(c *center) { c.referrals["zookeeper/zk1@HOME"] = "HOME" }, "", ErrReply, "zookeeper/zk1"},
+		}, "", errReferral, "zookeeper/zk1"},
+		{"to itself", func(c *center) { c.referrals["zookeeper/zk1@HOME"] = "HOME" }, "", errReply, "zookeeper/zk1"},
 		{"some other error", func(c *center) { c.change = func([]byte) []byte { return c.refuse(99, nil) } }, "", nil, "error 99"},
 		{"nothing", func(c *center) { c.change = func([]byte) []byte { return nil } }, "", nil, "reply of a key distribution center"},
 		{"torn", func(c *center) { c.change = func(b []byte) []byte { return b[:len(b)-1] } }, "", nil, "reply of a key distribution center"},
@@ -243,7 +243,7 @@ func TestAskRefused(t *testing.T) {
 			if _, err := AskFirst(c.t.Context(), c.send, alice, c.keytab("alice@HOME"), noon); err != nil {
 				c.t.Fatal(err)
 			}
-		}, "", ErrReply, ""},
+		}, "", errReply, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCenter(t)

@@ -41,8 +41,8 @@ func KeysOf(data []byte, p Principal) ([]KeytabEntry, error) {
 	for _, e := range entries {
 		name := e.Principal.String()
 		switch {
-		case name == p.String() && e.Type.Known():
-			if _, err := NewKey(e.Type, e.Value); err != nil {
+		case name == p.String() && e.Type.known():
+			if _, err := newKey(e.Type, e.Value); err != nil {
 				return nil, err
 			}
 			keys = append(keys, e)

@@ -110,7 +110,7 @@ func TestKeysOf(t *testing.T) {
 			t.Errorf("%s: got %d keys, %v, want %d, %q", tt.name, len(got), err, tt.want, tt.err)
 		}
 		for _, k := range got {
-			if k.Principal.String() != alice.String() || !k.Type.Known() {
+			if k.Principal.String() != alice.String() || !k.Type.known() {
 				t.Errorf("%s: got a key of %v, %v", tt.name, k.Principal, k.Type)
 			}
 		}
@@ -154,7 +154,7 @@ func TestParseCache(t *testing.T) {
 	}{{"krbtgt/TEST.EXAMPLE@TEST.EXAMPLE", AES256SHA1}, {"zookeeper/localhost@TEST.EXAMPLE", AES256SHA2}} {
 		got := c.Credentials[i]
 		if got.Server.String() != want.server || got.Client.String() != c.Client.String() || got.Session.Type != want.e || len(got.Ticket) < 200 ||
-			!got.Start.Equal(time.Date(2026, 11, 28, 21, 58, 1, 0, time.UTC)) || got.End.Sub(got.Start) != 24*time.Hour {
+			!got.End.Equal(time.Date(2026, 11, 29, 21, 58, 1, 0, time.UTC)) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		var k ticket

@@ -106,7 +106,7 @@ type (
 
 func (p principalName) in(realm string) Principal { return Principal{p.Name, realm} }
 
-func (k encryptionKey) key() (Key, error) { return NewKey(k.Type, k.Value) }
+func (k encryptionKey) key() (Key, error) { return newKey(k.Type, k.Value) }
 
 // bits are the first 32 of a bit string.
 func bits(b asn1.BitString) uint32 {

@@ -15,9 +15,9 @@ const (
 	maxPrincipalBytes = 1024
 )
 
-// ErrPrincipal is what a name gives that cannot be told from others once it is
+// errPrincipal is what a name gives that cannot be told from others once it is
 // written down.
-var ErrPrincipal = errors.New("krb5: a principal is one to eight components with / between them, @ and a realm, " +
+var errPrincipal = errors.New("a principal is one to eight components with / between them, @ and a realm, " +
 	`none of them empty nor with /, @, \ or control characters in it`)
 
 // Principal is who is known to a realm: alice@EXAMPLE.COM, or
@@ -44,17 +44,17 @@ func ParsePrincipal(s, realm string) (Principal, error) {
 // check keeps two principals from looking the same.
 func (p Principal) check() error {
 	if len(p.Components) == 0 || len(p.Components) > maxComponents {
-		return ErrPrincipal
+		return errPrincipal
 	}
 	size := len(p.Realm)
 	for _, c := range p.Components {
 		size += len(c)
 		if !plain(c) {
-			return ErrPrincipal
+			return errPrincipal
 		}
 	}
 	if size > maxPrincipalBytes || !plain(p.Realm) {
-		return ErrPrincipal
+		return errPrincipal
 	}
 	return nil
 }

@@ -7,16 +7,16 @@ import (
 	"errors"
 )
 
-// MaxTokenBytes is the longest token that is looked at. A ticket of Active Directory,
+// maxTokenBytes is the longest token that is looked at. A ticket of Active Directory,
 // which carries what groups a user is in, stays below 48 KiB.
-const MaxTokenBytes = 64 << 10
+const maxTokenBytes = 64 << 10
 
 // Errors of tokens.
 var (
-	ErrToken  = errors.New("krb5: not a token of Kerberos in GSSAPI")
-	ErrFlags  = errors.New("krb5: a wrap token with flags that were not agreed on")
-	ErrSum    = errors.New("krb5: the checksum of a wrap token is wrong")
-	ErrRepeat = errors.New("krb5: a wrap token out of its order")
+	ErrToken  = errors.New("not a token of Kerberos in GSSAPI")
+	ErrFlags  = errors.New("a wrap token with flags that were not agreed on")
+	ErrSum    = errors.New("the checksum of a wrap token is wrong")
+	errRepeat = errors.New("a wrap token out of its order")
 )
 
 // mechanism is the object identifier 1.2.840.113554.1.2.2 with tag and length.
@@ -36,7 +36,7 @@ func frame(kind uint16, message []byte) []byte {
 
 // unframe takes it out of there.
 func unframe(kind uint16, token []byte) ([]byte, error) {
-	if len(token) > MaxTokenBytes || len(token) < 2 || token[0] != 0x60 {
+	if len(token) > maxTokenBytes || len(token) < 2 || token[0] != 0x60 {
 		return nil, ErrToken
 	}
 	n, rest := int(token[1]), token[2:]
@@ -105,14 +105,14 @@ func (c *Context) Wrap(data []byte) []byte {
 	token = append(token, flags, 0xff, 0, 0, 0, 0)
 	token = binary.BigEndian.AppendUint64(token, c.send)
 	c.send++
-	sum := c.key.Sum(use, data, token)
+	sum := c.key.sum(use, data, token)
 	binary.BigEndian.PutUint16(token[4:], uint16(len(sum)))
 	return append(append(token, data...), sum...)
 }
 
 // Unwrap checks the next token of the other side, and returns the data in it.
 func (c *Context) Unwrap(token []byte) ([]byte, error) {
-	if len(token) > MaxTokenBytes || len(token) < wrapHeaderBytes ||
+	if len(token) > maxTokenBytes || len(token) < wrapHeaderBytes ||
 		binary.BigEndian.Uint16(token) != tokenWrap || token[3] != 0xff {
 		return nil, ErrToken
 	}
@@ -130,11 +130,11 @@ func (c *Context) Unwrap(token []byte) ([]byte, error) {
 	header := [wrapHeaderBytes]byte(token)
 	clear(header[4:8])
 	data, sum := body[:len(body)-extra], body[len(body)-extra:]
-	if !hmac.Equal(sum, c.key.Sum(use, data, header[:])) {
+	if !hmac.Equal(sum, c.key.sum(use, data, header[:])) {
 		return nil, ErrSum
 	}
 	if binary.BigEndian.Uint64(token[8:]) != c.receive {
-		return nil, ErrRepeat
+		return nil, errRepeat
 	}
 	c.receive++
 	return data, nil

@@ -10,11 +10,11 @@ import (
 
 // Errors of an exchange, beside those of protocol/krb5.
 var (
-	ErrReplay = errors.New("kerberos: the same authenticator was sent before")
-	ErrFull   = errors.New("kerberos: too many authenticators to remember; try again later")
-	ErrOrder  = errors.New("kerberos: a token where none belongs, or none where one does")
-	ErrLayer  = errors.New("kerberos: the client wants a security layer, which was not offered")
-	ErrOver   = errors.New("kerberos: the exchange is over")
+	errReplay = errors.New("the same authenticator was sent before")
+	errFull   = errors.New("too many authenticators to remember; try again later")
+	errOrder  = errors.New("a token where none belongs, or none where one does")
+	errLayer  = errors.New("the client wants a security layer, which was not offered")
+	errOver   = errors.New("the exchange is over")
 )
 
 // What an exchange waits for.
@@ -63,7 +63,7 @@ func (e *Exchange) Step(token []byte) (reply []byte, user string, err error) {
 		return reply, "", err
 	case waitEmpty:
 		if len(token) != 0 {
-			return nil, "", ErrOrder
+			return nil, "", errOrder
 		}
 		return e.offer(), "", nil
 	case waitChoice:
@@ -73,7 +73,7 @@ func (e *Exchange) Step(token []byte) (reply []byte, user string, err error) {
 		e.state = over
 		return nil, e.acceptor.names.user(e.client), nil
 	}
-	return nil, "", ErrOver
+	return nil, "", errOver
 }
 
 func (e *Exchange) request(token []byte) ([]byte, error) {
@@ -108,9 +108,9 @@ func (e *Exchange) choice(token []byte) error {
 	case err != nil:
 		return err
 	case len(data) < 4 || !utf8.Valid(data[4:]):
-		return ErrOrder
+		return errOrder
 	case data[0] != layerNone:
-		return ErrLayer
+		return errLayer
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func TestJavaClient(t *testing.T) {
 			if reply, user, err = e.Step(x.choice); err != nil || user != x.user || reply != nil {
 				t.Errorf("at the end: got %x, %q, %v, want %s", reply, user, err, x.user)
 			}
-			if _, user, err := e.Step(x.choice); !errors.Is(err, ErrOver) || user != "" {
+			if _, user, err := e.Step(x.choice); !errors.Is(err, errOver) || user != "" {
 				t.Errorf("after the end: got %q, %v", user, err)
 			}
 		}
@@ -117,7 +117,7 @@ func TestExchangeRefuses(t *testing.T) {
 				t.Errorf("%s: token %d: got %q, %v, want %v", tt.name, i, user, err, tt.want)
 			}
 		}
-		if _, user, err := e.Step(x.choice); !errors.Is(err, ErrOver) || user != "" {
+		if _, user, err := e.Step(x.choice); !errors.Is(err, errOver) || user != "" {
 			t.Errorf("%s: afterwards: got %q, %v", tt.name, user, err)
 		}
 	}
@@ -188,12 +188,12 @@ func TestChoice(t *testing.T) {
 		{"\x01\x00\x00\x00alice@TEST.EXAMPLE", nil},
 		{"\x01\x00\x00\x00", nil},
 		{"\x01\x01\x00\x00super", nil}, // with how much the client takes, which does not matter then
-		{"\x02\x00\x10\x00alice@TEST.EXAMPLE", ErrLayer},
-		{"\x03\x00\x00\x00", ErrLayer},
-		{"\x00\x00\x00\x00", ErrLayer},
-		{"\x01\x00\x00", ErrOrder},
-		{"", ErrOrder},
-		{"\x01\x00\x00\x00\xff", ErrOrder},
+		{"\x02\x00\x10\x00alice@TEST.EXAMPLE", errLayer},
+		{"\x03\x00\x00\x00", errLayer},
+		{"\x00\x00\x00\x00", errLayer},
+		{"\x01\x00\x00", errOrder},
+		{"", errOrder},
+		{"\x01\x00\x00\x00\xff", errOrder},
 		{"!", krb5.ErrSum},
 	} {
 		e := &Exchange{acceptor: newAcceptor(t, new(time.Time), nil), state: waitEmpty, context: plainContext{},
@@ -207,7 +207,7 @@ func TestChoice(t *testing.T) {
 		}
 	}
 	e := &Exchange{acceptor: newAcceptor(t, new(time.Time), nil), state: waitEmpty, context: plainContext{}}
-	if _, _, err := e.Step([]byte("x")); !errors.Is(err, ErrOrder) {
+	if _, _, err := e.Step([]byte("x")); !errors.Is(err, errOrder) {
 		t.Errorf("a token where none belongs: %v", err)
 	}
 }
@@ -221,7 +221,7 @@ func TestReplay(t *testing.T) {
 	}
 	for _, after := range []time.Duration{0, time.Minute, 4*time.Minute + 50*time.Second} {
 		now = x.at.Add(after)
-		if _, _, err := a.New().Step(x.first); !errors.Is(err, ErrReplay) || !strings.Contains(err.Error(), x.user) {
+		if _, _, err := a.New().Step(x.first); !errors.Is(err, errReplay) || !strings.Contains(err.Error(), x.user) {
 			t.Errorf("again after %v: got %v", after, err)
 		}
 	}
@@ -246,7 +246,7 @@ func TestReplay(t *testing.T) {
 	for err := range accepted {
 		if err == nil {
 			count++
-		} else if !errors.Is(err, ErrReplay) {
+		} else if !errors.Is(err, errReplay) {
 			t.Error(err)
 		}
 	}
@@ -266,7 +266,7 @@ func TestReplaysSpan(t *testing.T) {
 			r.add(id(1), start)
 			r.add(id(2), start.Add(added))
 			r.add(id(3), start.Add(added+again/2))
-			if err := r.add(id(2), start.Add(added+again)); !errors.Is(err, ErrReplay) {
+			if err := r.add(id(2), start.Add(added+again)); !errors.Is(err, errReplay) {
 				t.Errorf("added at %v, again %v later: %v", added, again, err)
 			}
 		}
@@ -277,10 +277,10 @@ func TestReplaysSpan(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := r.add(id(maxReplays), start.Add(span)); !errors.Is(err, ErrFull) {
+	if err := r.add(id(maxReplays), start.Add(span)); !errors.Is(err, errFull) {
 		t.Errorf("full: %v", err)
 	}
-	if err := r.add(id(7), start.Add(span)); !errors.Is(err, ErrReplay) {
+	if err := r.add(id(7), start.Add(span)); !errors.Is(err, errReplay) {
 		t.Errorf("full, again: %v", err)
 	}
 	if err := r.add(id(maxReplays), start.Add(span+1)); err != nil {
@@ -330,12 +330,12 @@ func TestKeytabReread(t *testing.T) {
 	write(data)
 	step(nil)
 	write([]byte("broken"))
-	step(ErrReplay) // the keys are still there
-	step(ErrReplay)
+	step(errReplay) // the keys are still there
+	step(errReplay)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	step(ErrReplay)
+	step(errReplay)
 	write(other)
 	step(krb5.ErrNoKey)
 	for what, want := range map[string]int{"read the changed keytab": 2, "damaged": 1, "no such file": 1, "cannot be read; its last keys stay in use": 2} {
@@ -361,8 +361,8 @@ func TestNewRefuses(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		{"no principal", func(c *Config) { c.Principal = "" }, `principal "": krb5: a principal is`},
-		{"no realm", func(c *Config) { c.Principal = "zookeeper/localhost" }, `principal "zookeeper/localhost": krb5: a principal is`},
+		{"no principal", func(c *Config) { c.Principal = "" }, `principal "": a principal is`},
+		{"no realm", func(c *Config) { c.Principal = "zookeeper/localhost" }, `principal "zookeeper/localhost": a principal is`},
 		{"no host", func(c *Config) { c.Principal = "zookeeper@TEST.EXAMPLE" }, "principal zookeeper@TEST.EXAMPLE: clients ask for"},
 		{"another host", func(c *Config) { c.Principal = "zookeeper/zk1@TEST.EXAMPLE" },
 			`testdata/server.keytab: no key of zookeeper/zk1@TEST.EXAMPLE; it has ["zookeeper/localhost@TEST.EXAMPLE"]`},

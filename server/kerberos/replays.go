@@ -25,7 +25,7 @@ type replays struct {
 
 func newReplays(span time.Duration) *replays { return &replays{span: span} }
 
-// add remembers an authenticator accepted at a time, or gives ErrReplay or ErrFull.
+// add remembers an authenticator accepted at a time, or gives errReplay or errFull.
 func (r *replays) add(authenticator [16]byte, at time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -37,13 +37,13 @@ func (r *replays) add(authenticator [16]byte, at time.Time) error {
 		r.now, r.since = make(map[[16]byte]struct{}), at
 	}
 	if _, ok := r.now[authenticator]; ok {
-		return ErrReplay
+		return errReplay
 	}
 	if _, ok := r.old[authenticator]; ok {
-		return ErrReplay
+		return errReplay
 	}
 	if len(r.now) >= maxReplays {
-		return ErrFull
+		return errFull
 	}
 	r.now[authenticator] = struct{}{}
 	return nil
