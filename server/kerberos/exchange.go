@@ -35,11 +35,12 @@ type Exchange struct {
 	acceptor *Acceptor
 	state    int
 	client   krb5.Principal
-	context  context
+	context  wrapper
 }
 
-// context protects what both sides send once they know each other; a krb5.Context.
-type context interface {
+// wrapper protects what both sides send once they know each other. It is a krb5.Context;
+// tests have one that lets them say anything. Its Exchange's goroutine alone uses it.
+type wrapper interface {
 	Wrap(data []byte) []byte
 	Unwrap(token []byte) ([]byte, error)
 }
@@ -83,7 +84,7 @@ func (e *Exchange) request(token []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.seen.add(accepted.Authenticator, now); err != nil {
+	if err := a.seen.add(accepted.Client.String(), accepted.Authenticator, now); err != nil {
 		return nil, fmt.Errorf("%w, of %v", err, accepted.Client)
 	}
 	e.client, e.context = accepted.Client, accepted.Context

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,7 @@ type exchange struct {
 	user                 string
 }
 
-func javaExchanges(t *testing.T) []exchange {
+func javaExchanges(t testing.TB) []exchange {
 	t.Helper()
 	data, err := os.ReadFile("testdata/java.txt")
 	if err != nil {
@@ -49,7 +50,7 @@ func javaExchanges(t *testing.T) []exchange {
 }
 
 // newAcceptor makes one whose clock stands where the pointer says.
-func newAcceptor(t *testing.T, now *time.Time, change func(*Config)) *Acceptor {
+func newAcceptor(t testing.TB, now *time.Time, change func(*Config)) *Acceptor {
 	t.Helper()
 	cfg := Config{Keytab: "testdata/server.keytab", Principal: self, Logger: hclog.NewNullLogger()}
 	if change != nil {
@@ -263,31 +264,56 @@ func TestReplaysSpan(t *testing.T) {
 	for _, added := range []time.Duration{0, time.Second, span, span + time.Second, 5 * span} {
 		for _, again := range []time.Duration{0, span / 2, span} {
 			r := newReplays(span)
-			r.add(id(1), start)
-			r.add(id(2), start.Add(added))
-			r.add(id(3), start.Add(added+again/2))
-			if err := r.add(id(2), start.Add(added+again)); !errors.Is(err, errReplay) {
+			r.add("alice", id(1), start)
+			r.add("alice", id(2), start.Add(added))
+			r.add("alice", id(3), start.Add(added+again/2))
+			if err := r.add("alice", id(2), start.Add(added+again)); !errors.Is(err, errReplay) {
 				t.Errorf("added at %v, again %v later: %v", added, again, err)
 			}
 		}
 	}
 	r := newReplays(span)
 	for n := range uint64(maxReplays) {
-		if err := r.add(id(n), start); err != nil {
+		if err := r.add(strconv.FormatUint(n%16, 10), id(n), start); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.add(id(maxReplays), start.Add(span)); !errors.Is(err, errFull) {
+	if err := r.add("new", id(maxReplays), start.Add(span)); !errors.Is(err, errFull) {
 		t.Errorf("full: %v", err)
 	}
-	if err := r.add(id(7), start.Add(span)); !errors.Is(err, errReplay) {
+	if err := r.add("new", id(7), start.Add(span)); !errors.Is(err, errReplay) {
 		t.Errorf("full, again: %v", err)
 	}
-	if err := r.add(id(maxReplays), start.Add(span+1)); err != nil {
+	if err := r.add("new", id(maxReplays), start.Add(span+1)); err != nil {
 		t.Errorf("a span later: %v", err)
 	}
-	if err := r.add(id(7), start.Add(3*span+2)); err != nil || len(r.now)+len(r.old) != 1 {
+	if err := r.add("new", id(7), start.Add(3*span+2)); err != nil || len(r.now)+len(r.old) != 1 {
 		t.Errorf("after two: %v, %d remembered", err, len(r.now)+len(r.old))
+	}
+}
+
+// One client cannot use up the room of all.
+func TestReplaysOfOne(t *testing.T) {
+	const span = 10 * time.Minute
+	id := func(n uint64) (b [16]byte) { binary.BigEndian.PutUint64(b[:], n); return b }
+	start := time.Unix(1e9, 0)
+	r := newReplays(span)
+	for n := range uint64(maxReplaysOfOne) {
+		if err := r.add("eve", id(n), start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.add("eve", id(maxReplaysOfOne), start.Add(span)); !errors.Is(err, errFull) {
+		t.Errorf("one more: %v", err)
+	}
+	if err := r.add("eve", id(7), start.Add(span)); !errors.Is(err, errReplay) {
+		t.Errorf("one again: %v", err)
+	}
+	if err := r.add("bob", id(maxReplaysOfOne), start.Add(span)); err != nil {
+		t.Errorf("another's: %v", err)
+	}
+	if err := r.add("eve", id(maxReplaysOfOne+1), start.Add(span+1)); err != nil {
+		t.Errorf("a span later: %v", err)
 	}
 }
 
@@ -385,18 +411,44 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// FuzzExchange has the exchanges of Java's client, at the time of one of them: as they were they prove who somebody is, and
+// nothing does without what a client encrypted, which in its first token comes last.
 func FuzzExchange(f *testing.F) {
-	a, err := New(Config{Keytab: "testdata/server.keytab", Principal: self, Logger: hclog.NewNullLogger()})
-	if err != nil {
-		f.Fatal(err)
+	all := javaExchanges(f)
+	for _, x := range all {
+		f.Add(x.first, x.choice, []byte{})
+		f.Add([]byte{}, x.first, x.choice)
+		f.Add(x.first, x.offer, x.choice)
 	}
-	f.Add([]byte{}, []byte("x"), []byte("y"))
+	a := newAcceptor(f, &all[0].at, nil)
 	f.Fuzz(func(t *testing.T, one, two, three []byte) {
-		e := a.New()
-		for _, token := range [][]byte{one, two, three} {
-			if reply, user, err := e.Step(token); user != "" || err != nil && reply != nil {
-				t.Errorf("got %x, %q, %v", reply, user, err)
+		a.seen = newReplays(2 * defaultSkew)
+		tokens := [][]byte{one, two, three}
+		if len(one) == 0 { // from clients without an initial response
+			tokens = tokens[1:]
+		}
+		may, must := "", ""
+		for _, x := range all {
+			if bytes.Contains(tokens[0], x.first[len(x.first)-100:]) {
+				may = x.user
 			}
+			if bytes.Equal(tokens[0], x.first) && bytes.Equal(tokens[1], x.choice) {
+				must = x.user
+			}
+		}
+		e := a.New()
+		user := ""
+		for _, token := range [][]byte{one, two, three} {
+			reply, who, err := e.Step(token)
+			if err != nil && (reply != nil || who != "") {
+				t.Errorf("got %x, %q, %v", reply, who, err)
+			}
+			if who != "" {
+				user = who
+			}
+		}
+		if user != must && (user != may || must != "") {
+			t.Errorf("got the user %q, may be %q, must be %q", user, may, must)
 		}
 	})
 }

@@ -9,6 +9,10 @@ import (
 // the default skew, in about 8 MiB.
 const maxReplays = 1 << 17
 
+// maxReplaysOfOne is how many of them may be of one client, so that no one can use up
+// what there is for all: some 13 a second for the default skew.
+const maxReplaysOfOne = maxReplays / 16
+
 // replays remembers the authenticators that were accepted for at least a span, twice
 // the skew: so long may pass from when the first clock allows one to when the last does.
 //
@@ -21,12 +25,14 @@ type replays struct {
 	mu       sync.Mutex
 	since    time.Time // when now began
 	now, old map[[16]byte]struct{}
+	counts   map[string]int // of now, by client
 }
 
 func newReplays(span time.Duration) *replays { return &replays{span: span} }
 
-// add remembers an authenticator accepted at a time, or gives errReplay or errFull.
-func (r *replays) add(authenticator [16]byte, at time.Time) error {
+// add remembers an authenticator of a client, accepted at a time, or gives errReplay or
+// errFull. None is forgotten to make room, or it could be used again.
+func (r *replays) add(client string, authenticator [16]byte, at time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if age := at.Sub(r.since); age > r.span {
@@ -34,7 +40,7 @@ func (r *replays) add(authenticator [16]byte, at time.Time) error {
 		if age > 2*r.span {
 			r.old = nil
 		}
-		r.now, r.since = make(map[[16]byte]struct{}), at
+		r.now, r.counts, r.since = make(map[[16]byte]struct{}), make(map[string]int), at
 	}
 	if _, ok := r.now[authenticator]; ok {
 		return errReplay
@@ -42,9 +48,10 @@ func (r *replays) add(authenticator [16]byte, at time.Time) error {
 	if _, ok := r.old[authenticator]; ok {
 		return errReplay
 	}
-	if len(r.now) >= maxReplays {
+	if len(r.now) >= maxReplays || r.counts[client] >= maxReplaysOfOne {
 		return errFull
 	}
 	r.now[authenticator] = struct{}{}
+	r.counts[client]++
 	return nil
 }
