@@ -4,4 +4,11 @@
 //
 // It follows Java's Krb5LoginModule and ZooKeeper's SaslServerPrincipal. Messages and
 // encryption are protocol/krb5's.
+//
+// Left to others: passwords, which nobody is asked for, the renewal of a cache, which is
+// never written to, how tokens travel to a server, and what to do about a center that
+// does not answer.
+//
+// Invariant: no lock is held while somebody else is waited for, and whoever waits for
+// the network stops when its context ends.
 package kerberos

@@ -16,7 +16,7 @@ import (
 	"zooraft/protocol/krb5"
 )
 
-// Both were made by MIT Kerberos. What is in the cache has expired, or has not begun.
+// How they were made stands beside the keytab. What is in the cache has expired, or has not begun.
 const (
 	testKeytab = "../../server/kerberos/testdata/server.keytab"
 	testCache  = "../../protocol/krb5/testdata/alice.ccache"
