@@ -37,6 +37,11 @@ func TestDefaultsAreValid(t *testing.T) {
 	if c.Standalone() {
 		t.Error("three servers are standalone")
 	}
+	// A port that speaks TLS brings the scheme of certificates along.
+	c.EnforceAuth, c.SecureClientPort, c.ClientTLS.Key.File = []string{SchemeX509}, 2281, "key.pem"
+	if err := c.Validate(); err != nil {
+		t.Errorf("certificates asked for: %v", err)
+	}
 }
 
 // A line without a client part has that of zoo.cfg, where it is this server's own.
@@ -88,11 +93,20 @@ func TestValidate(t *testing.T) {
 		{"never used", func(c *Config) { c.ContainerMaxNeverUsed = -time.Second }, []string{"znode.container.maxNeverUsedIntervalMs"}, "0 or more"},
 		{"role", func(c *Config) { c.PeerType = "voter" }, []string{"peerType"}, `"voter" is unknown`},
 		{"command URL", func(c *Config) { c.AdminCommandURL = "/{x}" }, []string{"admin.commandURL"}, "for example /commands"},
-		{"TLS without a certificate", func(c *Config) { c.AdminForceHTTPS = true }, []string{"admin.forceHttps"}, "ssl.quorum.keyStore.location"},
-		{"TLS for some without a certificate", func(c *Config) { c.AdminUnified = true }, []string{"admin.portUnification"}, "ssl.quorum.keyStore.location"},
+		{"TLS without a certificate", func(c *Config) { c.AdminForceHTTPS = true }, []string{"ssl.quorum.keyStore.location"}, "admin.forceHttps asks for TLS"},
+		{"TLS for some without a certificate", func(c *Config) { c.AdminUnified = true }, []string{"ssl.quorum.keyStore.location"}, "admin.portUnification asks for TLS"},
+		{"TLS of a server alone in old versions", func(c *Config) {
+			c.Servers, c.AdminUnified = nil, true
+			c.QuorumTLS.Key.File, c.QuorumTLS.Protocols = "key.pem", []string{"TLSv1.1"}
+		}, []string{"ssl.quorum.enabledProtocols"}, "only TLSv1.2 and TLSv1.3"},
+		{"TLS of all in old versions", func(c *Config) {
+			c.SSLQuorum, c.AdminForceHTTPS = true, true
+			c.QuorumTLS.Key.File, c.QuorumTLS.Trust.File, c.QuorumTLS.Protocols = "key.pem", "trust.pem", []string{"TLSv1.1"}
+		}, []string{"ssl.quorum.enabledProtocols"}, "only TLSv1.2 and TLSv1.3"},
+		{"certificates asked for", func(c *Config) { c.EnforceAuth = []string{"x509"} }, []string{"enforce.auth.schemes"}, "x509 is not available"},
 		{"TLS for metrics without a certificate", func(c *Config) {
 			c.MetricsEnabled, c.MetricsTLSPort, c.MetricsPort = true, 7443, -1
-		}, []string{"metricsProvider.httpsPort"}, "metricsProvider.ssl.keyStore.location"},
+		}, []string{"metricsProvider.ssl.keyStore.location"}, "metricsProvider.httpsPort asks for TLS"},
 		{"metrics ports", func(c *Config) {
 			c.MetricsEnabled, c.MetricsTLSPort, c.MetricsPort, c.MetricsTLS = true, 7443, 7443, TLS{Key: TLSStore{File: "/k", Type: "odd"}}
 		}, []string{"metricsProvider.httpsPort", "metricsProvider.ssl.keyStore.type"}, "also metricsProvider.httpPort"},

@@ -54,7 +54,9 @@ func (v *validation) share(key string, got float64) {
 // can prove what is asked of them.
 func (v *validation) authentication(c *Config) {
 	for _, scheme := range c.EnforceAuth {
-		if scheme != "ip" && (scheme != "digest" || c.NoDigestAuth) && !slices.Contains(c.AuthProviders, scheme) {
+		there := scheme == "ip" || scheme == "digest" && !c.NoDigestAuth || scheme == SchemeX509 && c.clientTLS() ||
+			slices.Contains(c.AuthProviders, scheme)
+		if !there {
 			v.fault("enforce.auth.schemes", "Authentication scheme %s is not available.", scheme)
 		}
 	}

@@ -58,7 +58,7 @@ func (s *Server) startAdmin() error {
 	if s.cfg.MetricsTLSPort == 0 {
 		return nil
 	}
-	secure, err := s.securePage(s.cfg.MetricsTLS, metricsSSL, false, s.log.Named("metrics"))
+	secure, err := s.securePage(s.cfg.MetricsTLS, MetricsSSL, false, s.log.Named("metrics"))
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,8 @@ import (
 	"zooraft/server/certs"
 )
 
-const (
-	// noPort is a port that is not opened, where 0 is any that is free.
-	noPort = -1
-
-	// What the keys of TLS stand below.
-	quorumSSL  = "ssl.quorum."
-	metricsSSL = "metricsProvider.ssl."
-)
+// noPort is a port that is not opened, where 0 is any that is free.
+const noPort = -1
 
 // adminTLS is what the admin server speaks TLS with, if it does: the servers' own
 // files, but other callers. Their names are not looked for, and their certificates on
@@ -39,15 +33,15 @@ func (s *Server) secureAdmin() (admin.Secure, error) {
 	if !on {
 		return nil, nil
 	}
-	return s.securePage(cfg, quorumSSL, !s.cfg.AdminForceHTTPS, s.log.Named("admin"))
+	return s.securePage(cfg, QuorumSSL, !s.cfg.AdminForceHTTPS, s.log.Named("admin"))
 }
 
 // securePage opens a page's files, which are named by keys that begin alike, until
 // stopAdmin. Plain text that is spoken there too is counted.
-func (s *Server) securePage(cfg TLS, keys string, plainToo bool, log hclog.Logger) (admin.Secure, error) {
+func (s *Server) securePage(cfg TLS, prefix string, plainToo bool, log hclog.Logger) (admin.Secure, error) {
 	c, err := certs.Open(cfg, log)
 	if err != nil {
-		return nil, fmt.Errorf("%s%w", keys, err)
+		return nil, fmt.Errorf("%s%w", prefix, err)
 	}
 	s.pageCerts = append(s.pageCerts, c)
 	return func(conn net.Conn) (net.Conn, error) {

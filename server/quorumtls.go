@@ -44,7 +44,7 @@ func openQuorumTLS(cfg *Config, log hclog.Logger) (*quorumTLS, error) {
 	files.VerifyClient = false
 	opened, err := certs.Open(files, log)
 	if err != nil {
-		return nil, fmt.Errorf("%s%w", quorumSSL, err)
+		return nil, fmt.Errorf("%s%w", QuorumSSL, err)
 	}
 	if cfg.PortUnification {
 		log.Info("Creating TLS-enabled quorum server socket")

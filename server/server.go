@@ -121,11 +121,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("java.security.auth.login.config: %w", err)
 	}
-	if err := s.openTLS(); err != nil {
-		return nil, err
-	}
 	if err := s.openAudit(); err != nil {
-		s.clientCerts.Close()
 		return nil, err
 	}
 	s.fsm = fsm.New(int64(cfg.SID), log.Named("fsm"))
@@ -180,13 +176,12 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Audit:                  s.auditor(),
 	}, deps, log.Named("client"))
 
-	if s.quorumTLS, err = openQuorumTLS(&cfg, log.Named("quorum")); err == nil {
+	if err = s.openTLS(); err == nil {
 		s.node, err = quorum.New(s.quorumConfig(), s.fsm, events{s})
 	}
 	if err != nil {
-		s.quorumTLS.close()
+		s.closeTLS()
 		s.auditStart(err)
-		s.clientCerts.Close()
 		return nil, err
 	}
 	s.slow = newSlowLog(log.Named("client"), s.node.Stages)
@@ -312,9 +307,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.stopAdmin()
 		s.locals.close()
 		s.slow.close()
-		s.clientCerts.Close()
 		err = s.node.Close()
-		s.quorumTLS.close()
+		s.closeTLS()
 		if s.audit != nil {
 			err = errors.Join(err, s.audit.Close())
 		}

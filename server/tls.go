@@ -5,12 +5,22 @@ import (
 	"net"
 	"strconv"
 
+	"github.com/hashicorp/go-hclog"
+
 	"zooraft/server/certs"
+)
+
+// What the keys of TLS begin with: those for clients, for servers among each other and
+// the admin server, and for metrics.
+const (
+	ClientSSL  = "ssl."
+	QuorumSSL  = "ssl.quorum."
+	MetricsSSL = "metricsProvider.ssl."
 )
 
 // What commands need of TLS, whose files the cli names as zoo.cfg does.
 type (
-	// TLS is what the keys below ssl. or ssl.quorum. say.
+	// TLS is what the keys below one of those say.
 	TLS = certs.Config
 	// TLSStore is one of its files.
 	TLSStore = certs.Store
@@ -19,7 +29,7 @@ type (
 )
 
 // OpenTLS reads the files that a configuration names: see [certs.Open].
-var OpenTLS = certs.Open
+func OpenTLS(cfg TLS, log hclog.Logger) (*Certs, error) { return certs.Open(cfg, log) }
 
 // clientTLS says whether clients can speak TLS to this server.
 func (c *Config) clientTLS() bool { return c.SecureClientPort != 0 || c.ClientPortUnification }
@@ -36,14 +46,21 @@ func (c *Config) clientAddrs() (plain, secure string) {
 	return plain, secure
 }
 
-// openTLS reads the files for the ports that speak TLS.
+// openTLS reads the files for clients and for servers, until closeTLS, which is called
+// after an error too. Those of the ports for operators are opened with these.
 func (s *Server) openTLS() (err error) {
 	if s.cfg.clientTLS() {
 		if s.clientCerts, err = certs.Open(s.cfg.ClientTLS, s.log.Named("tls")); err != nil {
-			return fmt.Errorf("ssl.%w", err)
+			return fmt.Errorf("%s%w", ClientSSL, err)
 		}
 	}
-	return nil
+	s.quorumTLS, err = openQuorumTLS(&s.cfg, s.log.Named("quorum"))
+	return err
+}
+
+func (s *Server) closeTLS() {
+	s.clientCerts.Close()
+	s.quorumTLS.close()
 }
 
 // secureClient makes TLS of a client's connection (client.Config.Secure).

@@ -100,10 +100,10 @@ func (v *validation) limits(c *Config) {
 		v.fault("secureClientPort", "%d is the clientPort; give another, or set client.portUnification=true and remove the line", c.SecureClientPort)
 	}
 	if c.clientTLS() {
-		v.tls("ssl.", &c.ClientTLS)
+		v.tls(ClientSSL, &c.ClientTLS, asking(c.SecureClientPort != 0, "secureClientPort", "client.portUnification"))
 	}
 	if c.speaksTLS() {
-		v.tls(quorumSSL, &c.QuorumTLS)
+		v.tls(QuorumSSL, &c.QuorumTLS, asking(c.SSLQuorum, "sslQuorum", "portUnification"))
 	}
 	if c.AdminEnabled {
 		v.port("admin.serverPort", "port", 0, c.AdminPort)
@@ -111,12 +111,8 @@ func (v *validation) limits(c *Config) {
 			v.fault("admin.commandURL", "%v", err)
 		}
 		v.oneOf("admin.ui", c.AdminUI, UIOff, UILoopback, UIOn)
-		if cfg, on := c.adminTLS(); on && cfg.Key.File == "" {
-			key := "admin.portUnification"
-			if c.AdminForceHTTPS {
-				key = "admin.forceHttps"
-			}
-			v.fault(key, "TLS needs a certificate; name its file by ssl.quorum.keyStore.location")
+		if cfg, on := c.adminTLS(); on && !c.speaksTLS() { // else they are looked at already
+			v.tls(QuorumSSL, &cfg, asking(c.AdminForceHTTPS, "admin.forceHttps", "admin.portUnification"))
 		}
 	}
 	if c.MetricsEnabled {
@@ -149,12 +145,7 @@ func (v *validation) metrics(c *Config) {
 	if c.MetricsTLSPort == c.MetricsPort {
 		v.fault("metricsProvider.httpsPort", "%d is also metricsProvider.httpPort; give another", c.MetricsTLSPort)
 	}
-	if c.MetricsTLS.Key.File == "" {
-		v.fault("metricsProvider.httpsPort", "TLS needs a certificate; name its file by metricsProvider.ssl.keyStore.location")
-	}
-	for _, f := range c.MetricsTLS.Validate() {
-		v.fault(metricsSSL+f.Key, "%s", f.Problem)
-	}
+	v.tls(MetricsSSL, &c.MetricsTLS, "metricsProvider.httpsPort")
 }
 
 // data checks what the data model and access control need.
@@ -237,10 +228,11 @@ func (v *validation) ensemble(c *Config) {
 	}
 }
 
-// tls checks the keys below a prefix, of a port that speaks TLS.
-func (v *validation) tls(prefix string, c *TLS) {
+// tls checks the keys below a prefix, of a port that speaks TLS because the key by
+// asks for it.
+func (v *validation) tls(prefix string, c *TLS, by string) {
 	if c.Key.File == "" {
-		v.fault(prefix+"keyStore.location", "it is not set; give the file with this server's certificate and its key")
+		v.fault(prefix+"keyStore.location", "it is not set, and %s asks for TLS; give the file with this server's certificate and its key", by)
 	}
 	for _, f := range c.Validate() {
 		v.fault(prefix+f.Key, "%s", f.Problem)
@@ -251,7 +243,7 @@ func (v *validation) tls(prefix string, c *TLS) {
 // authorities anybody can get a certificate.
 func (v *validation) quorumTrust(c *Config) {
 	if c.speaksTLS() && c.QuorumTLS.Trust.File == "" {
-		v.fault(quorumSSL+"trustStore.location", "it is not set; give the file with the authority of the servers' certificates")
+		v.fault(QuorumSSL+"trustStore.location", "it is not set; give the file with the authority of the servers' certificates")
 	}
 }
 
@@ -272,4 +264,12 @@ func distinct(a, b int) []int {
 		return []int{a}
 	}
 	return []int{a, b}
+}
+
+// asking is the key that asks for TLS: one if that is set, else the other.
+func asking(set bool, one, other string) string {
+	if set {
+		return one
+	}
+	return other
 }

@@ -360,7 +360,7 @@ func TestLoadFaults(t *testing.T) {
 			`/zoo.cfg:10: enforce.auth.enabled: zookeeper.enforce.auth.enabled is true zookeeper.enforce.auth.schemes must be configured; give for example enforce.auth.schemes=digest`,
 		}},
 		{"TLS without a key", "secureClientPort=2281\n", nil, []string{
-			`/zoo.cfg: ssl.keyStore.location: it is not set; give the file with this server's certificate and its key`,
+			`/zoo.cfg: ssl.keyStore.location: it is not set, and secureClientPort asks for TLS; give the file with this server's certificate and its key`,
 		}},
 		{"TLS at the port for plain text", "clientPort=2281\nsecureClientPort=2281\nssl.keyStore.location=/k.pem\n", nil, []string{
 			`/zoo.cfg:9: secureClientPort: 2281 is the clientPort; give another, or set client.portUnification=true and remove the line`,

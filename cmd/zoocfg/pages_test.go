@@ -23,10 +23,10 @@ func TestPages(t *testing.T) {
 		{"nobody", tls + "metricsProvider.ssl.need.client.auth=false\nmetricsProvider.ssl.want.client.auth=FALSE\n", "none", -1, 7443, ""},
 		{"needed wins", tls + "metricsProvider.ssl.want.client.auth=false\n", "need", -1, 7443, ""},
 		{"no certificate", class + "metricsProvider.httpsPort=7443\n", "need", -1, 7443,
-			"/zoo.cfg:3: metricsProvider.httpsPort: TLS needs a certificate; name its file by metricsProvider.ssl.keyStore.location"},
+			"/zoo.cfg: metricsProvider.ssl.keyStore.location: it is not set, and metricsProvider.httpsPort asks for TLS; give the file"},
 		{"any port", tls + "metricsProvider.httpsPort=0\n", "need", 7000, 0, "/zoo.cfg:5: metricsProvider.httpsPort: port 0 is out of range"},
 		{"neither true nor false", tls + "metricsProvider.ssl.need.client.auth=no\n", "need", -1, 7443, "/zoo.cfg:5: metricsProvider.ssl.need.client.auth: Invalid option no"},
-		{"admin server", class + "admin.forceHttps=true\n", "need", 7000, 0, "/zoo.cfg:3: admin.forceHttps: TLS needs a certificate"},
+		{"admin server", class + "admin.forceHttps=true\n", "need", 7000, 0, "/zoo.cfg: ssl.quorum.keyStore.location: it is not set, and admin.forceHttps asks for TLS"},
 	}
 	for _, tt := range tests {
 		loaded, err := load(Sources{Path: "/zoo.cfg"}, files{"/zoo.cfg": tt.text}.read)
