@@ -10,8 +10,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"zooraft/server/peer"
 	"zooraft/zabcompat"
 )
@@ -46,8 +44,8 @@ func queryStatus(ctx context.Context, security peer.Security, sid int, addr stri
 }
 
 // QueryWord sends a four-letter word to a client port and returns the answer; with
-// secure, which says what with, to one that speaks TLS. It blocks for a few seconds.
-func QueryWord(addr, word string, secure *TLS) (string, error) {
+// tls to one that speaks TLS, nil for plain text. It blocks for a few seconds.
+func QueryWord(addr, word string, tls *Certs) (string, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", err
@@ -60,13 +58,8 @@ func QueryWord(addr, word string, secure *TLS) (string, error) {
 	if err := conn.SetDeadline(time.Now().Add(queryTimeout)); err != nil {
 		return "", err
 	}
-	if secure != nil {
-		certs, err := OpenTLS(*secure, hclog.NewNullLogger())
-		if err != nil {
-			return "", fmt.Errorf("ssl.%w", err)
-		}
-		defer certs.Close()
-		if conn, err = certs.Dial(conn, cmp.Or(host, "localhost")); err != nil {
+	if tls != nil {
+		if conn, err = tls.Dial(conn, cmp.Or(host, "localhost")); err != nil {
 			return "", err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
 	"zooraft/cmd/cli"
@@ -27,10 +28,34 @@ var refusals = []string{
 	"is not executed because it is not in the whitelist",
 }
 
-// clientPort is a port to ask, and what TLS is spoken with there, nil for plain text.
+// clientPort is a port to ask.
 type clientPort struct {
 	addr string
-	tls  *server.TLS
+	tls  *server.TLS // what is spoken there, nil for plain text
+	keys string      // what the keys of tls begin with
+}
+
+// clientSSL is what the keys of TLS begin with where clients have them.
+const clientSSL = "zookeeper." + server.ClientSSL
+
+// ask sends a four-letter word and returns the answer, and what came of it before an
+// error.
+func (p clientPort) ask(word string) (string, error) {
+	var certs *server.Certs
+	if p.tls != nil {
+		cfg := *p.tls
+		cfg.Reload = false // one question
+		var err error
+		if certs, err = server.OpenTLS(cfg, hclog.NewNullLogger()); err != nil {
+			return "", &configError{fmt.Errorf("%s%w", p.keys, err)}
+		}
+		defer certs.Close()
+	}
+	answer, err := server.QueryWord(p.addr, word, certs)
+	if err != nil {
+		err = fmt.Errorf("%w: %s: %w", errNoServer, p.addr, err)
+	}
+	return answer, err
 }
 
 // clientPortOf is where this machine reaches a server's client port. That with TLS is
@@ -41,21 +66,23 @@ type clientPort struct {
 func clientPortOf(cfg server.Config) (clientPort, error) {
 	host, port := cfg.ClientPortAddress, cfg.ClientPort
 	var secure *server.TLS
+	keys := ""
 	if port == 0 && cfg.SecureClientPort != 0 {
 		host, port = cfg.SecureClientPortAddress, cfg.SecureClientPort
 		var err error
 		if secure, err = cli.TLS(clientProperties(os.Getenv), ""); err != nil {
 			return clientPort{}, &configError{err}
 		}
+		keys = clientSSL
 		if secure == nil {
-			secure = &cfg.ClientTLS
+			secure, keys = &cfg.ClientTLS, server.ClientSSL
 		}
 		secure.VerifyServer = false
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return clientPort{net.JoinHostPort(host, strconv.Itoa(port)), secure}, nil
+	return clientPort{net.JoinHostPort(host, strconv.Itoa(port)), secure, keys}, nil
 }
 
 func newFourLetterCommand() *cobra.Command {
@@ -90,7 +117,7 @@ tells whether a server serves, and ruok whether it is there at all.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var port clientPort
 			if len(args) == 2 {
-				port.addr = args[1]
+				port.addr, port.keys = args[1], clientSSL
 				if client != "" {
 					var err error
 					if port.tls, err = cli.TLS(clientProperties(os.Getenv), client); err != nil {
@@ -108,15 +135,15 @@ tells whether a server serves, and ruok whether it is there at all.`,
 					return err
 				}
 			}
-			answer, err := server.QueryWord(port.addr, args[0], port.tls)
+			answer, err := port.ask(args[0])
 			if _, writeErr := io.WriteString(cmd.OutOrStdout(), answer); err == nil {
 				err = writeErr
 			}
 			if err == nil && answer == "" {
-				err = io.ErrUnexpectedEOF
+				err = fmt.Errorf("%w: %s: %w", errNoServer, port.addr, io.ErrUnexpectedEOF)
 			}
 			if err != nil {
-				return fmt.Errorf("%w: %s: %w", errNoServer, port.addr, err)
+				return err
 			}
 			if slices.ContainsFunc(refusals, func(r string) bool { return strings.Contains(answer, r) }) {
 				return errRefused

@@ -123,6 +123,10 @@ func TestFourLetterWordByTLS(t *testing.T) {
 	if err := os.WriteFile(path, []byte(props), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	missing := path + ".missing"
+	if err := os.WriteFile(missing, []byte("zookeeper.client.secure=true\nzookeeper.ssl.trustStore.location=/nowhere/trust.pem\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name           string
 		args           []string
@@ -131,6 +135,7 @@ func TestFourLetterWordByTLS(t *testing.T) {
 	}{
 		{"asked for", []string{addr, "--client-configuration", path}, exitOK, "Mode: standalone\n", ""},
 		{"another name", []string{misnamed, "--client-configuration", path}, exitUnexpected, "", "certificate for 127.0.0.1"},
+		{"no such store", []string{addr, "--client-configuration", missing}, exitInvalid, "", "zookeeper.ssl.trustStore.location: "},
 		{"no such file", []string{addr, "--client-configuration", path + "x"}, exitInvalid, "", path + "x"},
 		{"for nobody", []string{"--client-configuration", path}, exitInvalid, "", "--client-configuration is for that alone"},
 		{"two servers", []string{addr, "--config", path}, exitInvalid, "", "--config stands for HOST:PORT"},
@@ -153,6 +158,8 @@ func TestSecureClientPortIsAsked(t *testing.T) {
 	}
 	own := server.Config{SecureClientPort: port, ClientTLS: store(ca.Issue("zk1"), ca)}
 	stranger := server.Config{SecureClientPort: port, ClientTLS: store(other.Issue("zk1"), other)}
+	gone := own
+	gone.ClientTLS.Trust.File = "/nowhere/trust.pem"
 	both := own
 	both.ClientPort, both.ClientPortAddress = 2181, "zk1"
 	flags := "-Dzookeeper.client.secure=true -Dzookeeper.ssl.keyStore.location=" + ca.Issue("c").File + " -Dzookeeper.ssl.trustStore.location=" + ca.File
@@ -171,6 +178,10 @@ func TestSecureClientPortIsAsked(t *testing.T) {
 		if err := standaloneStatus(&out, tt.cfg); (err == nil) != tt.ok || tt.ok && out.String() != "Mode: standalone\n" {
 			t.Errorf("%s: got %q, %v", tt.name, &out, err)
 		}
+	}
+	t.Setenv("CLIENT_JVMFLAGS", "")
+	if err := standaloneStatus(io.Discard, gone); err == nil || !strings.Contains(err.Error(), " ssl.trustStore.location: ") {
+		t.Errorf("without its own trust store: %v", err)
 	}
 	if got, err := clientPortOf(both); err != nil || got != (clientPort{addr: "zk1:2181"}) {
 		t.Errorf("with both ports: got %+v, %v", got, err)

@@ -58,7 +58,7 @@ Exit code 1 if no server answers.`,
 			if cfg.SSLQuorum {
 				cfg.QuorumTLS.Reload = false // one question each
 				if tls, err = server.OpenTLS(cfg.QuorumTLS, hclog.NewNullLogger()); err != nil {
-					return &configError{fmt.Errorf("ssl.quorum.%w", err)}
+					return &configError{fmt.Errorf("%s%w", server.QuorumSSL, err)}
 				}
 				defer tls.Close()
 			}
@@ -189,9 +189,9 @@ func standaloneStatus(w io.Writer, cfg server.Config) error {
 	if err != nil {
 		return err
 	}
-	answer, err := server.QueryWord(port.addr, "srvr", port.tls)
+	answer, err := port.ask("srvr")
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNoServer, err)
+		return err
 	}
 	_, err = io.WriteString(w, answer)
 	return err
