@@ -185,22 +185,30 @@ func (c *conn) writeLoop(b *buffer) {
 	}
 }
 
-// sendChunk is the least that must leave within a session timeout.
-const sendChunk = 64 << 10
+// What is written at a time.
+const (
+	plainChunk = 64 << 10
+	tlsChunk   = 16 << 10 // a record of TLS
+)
 
 // send writes b. A client that takes nothing for its session timeout loses its
-// connection.
+// connection. So does, over TLS, one that takes less than a chunk: a write of TLS that
+// has timed out is the last, so each has the whole of it.
 func (c *conn) send(b *buffer, deadline *time.Time) {
+	chunk, least := plainChunk, c.timeout/2
+	if c.stream != c.nc {
+		chunk, least = tlsChunk, c.timeout
+	}
 	for b.off < len(b.b) {
 		now := time.Now()
-		if deadline.Sub(now) < c.timeout/2 {
+		if deadline.Sub(now) < least {
 			*deadline = now.Add(c.timeout)
 			c.nc.SetWriteDeadline(*deadline)
 		}
 		if c.isDead() {
 			return
 		}
-		n, err := c.stream.Write(b.b[b.off:min(len(b.b), b.off+sendChunk)])
+		n, err := c.stream.Write(b.b[b.off:min(len(b.b), b.off+chunk)])
 		if n > 0 {
 			c.lastIO.Store(c.srv.now())
 		}

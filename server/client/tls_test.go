@@ -6,11 +6,15 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"zooraft/fsm"
 	"zooraft/protocol"
@@ -230,4 +234,48 @@ func TestSlowClientOverTLS(t *testing.T) {
 		p.send(xid+2, protocol.OpGetData, get("/a"))
 	}
 	f.logs(causeSlowWrite.text)
+}
+
+// A client that is slow, but takes a record of TLS within its session's timeout each
+// time, is sent all; one that has stopped is ended.
+func TestSlowReaderOverTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const timeout, records = 10 * time.Second, 12
+		a := newAuthority(t)
+		near, far := net.Pipe()
+		client := tls.Client(far, &tls.Config{RootCAs: a.Pool, ServerName: "localhost"})
+		shaken := make(chan error, 1)
+		go func() { shaken <- client.Handshake() }()
+		s := New(Config{}, Deps{}, hclog.NewNullLogger())
+		c := newConn(s, near, netip.AddrPort{}, 1, entryTLS)
+		c.timeout = timeout
+		var err error
+		if c.stream, _, err = a.secure(near, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-shaken; err != nil {
+			t.Fatal(err)
+		}
+		c.out.append(make([]byte, records*tlsChunk))
+		c.flush()
+		record := make([]byte, tlsChunk)
+		far.SetReadDeadline(time.Now().Add(time.Hour))
+		for i := range records {
+			time.Sleep(timeout * 6 / 10)
+			if _, err := io.ReadFull(client, record); err != nil {
+				t.Fatalf("record %d: %v", i, err)
+			}
+		}
+		synctest.Wait()
+		if c.isDead() || c.out.size.Load() != 0 {
+			t.Errorf("dead %v, %d bytes are left", c.isDead(), c.out.size.Load())
+		}
+		c.out.append(record)
+		c.flush()
+		time.Sleep(timeout + time.Second)
+		s.wg.Wait()
+		if c.cause.Load() != causeSlowWrite {
+			t.Errorf("one that takes nothing: %v", c.cause.Load())
+		}
+	})
 }
