@@ -147,6 +147,7 @@ func New(cfg Config, log hclog.Logger) (*Server, error) {
 		Addr:                   plain,
 		SecureAddr:             secure,
 		Unified:                cfg.ClientPortUnification,
+		BeginsTLS:              certs.BeginsTLS,
 		Secure:                 s.secureClient,
 		X509SuperUser:          cfg.X509SuperUser,
 		SID:                    int64(cfg.SID),

@@ -64,8 +64,8 @@ func (s *Server) closeTLS() {
 }
 
 // secureClient makes TLS of a client's connection (client.Config.Secure).
-func (s *Server) secureClient(nc net.Conn, plainToo bool) (secured net.Conn, subject string, err error) {
-	if secured, err = s.clientCerts.Accept(nc, plainToo); err != nil {
+func (s *Server) secureClient(nc net.Conn) (secured net.Conn, subject string, err error) {
+	if secured, err = s.clientCerts.Accept(nc, false); err != nil {
 		return nil, "", err
 	}
 	if leaf := certs.Leaf(secured); leaf != nil {

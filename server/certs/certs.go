@@ -154,15 +154,23 @@ func (c *Certs) client(host string) *tls.Config {
 // is. It does not close conn.
 func (c *Certs) Accept(conn net.Conn, plainToo bool) (net.Conn, error) {
 	if plainToo {
-		first, err := firstByte(conn)
-		if err != nil {
-			return nil, fmt.Errorf("await first byte: %w", err)
-		}
-		if first != handshakeRecord {
+		if secure, err := BeginsTLS(conn); err != nil {
+			return nil, err
+		} else if !secure {
 			return conn, nil
 		}
 	}
 	return shakeHands(tls.Server(conn, c.server))
+}
+
+// BeginsTLS says whether a connection begins as TLS does. It leaves the first byte
+// there, which it awaits as long as the connection's deadline allows.
+func BeginsTLS(conn net.Conn) (bool, error) {
+	first, err := firstByte(conn)
+	if err != nil {
+		return false, fmt.Errorf("await first byte: %w", err)
+	}
+	return first == handshakeRecord, nil
 }
 
 // Dial makes TLS of a connection dialled to host, and returns once the handshake is

@@ -60,11 +60,13 @@ type Config struct {
 	// Unified has Addr take TLS and plain text, as a client begins
 	// (client.portUnification).
 	Unified bool
+	// BeginsTLS awaits the first byte of a connection, says whether it is that of TLS,
+	// and leaves it there. Required with Unified.
+	BeginsTLS func(nc net.Conn) (bool, error)
 	// Secure makes TLS of an accepted connection, and tells the subject of the client's
-	// certificate as the scheme x509 has it, "" without one. With plainToo it returns
-	// one that does not begin as TLS does as it is. It may block until the connection's
-	// deadline, and does not close it. Required with SecureAddr or Unified.
-	Secure func(nc net.Conn, plainToo bool) (secured net.Conn, subject string, err error)
+	// certificate as the scheme x509 has it, "" without one. Required with SecureAddr or
+	// Unified. Both may block until the connection's deadline, and do not close it.
+	Secure func(nc net.Conn) (secured net.Conn, subject string, err error)
 	// X509SuperUser is the subject that passes every ACL; empty for nobody
 	// (X509AuthenticationProvider.superUser).
 	X509SuperUser string

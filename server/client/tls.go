@@ -29,7 +29,16 @@ func (s *Server) plain() entry {
 func (c *conn) secure() bool {
 	s := c.srv
 	c.stream = c.nc
-	if c.entry != entryPlain && !c.shakeHands() {
+	speaks := c.entry == entryTLS
+	if c.entry == entryUnified {
+		var err error
+		if speaks, err = s.cfg.BeginsTLS(c.nc); err != nil {
+			s.log.Debug("no first byte", "client", c.name(), "error", err)
+			c.unread(err)
+			return false
+		}
+	}
+	if speaks && !c.shakeHands() {
 		return false
 	}
 	if c.stream == c.nc {
@@ -47,7 +56,7 @@ func (c *conn) secure() bool {
 	return true
 }
 
-// shakeHands is secure for the ports that speak TLS.
+// shakeHands is secure for those that speak TLS.
 func (c *conn) shakeHands() bool {
 	s := c.srv
 	n, limit := s.shakingHands.Add(1), int64(s.cfg.Limits.Handshakes)
@@ -60,7 +69,7 @@ func (c *conn) shakeHands() bool {
 		c.kill(causeHandshakes)
 		return false
 	}
-	stream, subject, err := s.cfg.Secure(c.nc, c.entry == entryUnified)
+	stream, subject, err := s.cfg.Secure(c.nc)
 	if err != nil {
 		if !c.isDead() || c.cause.Load() == causeHandshake {
 			s.cfg.Metrics.UnsuccessfulHandshakes.Inc()

@@ -34,10 +34,7 @@ func newAuthority(t testing.TB) *authority {
 }
 
 // secure is a Config.Secure that takes clients with certificates and without.
-func (a *authority) secure(nc net.Conn, plainToo bool) (net.Conn, string, error) {
-	if plainToo {
-		return nil, "", errors.New("this test has a port for TLS alone")
-	}
+func (a *authority) secure(nc net.Conn) (net.Conn, string, error) {
 	c := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{a.own}, ClientCAs: a.Pool, ClientAuth: tls.VerifyClientCertIfGiven})
 	if err := c.Handshake(); err != nil {
 		return nil, "", err
@@ -223,6 +220,57 @@ func TestHandshakesAreBounded(t *testing.T) {
 	a.connect(f, "")
 }
 
+// On a port for both, who has said nothing yet, or speaks plain text, has no part in
+// the bound on handshakes.
+func TestOnlyTLSCountsAsHandshake(t *testing.T) {
+	a := newAuthority(t)
+	f := a.start(t, func(c *Config) {
+		c.Limits = DefaultLimits()
+		c.Limits.Handshakes = 1
+		c.Unified, c.SecureAddr = true, ""
+		// One letter says what follows it.
+		c.BeginsTLS = func(nc net.Conn) (bool, error) {
+			var first [1]byte
+			_, err := io.ReadFull(nc, first[:])
+			return first[0] == 'T', err
+		}
+	}, func(s *Server) { s.handshakeTimeout = time.Minute })
+	begin := func(first string) net.Conn {
+		nc, err := net.Dial("tcp", f.s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		if _, err := io.WriteString(nc, first); err != nil {
+			t.Fatal(err)
+		}
+		return nc
+	}
+	idle := []net.Conn{begin(""), begin(""), begin("")}
+	eventually(t, "they are there", func() bool { return len(f.s.Connections()) == len(idle) })
+	for _, first := range []string{"P", "T"} {
+		nc := begin(first)
+		if first == "T" {
+			nc = tls.Client(nc, &tls.Config{RootCAs: a.Pool, ServerName: "localhost"})
+		}
+		p := &peer{t: t, nc: nc}
+		if p.handshake(&protocol.ConnectRequest{Timeout: 10000, HasReadOnly: true}); p.session == 0 {
+			t.Errorf("session refused after %q", first)
+		}
+	}
+	if st := f.s.Stats(); st.Handshakes != 0 {
+		t.Errorf("%d handshakes are under way, want none", st.Handshakes)
+	}
+	for _, nc := range idle {
+		nc.Close()
+	}
+	eventually(t, "they are gone", func() bool { return len(f.s.Connections()) == 2 })
+	m := f.s.cfg.Metrics
+	if bad, over := m.UnsuccessfulHandshakes.Value(), m.TLSHandshakesExceeded.Value(); bad != 0 || over != 0 {
+		t.Errorf("%d handshakes were unsuccessful, %d beyond the limit; want 0 and 0", bad, over)
+	}
+}
+
 // A client that takes nothing is ended by its session's timeout.
 func TestSlowClientOverTLS(t *testing.T) {
 	a := newAuthority(t)
@@ -250,7 +298,7 @@ func TestSlowReaderOverTLS(t *testing.T) {
 		c := newConn(s, near, netip.AddrPort{}, 1, entryTLS)
 		c.timeout = timeout
 		var err error
-		if c.stream, _, err = a.secure(near, false); err != nil {
+		if c.stream, _, err = a.secure(near); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-shaken; err != nil {
