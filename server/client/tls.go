@@ -1,10 +1,12 @@
 package client
 
 import (
-	"slices"
+	"errors"
 
 	"zooraft/protocol"
 )
+
+var errSubject = errors.New("the subject of the client's certificate is too long")
 
 // entry is how a connection has come in, and so what it may speak.
 type entry int8
@@ -70,6 +72,9 @@ func (c *conn) shakeHands() bool {
 		return false
 	}
 	stream, subject, err := s.cfg.Secure(c.nc)
+	if err == nil && !c.certified(subject) {
+		err = errSubject
+	}
 	if err != nil {
 		if !c.isDead() || c.cause.Load() == causeHandshake {
 			s.cfg.Metrics.UnsuccessfulHandshakes.Inc()
@@ -81,14 +86,14 @@ func (c *conn) shakeHands() bool {
 		return false
 	}
 	c.stream, c.subject = stream, subject
-	if subject != "" {
-		ids := append(slices.Clip(slices.Clone(c.identities())), protocol.ID{Scheme: "x509", ID: subject})
-		if subject == s.cfg.X509SuperUser {
-			ids = append(ids, superID)
-		}
-		c.ids.Store(&ids)
-	}
 	return true
+}
+
+// certified adds who a certificate says that the client is, "" without one. It reports
+// whether there is room for that.
+func (c *conn) certified(subject string) bool {
+	return subject == "" ||
+		c.addIdentity(protocol.ID{Scheme: "x509", ID: subject}) && (subject != c.srv.cfg.X509SuperUser || c.addIdentity(superID))
 }
 
 // closeWrite tells the client that nothing more will come.

@@ -271,6 +271,22 @@ func TestOnlyTLSCountsAsHandshake(t *testing.T) {
 	}
 }
 
+// A subject that would be too much for an identity is none, nor does its client stay.
+func TestLongSubject(t *testing.T) {
+	a := newAuthority(t)
+	f := a.start(t, func(c *Config) {
+		c.Secure = func(nc net.Conn) (net.Conn, string, error) {
+			secured, _, err := a.secure(nc)
+			return secured, "CN=" + strings.Repeat("x", maxIdentityBytes), err
+		}
+	})
+	a.dial(f, "").closed()
+	if n := f.s.cfg.Metrics.UnsuccessfulHandshakes.Value(); n != 1 {
+		t.Errorf("%d unsuccessful handshakes, want 1", n)
+	}
+	f.logs(errSubject.Error())
+}
+
 // A client that takes nothing is ended by its session's timeout.
 func TestSlowClientOverTLS(t *testing.T) {
 	a := newAuthority(t)
