@@ -58,7 +58,7 @@ func (g *guarded) Accept() (net.Conn, error) {
 	if !g.enter() {
 		return nil, errors.Join(net.ErrClosed, c.Close())
 	}
-	p := &patient{Conn: c, stall: g.stall, secure: g.secure}
+	p := &patient{Conn: c, stall: g.stall, secure: g.secure, done: g.done}
 	p.leave = sync.OnceFunc(func() {
 		g.mu.Lock()
 		delete(g.conns, p)
@@ -121,6 +121,7 @@ type patient struct {
 	stall  time.Duration
 	until  atomic.Pointer[time.Time] // what a handler has set, nil for nothing
 	leave  func()
+	done   <-chan struct{}          // closed with the listener
 	secure Secure                   // nil for plain text
 	talk   atomic.Pointer[net.Conn] // what secure has made of Conn, nil before
 
@@ -178,8 +179,14 @@ func (c *patient) Read(b []byte) (int, error) {
 
 func (c *patient) Close() error {
 	defer c.leave()
-	if t, err := c.began(); err == nil {
-		return t.Close()
+	select {
+	case <-c.done:
+		// They are closed one after the other then, and TLS takes up to 5 s to take leave of
+		// somebody who does not listen.
+	default:
+		if t, err := c.began(); err == nil {
+			return t.Close()
+		}
 	}
 	return c.Conn.Close()
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -126,4 +127,42 @@ func TestSilentTLS(t *testing.T) {
 			t.Errorf("both %v: a silent connection is still there", plainToo)
 		}
 	}
+}
+
+// offered is a listener that gives one connection.
+type offered struct {
+	net.Listener
+	conn net.Conn
+}
+
+func (o offered) Accept() (net.Conn, error) { return o.conn, nil }
+func (offered) Close() error                { return nil }
+
+// Once a page ends, it does not take leave of those who do not listen.
+func TestEndOfAPageIsNotHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := testkit.NewCA(t)
+		near, far := net.Pipe()
+		g := guard(offered{conn: near}, time.Minute, secureBy(ca.Issue("localhost"), false))
+		c, err := g.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := tls.Client(far, &tls.Config{RootCAs: ca.Pool, ServerName: "localhost"})
+		go client.Write([]byte("x"))
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		g.Close()
+		start := time.Now()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("closing took %v", took)
+		}
+		if n, err := far.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("got %d bytes, %v; want the end", n, err)
+		}
+	})
 }
