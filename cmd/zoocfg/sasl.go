@@ -124,7 +124,7 @@ func (l *loader) kerberos() {
 
 // deriveQuorumAuth settles the keys of SASL between servers, as
 // QuorumPeerConfig.parseProperties does. What they ask for is to know who a peer is,
-// which TLS tells as well.
+// which TLS tells as well where every peer has to show a certificate.
 func (l *loader) deriveQuorumAuth() {
 	const enableKey, learnerKey, serverKey = "quorum.auth.enableSasl", "quorum.auth.learnerRequireSasl", "quorum.auth.serverRequireSasl"
 	q := &l.quorumAuth
@@ -135,6 +135,10 @@ func (l *loader) deriveQuorumAuth() {
 		l.fault(l.settings[learnerKey], "%s=true needs %s=true", learnerKey, enableKey)
 	case q.server && !l.cfg.SSLQuorum:
 		l.fault(l.settings[serverKey], "there is no SASL between servers, only TLS; set sslQuorum=true with ssl.quorum.keyStore.location and ssl.quorum.trustStore.location, or false here if the network is enough")
+	case q.server && l.cfg.PortUnification:
+		l.fault(l.settings[serverKey], "with portUnification=true whoever speaks plain text is taken for a server; set it to false, which is the last step of the move to TLS, or set false here")
+	case q.server && l.cfg.QuorumTLS.ClientAuth != "need":
+		l.fault(l.settings[serverKey], "with ssl.quorum.clientAuth=%s whoever shows no certificate is taken for a server; set it to need, or set false here", l.cfg.QuorumTLS.ClientAuth)
 	}
 }
 

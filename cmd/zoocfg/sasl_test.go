@@ -131,14 +131,18 @@ func TestKerberosConfig(t *testing.T) {
 
 // Between servers there is TLS, and no SASL.
 func TestQuorumAuth(t *testing.T) {
-	const tls = "sslQuorum=true\nssl.quorum.keyStore.location=/k.pem\n"
+	const tls = "sslQuorum=true\nssl.quorum.keyStore.location=/k.pem\nssl.quorum.trustStore.location=/t.pem\n"
+	const all = "quorum.auth.enableSasl=true\nquorum.auth.learnerRequireSasl=true\nquorum.auth.serverRequireSasl=true\n"
 	for _, tt := range []struct{ text, fault string }{
 		{"quorum.auth.enableSasl=true\n", ""},
 		{"quorum.auth.enableSasl=true\nquorum.auth.learnerRequireSasl=true\n", ""},
-		{"quorum.auth.enableSasl=true\nquorum.auth.learnerRequireSasl=true\nquorum.auth.serverRequireSasl=true\n", "/zoo.cfg:5: quorum.auth.serverRequireSasl: there is no SASL between servers, only TLS; set sslQuorum=true"},
-		{tls + "quorum.auth.enableSasl=true\nquorum.auth.learnerRequireSasl=true\nquorum.auth.serverRequireSasl=true\n", ""},
-		{tls + "quorum.auth.serverRequireSasl=true\n", "/zoo.cfg:5: quorum.auth.serverRequireSasl: quorum.auth.serverRequireSasl=true needs quorum.auth.learnerRequireSasl=true"},
-		{tls + "quorum.auth.learnerRequireSasl=true\n", "/zoo.cfg:5: quorum.auth.learnerRequireSasl: quorum.auth.learnerRequireSasl=true needs quorum.auth.enableSasl=true"},
+		{all, "/zoo.cfg:5: quorum.auth.serverRequireSasl: there is no SASL between servers, only TLS; set sslQuorum=true"},
+		{tls + all, ""},
+		{tls + "portUnification=true\n" + all, "/zoo.cfg:9: quorum.auth.serverRequireSasl: with portUnification=true whoever speaks plain text"},
+		{tls + "ssl.quorum.clientAuth=want\n" + all, "/zoo.cfg:9: quorum.auth.serverRequireSasl: with ssl.quorum.clientAuth=want whoever shows no certificate"},
+		{tls + "ssl.quorum.clientAuth=NEED\n" + all, ""},
+		{tls + "quorum.auth.serverRequireSasl=true\n", "/zoo.cfg:6: quorum.auth.serverRequireSasl: quorum.auth.serverRequireSasl=true needs quorum.auth.learnerRequireSasl=true"},
+		{tls + "quorum.auth.learnerRequireSasl=true\n", "/zoo.cfg:6: quorum.auth.learnerRequireSasl: quorum.auth.learnerRequireSasl=true needs quorum.auth.enableSasl=true"},
 		{"quorum.auth.enableSasl=maybe\n", "/zoo.cfg:3: quorum.auth.enableSasl: Invalid option maybe"},
 	} {
 		_, warnings, err := loadWords("/zoo.cfg", nil, files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n" + tt.text}.read)
