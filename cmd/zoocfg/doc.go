@@ -8,7 +8,7 @@
 // prefix "zookeeper." is accepted before any key. Overrides (-D without that
 // prefix) win over the file for any key; Java properties (with it) weigh what they
 // weigh in ZooKeeper, see Sources. And what is not supported and cannot be left out in
-// silence, such as TLS, is refused by name.
+// silence, such as weights of servers, is refused by name.
 //
 // The variables by which container images are configured are taken for a file
 // where there is none, see [Environment].

@@ -85,7 +85,7 @@ var keys = map[string]func(*loader, setting){
 	"admin.ui":                      func(l *loader, s setting) { l.cfg.AdminUI = s.value },
 	"admin.uiWrite":                 func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminUIWrite) },
 	"admin.uiTokenFile":             func(l *loader, s setting) { l.cfg.AdminUITokenFile = s.value },
-	"admin.uiHosts":                 func(l *loader, s setting) { l.cfg.AdminUIHosts = splitList(s.value) },
+	"admin.uiHosts":                 func(l *loader, s setting) { l.cfg.AdminUIHosts = list(s.value) },
 	"admin.pprof":                   func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminProfiling) },
 	"metricsProvider.className":     metricsClass,
 	"metricsProvider.httpHost":      func(l *loader, s setting) { l.cfg.MetricsHost = s.value },
@@ -111,16 +111,8 @@ var keys = map[string]func(*loader, setting){
 			l.fault(s, "port 0 is out of range; give 1 to 65535")
 		}
 	},
-	"metricsProvider.ssl.keyStore.location":   func(l *loader, s setting) { l.cfg.MetricsTLS.Key.File = s.value },
-	"metricsProvider.ssl.keyStore.password":   func(l *loader, s setting) { l.cfg.MetricsTLS.Key.Password = s.value },
-	"metricsProvider.ssl.keyStore.type":       func(l *loader, s setting) { l.cfg.MetricsTLS.Key.Type = s.value },
-	"metricsProvider.ssl.trustStore.location": func(l *loader, s setting) { l.cfg.MetricsTLS.Trust.File = s.value },
-	"metricsProvider.ssl.trustStore.password": func(l *loader, s setting) { l.cfg.MetricsTLS.Trust.Password = s.value },
-	"metricsProvider.ssl.trustStore.type":     func(l *loader, s setting) { l.cfg.MetricsTLS.Trust.Type = s.value },
-	"metricsProvider.ssl.need.client.auth":    func(l *loader, s setting) { l.boolean(s, &l.scrapers.need) },
-	"metricsProvider.ssl.want.client.auth":    func(l *loader, s setting) { l.boolean(s, &l.scrapers.want) },
-	"metricsProvider.ssl.enabledProtocols":    func(l *loader, s setting) { l.cfg.MetricsTLS.Protocols = splitList(s.value) },
-	"metricsProvider.ssl.ciphersuites":        func(l *loader, s setting) { l.cfg.MetricsTLS.CipherSuites = splitList(s.value) },
+	"metricsProvider.ssl.need.client.auth": func(l *loader, s setting) { l.boolean(s, &l.scrapers.need) },
+	"metricsProvider.ssl.want.client.auth": func(l *loader, s setting) { l.boolean(s, &l.scrapers.want) },
 
 	"electionAlg": func(l *loader, s setting) {
 		if s.value != onlyElectionAlg {
@@ -342,14 +334,4 @@ func member(l *loader, s setting) {
 		return
 	}
 	l.cfg.Servers = append(l.cfg.Servers, spec)
-}
-
-// splitList splits a list of names at its commas.
-func splitList(value string) (all []string) {
-	for name := range strings.SplitSeq(value, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			all = append(all, name)
-		}
-	}
-	return all
 }

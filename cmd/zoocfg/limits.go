@@ -192,7 +192,7 @@ func (l *loader) deriveLimits() {
 	}{{"global", &c.GlobalWeight}, {"renew", &c.RenewWeight}} {
 		if *w.at < c.LocalWeight {
 			l.warn("%s: the %s session weight %d is less than the local session weight %d, taking that", l.source(), w.name, *w.at, c.LocalWeight)
-			l.raised[w.name] = true
+			l.overruled["connection_throttle_"+w.name+"_session_weight"] = "connection_throttle_local_session_weight"
 			*w.at = c.LocalWeight
 		}
 	}

@@ -66,7 +66,7 @@ type loader struct {
 	multiAddress bool
 	timeoutSet   map[string]bool
 	serverAt     map[string]string // canonical server.N to its place
-	raised       map[string]bool   // weights of sessions that another has raised
+	overruled    map[string]string // keys whose values do not hold, to the key that they follow
 	idFrom       string            // where this server's id was found, "" for nowhere
 	noID         error             // Loaded.NoID
 	enforce      enforcement
@@ -94,7 +94,7 @@ func load(src Sources, read func(string) ([]byte, error)) (Loaded, error) {
 		settings:   make(map[string]setting),
 		timeoutSet: make(map[string]bool),
 		serverAt:   make(map[string]string),
-		raised:     make(map[string]bool),
+		overruled:  make(map[string]string),
 		atFault:    make(map[string]bool),
 		scrapers:   scraperAuth{need: true, want: true},
 	}
@@ -307,6 +307,7 @@ func (l *loader) derive() {
 	l.deriveQuorumAuth()
 	l.login()
 	l.derivePages()
+	l.deriveTLS()
 	l.myid()
 	self, listed := l.cfg.Self()
 	if listed {

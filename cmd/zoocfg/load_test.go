@@ -93,7 +93,7 @@ ssl.clientAuth=WANT
 ssl.enabledProtocols=TLSv1.2, TLSv1.3
 ssl.protocol=TLSv1.3
 ssl.ciphersuites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
-ssl.hostnameVerification=false
+ssl.hostnameVerification=TRUE
 ssl.clientHostnameVerification=true
 ssl.authProvider=x509
 ssl.crl=false
@@ -162,7 +162,7 @@ authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider
 	want.ClientTLS = server.TLS{
 		ClientAuth: "want", Protocols: []string{"TLSv1.2", "TLSv1.3"},
 		CipherSuites: []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
-		VerifyClient: true, Reload: true,
+		VerifyServer: true, VerifyClient: true, Reload: true,
 	}
 	want.ClientTLS.Key.File, want.ClientTLS.Key.Type = "/tls/server.p12", "PKCS12"
 	want.ClientTLS.Key.Password, want.ClientTLS.Key.PasswordFile = "key", "/tls/key"

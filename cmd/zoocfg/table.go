@@ -82,7 +82,8 @@ const (
 	txnlog = "a detail of ZooKeeper's log and snapshot files"
 
 	storeTypes  = "PEM, PKCS12 or JKS; BCFKS has to be converted"
-	tlsVersions = "TLSv1.2 and TLSv1.3, both if nothing is said; older ones are refused"
+	tlsVersions = "TLSv1.2 and TLSv1.3, both if nothing is said; older ones beside them are passed over, alone they are refused"
+	tlsSuites   = "those of TLSv1.2, while TLSv1.3 has its own; unknown ones beside them are passed over, alone they are refused"
 
 	noPeerSASL = "servers prove to each other who they are by TLS alone (sslQuorum)"
 
@@ -263,7 +264,7 @@ var rows = []Key{
 	{"java.security.krb5.realm", Bare, Mapped, "the default realm, with or without a java.security.krb5.kdc, which servers do not need"},
 	{"java.security.auth.login.config", Bare, Mapped, "the section Server, or sasl.serverconfig, with ZooKeeper's DigestLoginModule or a Krb5LoginModule with a keytab; without the section the start ends, where ZooKeeper goes on without SASL"},
 	{"quorum.auth.enableSasl", File, Missing, noPeerSASL},
-	{"quorum.auth.serverRequireSasl", File, Refused, noPeerSASL + ", so true is taken with sslQuorum=true alone"},
+	{"quorum.auth.serverRequireSasl", File, Refused, noPeerSASL + ", so true needs sslQuorum=true without portUnification, and ssl.quorum.clientAuth=need"},
 	{"quorum.auth.learnerRequireSasl", File, Refused, noPeerSASL + ", and true is refused without quorum.auth.enableSasl=true"},
 	{"quorum.auth.", File, Missing, noPeerSASL},
 	{"quorum.cnxn.threads.size", File, Inert, java},
@@ -282,9 +283,9 @@ var rows = []Key{
 	{"ssl.clientAuth", Property, Same, ""},
 	{"ssl.protocol", Property, Mapped, tlsVersions},
 	{"ssl.enabledProtocols", Property, Mapped, tlsVersions},
-	{"ssl.ciphersuites", Property, Mapped, "those of TLSv1.2; TLSv1.3 has its own"},
+	{"ssl.ciphersuites", Property, Mapped, tlsSuites},
 	{"ssl.hostnameVerification", Property, Same, ""},
-	{"ssl.clientHostnameVerification", Property, Mapped, "the client's address has to stand in its certificate; names are not looked up by it"},
+	{"ssl.clientHostnameVerification", Property, Mapped, "the client's address has to stand in its certificate; names are not looked up by it. Off with ssl.hostnameVerification=false"},
 	{"ssl.authProvider", Property, Refused, "only x509 is taken, the scheme that is built in"},
 	{"ssl.allowReverseDnsLookup", Property, Refused, "only false is taken: names are never looked up by the address"},
 	{"ssl.crl", Property, Refused, "only false is taken: revoked certificates are not looked up"},
@@ -306,9 +307,9 @@ var rows = []Key{
 	{"ssl.quorum.clientAuth", Property, Same, ""},
 	{"ssl.quorum.protocol", Property, Mapped, tlsVersions},
 	{"ssl.quorum.enabledProtocols", Property, Mapped, tlsVersions},
-	{"ssl.quorum.ciphersuites", Property, Mapped, "those of TLSv1.2; TLSv1.3 has its own"},
+	{"ssl.quorum.ciphersuites", Property, Mapped, tlsSuites},
 	{"ssl.quorum.hostnameVerification", Property, Same, ""},
-	{"ssl.quorum.clientHostnameVerification", Property, Mapped, "a server's certificate has to be valid for the host of its server line, or its address; names are not looked up by that"},
+	{"ssl.quorum.clientHostnameVerification", Property, Mapped, "a server's certificate has to be valid for the host of its server line, or its address; names are not looked up by that. Off with ssl.quorum.hostnameVerification=false"},
 	{"ssl.quorum.allowReverseDnsLookup", Property, Refused, "only false is taken: names are never looked up by the address"},
 	{"ssl.quorum.crl", Property, Refused, "only false is taken: revoked certificates are not looked up"},
 	{"ssl.quorum.ocsp", Property, Refused, "only false is taken: revoked certificates are not looked up"},
@@ -344,14 +345,14 @@ var rows = []Key{
 	{"metricsProvider.httpsPort", File, Same, ""},
 	{"metricsProvider.ssl.keyStore.location", File, Same, ""},
 	{"metricsProvider.ssl.keyStore.password", File, Same, ""},
-	{"metricsProvider.ssl.keyStore.type", File, Same, ""},
+	{"metricsProvider.ssl.keyStore.type", File, Mapped, storeTypes},
 	{"metricsProvider.ssl.trustStore.location", File, Same, ""},
 	{"metricsProvider.ssl.trustStore.password", File, Same, ""},
-	{"metricsProvider.ssl.trustStore.type", File, Same, ""},
+	{"metricsProvider.ssl.trustStore.type", File, Mapped, storeTypes},
 	{"metricsProvider.ssl.need.client.auth", File, Same, ""},
 	{"metricsProvider.ssl.want.client.auth", File, Same, ""},
-	{"metricsProvider.ssl.enabledProtocols", File, Same, ""},
-	{"metricsProvider.ssl.ciphersuites", File, Same, ""},
+	{"metricsProvider.ssl.enabledProtocols", File, Mapped, tlsVersions},
+	{"metricsProvider.ssl.ciphersuites", File, Mapped, tlsSuites},
 	{"metricsProvider.exportJvmInfo", File, Mapped, "the families of the Go process"},
 	{"metricsProvider.", File, Missing, "the exporter of this release does not know it"},
 	{"audit.enable", Property, Same, ""},

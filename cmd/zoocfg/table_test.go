@@ -3,6 +3,8 @@ package zoocfg
 import (
 	"strings"
 	"testing"
+
+	"zooraft/server"
 )
 
 // All keys that the administrator's guide of ZooKeeper 3.9 and its code know.
@@ -91,6 +93,14 @@ func TestTableIsTrue(t *testing.T) {
 		set = set || isMembership(name) || properties[name]
 		if has := k.Effect == Same || k.Effect == Mapped || k.Effect == Own; has && !set || set && !has && k.Effect != Refused {
 			t.Errorf("%s: the table says %v; whether there is something that takes it: %v", k.Name, k.Effect, set)
+		}
+	}
+	for _, p := range tlsPrefixes { // which say the same of each port
+		for name := range tlsKeys {
+			got, want := Lookup(p.prefix+name), Lookup(server.ClientSSL+name)
+			if keys[got.Name] != nil && got.Effect != want.Effect {
+				t.Errorf("%s: %v, but %s: %v", got.Name, got.Effect, want.Name, want.Effect)
+			}
 		}
 	}
 	for key := range keys {

@@ -1,14 +1,30 @@
 package zoocfg
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"zooraft/server"
 )
 
-// tlsKeys are the keys below ssl. and ssl.quorum., which say the same of the client
-// port and of the servers' own. All are properties in ZooKeeper (X509Util).
+// tlsPrefixes are what the keys of TLS begin with, which say the same of several ports.
+// All are properties in ZooKeeper (X509Util), but for those of metrics
+// (PrometheusMetricsProvider).
+var tlsPrefixes = []struct {
+	prefix string
+	of     func(*server.Config) *server.TLS
+	names  []string // nil for all
+}{
+	{server.ClientSSL, func(c *server.Config) *server.TLS { return &c.ClientTLS }, nil},
+	{server.QuorumSSL, func(c *server.Config) *server.TLS { return &c.QuorumTLS }, nil},
+	{server.MetricsSSL, func(c *server.Config) *server.TLS { return &c.MetricsTLS }, []string{
+		"keyStore.location", "keyStore.password", "keyStore.type", "trustStore.location", "trustStore.password", "trustStore.type",
+		"enabledProtocols", "ciphersuites",
+	}},
+}
+
+// tlsKeys are what follows.
 var tlsKeys = map[string]func(*loader, setting, *server.TLS){
 	"keyStore.location":          func(_ *loader, s setting, to *server.TLS) { to.Key.File = s.value },
 	"keyStore.password":          func(_ *loader, s setting, to *server.TLS) { to.Key.Password = s.value },
@@ -52,15 +68,32 @@ var tlsValues = map[string]func(*server.TLS) string{
 }
 
 func init() {
-	for where, of := range map[string]func(*server.Config) *server.TLS{
-		"ssl.":        func(c *server.Config) *server.TLS { return &c.ClientTLS },
-		"ssl.quorum.": func(c *server.Config) *server.TLS { return &c.QuorumTLS },
-	} {
-		for key, set := range tlsKeys {
-			keys[where+key] = func(l *loader, s setting) { set(l, s, of(&l.cfg)) }
+	for _, p := range tlsPrefixes {
+		for name, set := range tlsKeys {
+			if p.names != nil && !slices.Contains(p.names, name) {
+				continue
+			}
+			keys[p.prefix+name] = func(l *loader, s setting) { set(l, s, p.of(&l.cfg)) }
+			if value := tlsValues[name]; value != nil {
+				values[p.prefix+name] = func(l *loader) string { return value(p.of(&l.cfg)) }
+			}
 		}
-		for key, value := range tlsValues {
-			values[where+key] = func(l *loader) string { return value(of(&l.cfg)) }
+	}
+}
+
+// deriveTLS has nobody's name looked for where the names of servers are not, as in
+// ZooKeeper (X509Util.isClientHostnameVerificationEnabled).
+func (l *loader) deriveTLS() {
+	for _, p := range tlsPrefixes {
+		clients, servers := p.prefix+"clientHostnameVerification", p.prefix+"hostnameVerification"
+		to := p.of(&l.cfg)
+		if !to.VerifyClient || to.VerifyServer {
+			continue
+		}
+		to.VerifyClient = false
+		l.overruled[clients] = servers
+		if s, set := l.settings[clients]; set {
+			l.warn("%s: %s has no effect: %s=false turns it off, too", s.where, clients, servers)
 		}
 	}
 }

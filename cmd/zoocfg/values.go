@@ -129,19 +129,11 @@ var values = map[string]func(*loader) string{
 	"metricsProvider.httpsPort":     func(l *loader) string { return port(l.cfg.MetricsTLSPort, 0) },
 	"metricsProvider.exportJvmInfo": func(l *loader) string { return strconv.FormatBool(l.cfg.MetricsRuntime) },
 
-	"admin.forceHttps":                        func(l *loader) string { return strconv.FormatBool(l.cfg.AdminForceHTTPS) },
-	"admin.portUnification":                   func(l *loader) string { return strconv.FormatBool(l.cfg.AdminUnified) },
-	"admin.needClientAuth":                    func(l *loader) string { return strconv.FormatBool(l.cfg.AdminNeedClientAuth) },
-	"metricsProvider.ssl.keyStore.location":   func(l *loader) string { return l.cfg.MetricsTLS.Key.File },
-	"metricsProvider.ssl.keyStore.password":   func(l *loader) string { return l.cfg.MetricsTLS.Key.Password },
-	"metricsProvider.ssl.keyStore.type":       func(l *loader) string { return l.cfg.MetricsTLS.Key.Type },
-	"metricsProvider.ssl.trustStore.location": func(l *loader) string { return l.cfg.MetricsTLS.Trust.File },
-	"metricsProvider.ssl.trustStore.password": func(l *loader) string { return l.cfg.MetricsTLS.Trust.Password },
-	"metricsProvider.ssl.trustStore.type":     func(l *loader) string { return l.cfg.MetricsTLS.Trust.Type },
-	"metricsProvider.ssl.need.client.auth":    func(l *loader) string { return strconv.FormatBool(l.scrapers.need) },
-	"metricsProvider.ssl.want.client.auth":    func(l *loader) string { return strconv.FormatBool(l.scrapers.want) },
-	"metricsProvider.ssl.enabledProtocols":    func(l *loader) string { return strings.Join(l.cfg.MetricsTLS.Protocols, ",") },
-	"metricsProvider.ssl.ciphersuites":        func(l *loader) string { return strings.Join(l.cfg.MetricsTLS.CipherSuites, ",") },
+	"admin.forceHttps":                     func(l *loader) string { return strconv.FormatBool(l.cfg.AdminForceHTTPS) },
+	"admin.portUnification":                func(l *loader) string { return strconv.FormatBool(l.cfg.AdminUnified) },
+	"admin.needClientAuth":                 func(l *loader) string { return strconv.FormatBool(l.cfg.AdminNeedClientAuth) },
+	"metricsProvider.ssl.need.client.auth": func(l *loader) string { return strconv.FormatBool(l.scrapers.need) },
+	"metricsProvider.ssl.want.client.auth": func(l *loader) string { return strconv.FormatBool(l.scrapers.want) },
 }
 
 // MakesDirectories says whether the data directories are made if they are not
@@ -184,11 +176,8 @@ func (l *loader) derived(key string) string {
 		return line
 	case strings.HasPrefix(key, "enforce.auth.") && l.enforce.sasl:
 		return "sessionRequireClientSASLAuth"
-	case key == "connection_throttle_global_session_weight" && l.raised["global"],
-		key == "connection_throttle_renew_session_weight" && l.raised["renew"]:
-		return "connection_throttle_local_session_weight"
 	}
-	return ""
+	return l.overruled[key]
 }
 
 // port is a port's number, "" for the one that stands for none.

@@ -195,6 +195,37 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// Who does not look for the names of servers does not look for those of clients, and is
+// told so.
+func TestHostnameVerification(t *testing.T) {
+	for _, tt := range []struct {
+		text, clients, servers string
+		warned                 bool
+	}{
+		{"", "false default ", "true default ", false},
+		{"ssl.clientHostnameVerification=true\n", "true /zoo.cfg:3 ", "true default ", false},
+		{"ssl.hostnameVerification=false\nssl.quorum.hostnameVerification=false\n",
+			"false default ", "false derived: ssl.quorum.hostnameVerification ", false},
+		{"ssl.hostnameVerification=false\nssl.clientHostnameVerification=true\n",
+			"false derived: ssl.hostnameVerification true", "true default ", true},
+	} {
+		fsys := files{"/zoo.cfg": "dataDir=/d\nclientPort=2181\n" + tt.text}
+		all, cfg := effectiveOf(t, fsys, "/zoo.cfg")
+		show := func(key string) string { s := all[key]; return s.Value + " " + s.Origin + " " + s.Given }
+		clients, servers := show("ssl.clientHostnameVerification"), show("ssl.quorum.clientHostnameVerification")
+		if clients != tt.clients || servers != tt.servers {
+			t.Errorf("%q: got %q and %q, want %q and %q", tt.text, clients, servers, tt.clients, tt.servers)
+		}
+		if c, s := cfg.ClientTLS.VerifyClient, cfg.QuorumTLS.VerifyClient; c != strings.HasPrefix(clients, "true") || s != strings.HasPrefix(servers, "true") {
+			t.Errorf("%q: names of clients and servers are looked for: %v, %v", tt.text, c, s)
+		}
+		_, warnings, _ := loadWords("/zoo.cfg", nil, fsys.read)
+		if (len(warnings) > 0) != tt.warned {
+			t.Errorf("%q: warnings %q", tt.text, warnings)
+		}
+	}
+}
+
 func TestNearest(t *testing.T) {
 	for typed, want := range map[string]string{
 		"tickTime":                     "",
