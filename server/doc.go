@@ -1,8 +1,10 @@
 // Package server puts one Zooraft server together: the replicated state machine
 // (fsm), its part in the quorum (server/quorum), the client port
 // (server/client), the liveness of sessions (server/session), what it tells of
-// itself (server/admin, server/console) and of what others did (server/audit). It
-// hands each part what it needs of the others; the parts do not know each other.
+// itself (server/admin, server/console) and of what others did (server/audit). TLS
+// (server/certs) and logins with Kerberos tickets (server/kerberos) come to the ports
+// from here, too. It hands each part what it needs of the others; the parts do not know
+// each other.
 //
 // Locks are taken in this order: digests.mu and duty.mu, what serialises an Expirer
 // (session; its callbacks are waited for under it), the turn of a session that this

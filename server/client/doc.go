@@ -18,6 +18,13 @@
 // Where a socket does not take everything at once, its connection has a writeLoop
 // until all has left.
 //
+// Over TLS the handshake is the first thing that readLoop does (Config.Secure blocks),
+// and whatever is sent is sent by a writeLoop, for a write of TLS may block; a quiet
+// connection sleeps as any other. What a certificate says that a client is, and what it
+// proves by SASL later (SASLServer), become identities as those of auth packets do. There is
+// one negotiation of SASL in a connection's life; readLoop takes its steps, and answers
+// each ahead of the requests that are under way.
+//
 // Invariants:
 //
 //   - Requests of a connection take effect and are answered in the order they
