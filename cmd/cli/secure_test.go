@@ -80,10 +80,7 @@ func TestTLSProperties(t *testing.T) {
 func TestTLSSession(t *testing.T) {
 	ca, other := testkit.NewCA(t), testkit.NewCA(t)
 	own := ca.Issue("client")
-	named := ca.Issue("localhost")
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{named.TLS}, ClientCAs: ca.Pool, ClientAuth: tls.RequireAndVerifyClientCert,
-	})
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", ca.Server(ca.Issue("localhost"), tls.RequireAndVerifyClientCert))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 // secureBy verifies servers by an authority, as callers of this package do.
 func secureBy(ca *testkit.CA) func(net.Conn, string) (net.Conn, error) {
 	return func(nc net.Conn, host string) (net.Conn, error) {
-		t := tls.Client(nc, &tls.Config{RootCAs: ca.Pool, ServerName: host})
+		t := tls.Client(nc, ca.Client(host))
 		return t, t.Handshake()
 	}
 }

@@ -103,9 +103,7 @@ func answerWords(t *testing.T, ln net.Listener, answer string) {
 
 func listenTLS(t *testing.T, ca *testkit.CA, hosts ...string) (addr string, port int) {
 	t.Helper()
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{ca.Issue(hosts...).TLS}, ClientCAs: ca.Pool, ClientAuth: tls.RequireAndVerifyClientCert,
-	})
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", ca.Server(ca.Issue(hosts...), tls.RequireAndVerifyClientCert))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bufio"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -24,10 +23,11 @@ import (
 func secureBy(cert testkit.Certificate, plainToo bool) Secure {
 	return func(nc net.Conn) (net.Conn, error) {
 		if plainToo {
-			in := bufio.NewReader(nc)
-			if first, err := in.Peek(1); err != nil {
+			first, unread, err := testkit.Peek(nc)
+			if err != nil {
 				return nil, err
-			} else if nc = (peeked{nc, in}); first[0] == 'G' {
+			}
+			if nc = unread; first == 'G' {
 				return nc, nil
 			}
 		}
@@ -35,13 +35,6 @@ func secureBy(cert testkit.Certificate, plainToo bool) Secure {
 		return t, t.Handshake()
 	}
 }
-
-type peeked struct {
-	net.Conn
-	in io.Reader
-}
-
-func (p peeked) Read(b []byte) (int, error) { return p.in.Read(b) }
 
 // listeningTLS is a page that says how it was asked.
 func listeningTLS(t *testing.T, secure Secure) *Page {
@@ -62,7 +55,7 @@ func listeningTLS(t *testing.T, secure Secure) *Page {
 func TestPageOverTLS(t *testing.T) {
 	ca := testkit.NewCA(t)
 	cert := ca.Issue("127.0.0.1")
-	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool}}, Timeout: 2 * time.Minute}
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: ca.Client("")}, Timeout: 2 * time.Minute}
 	t.Cleanup(web.CloseIdleConnections)
 	ask := func(scheme string, p *Page) (string, error) {
 		resp, err := web.Post(scheme+"://"+p.Addr().String(), "text/plain", strings.NewReader(strings.Repeat("x", 300_000)))
@@ -107,7 +100,7 @@ func TestSilentTLS(t *testing.T) {
 		for range maxPageConns + 1 {
 			silent = append(silent, dialPage(t, p))
 		}
-		c := tls.Client(dialPage(t, p), &tls.Config{RootCAs: ca.Pool, ServerName: "127.0.0.1"})
+		c := tls.Client(dialPage(t, p), ca.Client("127.0.0.1"))
 		io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
 		if b, err := io.ReadAll(c); err != nil || !strings.Contains(string(b), "TLS true") {
 			t.Errorf("both %v: beside silent ones: %.100q, %v", plainToo, b, err)

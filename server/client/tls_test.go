@@ -25,17 +25,17 @@ import (
 // authority is what a test needs to speak TLS.
 type authority struct {
 	*testkit.CA
-	own tls.Certificate
+	own testkit.Certificate
 }
 
 func newAuthority(t testing.TB) *authority {
 	ca := testkit.NewCA(t)
-	return &authority{ca, ca.Issue("localhost").TLS}
+	return &authority{ca, ca.Issue("localhost")}
 }
 
 // secure is a Config.Secure that takes clients with certificates and without.
 func (a *authority) secure(nc net.Conn) (net.Conn, string, error) {
-	c := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{a.own}, ClientCAs: a.Pool, ClientAuth: tls.VerifyClientCertIfGiven})
+	c := tls.Server(nc, a.Server(a.own, tls.VerifyClientCertIfGiven))
 	if err := c.Handshake(); err != nil {
 		return nil, "", err
 	}
@@ -59,11 +59,11 @@ func (a *authority) start(t testing.TB, change func(*Config), prepare ...func(*S
 // dial speaks TLS, with a certificate unless client is "".
 func (a *authority) dial(f *fixture, client string) *peer {
 	f.t.Helper()
-	cfg := &tls.Config{RootCAs: a.Pool, ServerName: "localhost"}
+	var own []testkit.Certificate
 	if client != "" {
-		cfg.Certificates = []tls.Certificate{a.IssueTo(pkix.Name{CommonName: client}).TLS}
+		own = append(own, a.IssueTo(pkix.Name{CommonName: client}))
 	}
-	nc, err := tls.Dial("tcp", f.s.SecureAddr().String(), cfg)
+	nc, err := tls.Dial("tcp", f.s.SecureAddr().String(), a.Client("localhost", own...))
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -17,12 +17,8 @@ import (
 )
 
 // connectTLS opens a session over TLS, and returns the certificate that the server has shown.
-func connectTLS(addr string, trust *x509.CertPool, own *testkit.Certificate) (*client, *x509.Certificate, error) {
-	cfg := &tls.Config{RootCAs: trust, ServerName: "localhost"}
-	if own != nil {
-		cfg.Certificates = []tls.Certificate{own.TLS}
-	}
-	nc, err := tls.DialWithDialer(&net.Dialer{Timeout: callTimeout}, "tcp", addr, cfg)
+func connectTLS(addr string, ca *testkit.CA, own ...testkit.Certificate) (*client, *x509.Certificate, error) {
+	nc, err := tls.DialWithDialer(&net.Dialer{Timeout: callTimeout}, "tcp", addr, ca.Client("localhost", own...))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,7 +53,7 @@ ssl.trustStore.location=%s
 `, filepath.Join(dir, "data"), port, own, ca.File), 0o600))
 	launch(t, dir, "server", cfg)
 	harness.Eventually(t, startTimeout, "serve over TLS", func() error {
-		c, shown, err := connectTLS(addr, ca.Pool, &mine)
+		c, shown, err := connectTLS(addr, ca, mine)
 		if err != nil {
 			return err
 		}
@@ -67,16 +63,16 @@ ssl.trustStore.location=%s
 		}
 		return nil
 	})
-	c, _, err := connectTLS(addr, ca.Pool, &mine)
+	c, _, err := connectTLS(addr, ca, mine)
 	must(t, "connect", err)
 	defer c.nc.Close()
 	must(t, "create", c.create("/a", "over TLS"))
 
-	if _, _, err := connectTLS(addr, ca.Pool, nil); err == nil {
+	if _, _, err := connectTLS(addr, ca); err == nil {
 		t.Error("a client without a certificate has got a session")
 	}
 	stranger := testkit.NewCA(t).Issue("alice")
-	if _, _, err := connectTLS(addr, ca.Pool, &stranger); err == nil {
+	if _, _, err := connectTLS(addr, ca, stranger); err == nil {
 		t.Error("a client with a certificate of another authority has got a session")
 	}
 
@@ -89,7 +85,7 @@ ssl.trustStore.location=%s
 
 	must(t, "replace the key store", os.WriteFile(own, second.PEM, 0o600))
 	harness.Eventually(t, startTimeout, "the new certificate is shown", func() error {
-		n, shown, err := connectTLS(addr, ca.Pool, &mine)
+		n, shown, err := connectTLS(addr, ca, mine)
 		if err != nil {
 			return err
 		}
@@ -112,7 +108,7 @@ func TestClientPortUnification(t *testing.T) {
 		"ssl.keyStore.location=" + ca.Issue("localhost").File,
 	}})
 	addr := e.Server(1).ClientAddr
-	secure, _, err := connectTLS(addr, ca.Pool, nil)
+	secure, _, err := connectTLS(addr, ca)
 	must(t, "connect with TLS", err)
 	defer secure.nc.Close()
 	plain := mustConnect(t, addr)

@@ -46,11 +46,11 @@ func (p *tlsPair) with(o harness.Options, which int) harness.Options {
 // dialer connects to one of the two.
 func (p *tlsPair) dialer(which int) func(client string) (net.Conn, error) {
 	return func(client string) (net.Conn, error) {
-		cfg := &tls.Config{RootCAs: p.ca.Pool, ServerName: "localhost"}
+		var own []testkit.Certificate
 		if client != "none" {
-			cfg.Certificates = []tls.Certificate{p.ca.IssueTo(pkix.Name{CommonName: client}).TLS}
+			own = append(own, p.ca.IssueTo(pkix.Name{CommonName: client}))
 		}
 		d := &net.Dialer{Timeout: 20 * time.Second}
-		return tls.DialWithDialer(d, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ports[which])), cfg)
+		return tls.DialWithDialer(d, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ports[which])), p.ca.Client("localhost", own...))
 	}
 }

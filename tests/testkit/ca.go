@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -22,41 +22,61 @@ type CA struct {
 	// PEM is its certificate, and File a trust store with it.
 	PEM  []byte
 	File string
-	// Pool holds it as crypto/tls wants it.
+	// Cert is the same, and Pool holds it as crypto/tls wants it.
+	Cert *x509.Certificate
 	Pool *x509.CertPool
 
-	t    testing.TB
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	t     testing.TB
+	key   *ecdsa.PrivateKey
+	above *CA // nil for a root
 }
 
 // Certificate is what a CA has issued, good for servers and for clients.
 type Certificate struct {
-	// PEM is the certificate, and then the key in PKCS#8; File is a key store with both.
+	// PEM is the certificate with those of the authorities up to the root, without that, and
+	// then the key in PKCS#8; File is a key store with all.
 	PEM  []byte
 	File string
-	// TLS holds both as crypto/tls wants them.
+	// TLS holds the same as crypto/tls wants it.
 	TLS tls.Certificate
 }
 
-// NewCA makes an authority. Its files go with the test.
+// NewCA makes an authority, a root. Its files go with the test. All bear the same name, so a
+// client shows what one has issued to a server that trusts another.
 func NewCA(t testing.TB) *CA {
 	t.Helper()
-	ca := &CA{t: t, Pool: x509.NewCertPool()}
-	der, key := ca.sign(&x509.Certificate{
-		Subject:               pkix.Name{CommonName: "test authority"},
+	return NamedCA(t, "test authority")
+}
+
+// NamedCA is NewCA with another name.
+func NamedCA(t testing.TB, name string) *CA {
+	t.Helper()
+	return newCA(t, nil, name)
+}
+
+// Under makes an authority that ca vouches for.
+func (ca *CA) Under(name string) *CA {
+	ca.t.Helper()
+	return newCA(ca.t, ca, name)
+}
+
+func newCA(t testing.TB, above *CA, name string) *CA {
+	t.Helper()
+	ca := &CA{Pool: x509.NewCertPool(), t: t, above: above}
+	der, key := above.sign(t, &x509.Certificate{
+		Subject:               pkix.Name{CommonName: name},
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	})
 	var err error
-	if ca.cert, err = x509.ParseCertificate(der); err != nil {
+	if ca.Cert, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
 	ca.key = key
-	ca.Pool.AddCert(ca.cert)
-	ca.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	ca.File = ca.write("ca.pem", ca.PEM)
+	ca.Pool.AddCert(ca.Cert)
+	ca.PEM = pemOf("CERTIFICATE", der)
+	ca.File = write(t, "ca.pem", ca.PEM)
 	return ca
 }
 
@@ -82,48 +102,69 @@ func (ca *CA) IssueTo(subject pkix.Name, hosts ...string) Certificate {
 			template.DNSNames = append(template.DNSNames, h)
 		}
 	}
-	der, key := ca.sign(template)
+	der, key := ca.sign(ca.t, template)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		ca.t.Fatal(err)
 	}
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
-	c := Certificate{PEM: bytes.Join([][]byte{certPEM, keyPEM}, nil)}
-	if c.TLS, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
+	chain := pemOf("CERTIFICATE", der)
+	for up := ca; up.above != nil; up = up.above {
+		chain = append(chain, up.PEM...)
+	}
+	keyPEM := pemOf("PRIVATE KEY", pkcs8)
+	c := Certificate{PEM: slices.Concat(chain, keyPEM)}
+	if c.TLS, err = tls.X509KeyPair(chain, keyPEM); err != nil {
 		ca.t.Fatal(err)
 	}
-	c.File = ca.write("key.pem", c.PEM)
+	c.File = write(ca.t, "key.pem", c.PEM)
 	return c
 }
 
-// sign makes a key, and a certificate of the authority for it; of itself while it has
-// none.
-func (ca *CA) sign(template *x509.Certificate) (der []byte, key *ecdsa.PrivateKey) {
-	ca.t.Helper()
+// Server configures a server that shows own, and trusts clients whom ca vouches for.
+func (ca *CA) Server(own Certificate, clients tls.ClientAuthType) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{own.TLS}, ClientCAs: ca.Pool, ClientAuth: clients}
+}
+
+// Client configures a client that shows own, if there is one, and expects host of a server for
+// whom ca vouches; "" is the host that is dialled.
+func (ca *CA) Client(host string, own ...Certificate) *tls.Config {
+	cfg := &tls.Config{RootCAs: ca.Pool, ServerName: host}
+	for _, c := range own {
+		cfg.Certificates = append(cfg.Certificates, c.TLS)
+	}
+	return cfg
+}
+
+// sign makes a key, and a certificate of ca for it; of the key itself if ca is nil.
+func (ca *CA) sign(t testing.TB, template *x509.Certificate) (der []byte, key *ecdsa.PrivateKey) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		ca.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)); err != nil {
-		ca.t.Fatal(err)
+		t.Fatal(err)
 	}
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
-	parent, signer := ca.cert, ca.key
-	if parent == nil {
-		parent, signer = template, key
+	parent, signer := template, key
+	if ca != nil {
+		parent, signer = ca.Cert, ca.key
 	}
 	if der, err = x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer); err != nil {
-		ca.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return der, key
 }
 
-func (ca *CA) write(name string, b []byte) string {
-	ca.t.Helper()
-	path := filepath.Join(ca.t.TempDir(), name)
+func pemOf(typ string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der})
+}
+
+func write(t testing.TB, name string, b []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, b, 0o600); err != nil {
-		ca.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return path
 }

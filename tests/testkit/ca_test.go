@@ -17,12 +17,13 @@ func TestCA(t *testing.T) {
 		{"an address", "127.0.0.1", ca, true},
 		{"a name that it is not for", "zoo2.example", ca, false},
 		{"of another authority", "zoo1.example", other, false},
+		{"of one under it", "zoo1.example", ca.Under("between").Under("lower"), true},
 	} {
 		cert := c.issuer.Issue("zoo1.example", "127.0.0.1")
 		near, far := TCPPair(t)
-		server := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{cert.TLS}, ClientCAs: c.issuer.Pool, ClientAuth: tls.RequireAndVerifyClientCert})
+		server := tls.Server(far, c.issuer.Server(cert, tls.RequireAndVerifyClientCert))
 		go server.Handshake()
-		err := tls.Client(near, &tls.Config{RootCAs: ca.Pool, ServerName: c.host, Certificates: []tls.Certificate{cert.TLS}}).Handshake()
+		err := tls.Client(near, ca.Client(c.host, cert)).Handshake()
 		if (err == nil) != c.ok {
 			t.Errorf("%s: handshake: %v", c.name, err)
 		}

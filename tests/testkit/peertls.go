@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 )
 
@@ -31,12 +30,11 @@ func (s PeerTLS) Dial(conn net.Conn, host string) (net.Conn, error) {
 // Accept implements peer.Security.
 func (s PeerTLS) Accept(conn net.Conn) (net.Conn, error) {
 	if s.PlainToo {
-		first := make([]byte, 1)
-		if _, err := io.ReadFull(conn, first); err != nil {
+		first, unread, err := Peek(conn)
+		if err != nil {
 			return nil, err
 		}
-		conn = &unread{conn, first}
-		if first[0] != 0x16 { // a handshake of TLS
+		if conn = unread; first != 0x16 { // a handshake of TLS
 			return conn, nil
 		}
 	}
@@ -60,19 +58,4 @@ func (s PeerTLS) Check(_ context.Context, conn net.Conn, hosts ...string) error 
 		}
 	}
 	return err
-}
-
-// unread is a connection of which some bytes have been read.
-type unread struct {
-	net.Conn
-	first []byte
-}
-
-func (u *unread) Read(b []byte) (int, error) {
-	if len(u.first) > 0 {
-		n := copy(b, u.first)
-		u.first = u.first[n:]
-		return n, nil
-	}
-	return u.Conn.Read(b)
 }

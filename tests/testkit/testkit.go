@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"bufio"
 	"encoding/hex"
 	"net"
 	"runtime"
@@ -84,3 +85,20 @@ func TCPPair(t testing.TB) (near, far net.Conn) {
 	t.Cleanup(func() { near.Close(); far.Close() })
 	return near, far
 }
+
+// Peek awaits the first byte of a connection, and returns one that still has it to read.
+func Peek(conn net.Conn) (first byte, unread net.Conn, err error) {
+	in := bufio.NewReader(conn)
+	b, err := in.Peek(1)
+	if err != nil {
+		return 0, nil, err
+	}
+	return b[0], peeked{conn, in}, nil
+}
+
+type peeked struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.in.Read(b) }
