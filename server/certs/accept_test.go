@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zooraft/tests/testkit"
 )
 
 // accepted is what Accept gives.
@@ -28,9 +30,9 @@ func accepting(c *Certs, conn net.Conn, plainToo bool) <-chan accepted {
 }
 
 func TestAcceptPlainToo(t *testing.T) {
-	root := newAuthority(t, nil, "root")
-	own := issueFor(t, root, "server", "zk")
-	c := open(t, Config{Key: own.keyStore(t), Trust: root.trustStore(t), ClientAuth: NeedClientAuth, VerifyServer: true})
+	root := testkit.NewCA(t)
+	own := root.Issue("zk")
+	c := open(t, Config{Key: Store{File: own.File}, Trust: Store{File: root.File}, ClientAuth: NeedClientAuth, VerifyServer: true})
 
 	t.Run("plain", func(t *testing.T) {
 		dialled, raw := sockets(t)
@@ -56,9 +58,9 @@ func TestAcceptPlainToo(t *testing.T) {
 		if _, err := c.Dial(dialled, "zk"); err != nil {
 			t.Fatal(err)
 		}
-		if got := <-done; got.err != nil || !Leaf(got.conn).Equal(own.cert) {
+		if got := <-done; got.err != nil || !Leaf(got.conn).Equal(own.TLS.Leaf) {
 			t.Errorf("got %T with %v, want the caller's certificate", got.conn, got.err)
-		} else if within := (struct{ *tls.Conn }{got.conn.(*tls.Conn)}); !Leaf(within).Equal(own.cert) {
+		} else if within := (struct{ *tls.Conn }{got.conn.(*tls.Conn)}); !Leaf(within).Equal(own.TLS.Leaf) {
 			t.Error("there is no certificate of what embeds TLS")
 		}
 	})
@@ -97,29 +99,26 @@ func TestAcceptPlainToo(t *testing.T) {
 }
 
 func TestVerifyClient(t *testing.T) {
-	root := newAuthority(t, nil, "root")
-	own := issueFor(t, root, "server", "zk")
+	root := testkit.NewCA(t)
+	own := root.Issue("zk")
 	tests := []struct {
 		name   string
 		verify bool
 		auth   string
-		client *issued
+		client testkit.Certificate
 		want   string // of the error
 	}{
-		{"address", true, NeedClientAuth, issueFor(t, root, "alice", "127.0.0.1"), ""},
-		{"other address", true, NeedClientAuth, issueFor(t, root, "alice", "127.0.0.2"), "not 127.0.0.1"},
-		{"name only", true, NeedClientAuth, issueFor(t, root, "alice", "localhost"), "127.0.0.1"},
-		{"not verified", false, NeedClientAuth, issueFor(t, root, "alice"), ""},
-		{"none wanted", true, WantClientAuth, nil, ""},
+		{"address", true, NeedClientAuth, root.Issue("127.0.0.1"), ""},
+		{"other address", true, NeedClientAuth, root.Issue("127.0.0.2"), "not 127.0.0.1"},
+		{"name only", true, NeedClientAuth, root.Issue("localhost"), "127.0.0.1"},
+		{"not verified", false, NeedClientAuth, root.Issue("alice"), ""},
+		{"none wanted", true, WantClientAuth, testkit.Certificate{}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := open(t, Config{Key: own.keyStore(t), Trust: root.trustStore(t), ClientAuth: tt.auth, VerifyClient: tt.verify})
-			cfg := Config{Trust: root.trustStore(t)}
-			if tt.client != nil {
-				cfg.Key = tt.client.keyStore(t)
-			}
-			e := meet(t, server, open(t, cfg), "zk")
+			server := open(t, Config{Key: Store{File: own.File}, Trust: Store{File: root.File}, ClientAuth: tt.auth, VerifyClient: tt.verify})
+			client := open(t, Config{Key: Store{File: tt.client.File}, Trust: Store{File: root.File}})
+			e := meet(t, server, client, "zk")
 			if tt.want == "" {
 				if e.acceptedErr != nil || e.dialledErr != nil {
 					t.Errorf("accepted with %v, dialled with %v", e.acceptedErr, e.dialledErr)
@@ -132,8 +131,8 @@ func TestVerifyClient(t *testing.T) {
 }
 
 func TestAcceptWithoutKey(t *testing.T) {
-	root := newAuthority(t, nil, "root")
-	c := open(t, Config{Trust: root.trustStore(t)})
+	root := testkit.NewCA(t)
+	c := open(t, Config{Trust: Store{File: root.File}})
 	if e := meet(t, c, c, "zk"); !errors.Is(e.acceptedErr, errNoKey) {
 		t.Errorf("accepted with %v, want %v", e.acceptedErr, errNoKey)
 	}

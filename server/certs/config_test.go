@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"zooraft/tests/testkit"
 )
 
 func TestValidate(t *testing.T) {
@@ -48,8 +50,8 @@ func TestValidate(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	root := newAuthority(t, nil, "root")
-	own := issueFor(t, root, "server", "zk")
+	root := testkit.NewCA(t)
+	own := root.Issue("zk")
 	const ecdsa = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 	tests := []struct {
 		name                  string
@@ -66,10 +68,10 @@ func TestVersions(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := open(t, Config{
-				Key: own.keyStore(t), Trust: root.trustStore(t), ClientAuth: NoClientAuth,
+				Key: Store{File: own.File}, Trust: Store{File: root.File}, ClientAuth: NoClientAuth,
 				Protocols: tt.protocols, CipherSuites: tt.suites,
 			})
-			e := meet(t, c, open(t, Config{Trust: root.trustStore(t)}), "zk")
+			e := meet(t, c, open(t, Config{Trust: Store{File: root.File}}), "zk")
 			if e.acceptedErr != nil || e.dialledErr != nil {
 				t.Fatalf("accepted with %v, dialled with %v", e.acceptedErr, e.dialledErr)
 			}
@@ -82,8 +84,8 @@ func TestVersions(t *testing.T) {
 			}
 		})
 	}
-	only3 := open(t, Config{Key: own.keyStore(t), ClientAuth: NoClientAuth, CipherSuites: []string{"TLS_AES_128_GCM_SHA256"}})
-	only2 := open(t, Config{Trust: root.trustStore(t), Protocols: []string{"TLSv1.2"}})
+	only3 := open(t, Config{Key: Store{File: own.File}, ClientAuth: NoClientAuth, CipherSuites: []string{"TLS_AES_128_GCM_SHA256"}})
+	only2 := open(t, Config{Trust: Store{File: root.File}, Protocols: []string{"TLSv1.2"}})
 	if e := meet(t, only3, only2, "zk"); e.acceptedErr == nil || e.dialledErr == nil {
 		t.Error("TLSv1.2 is spoken with suites of TLSv1.3 only")
 	}

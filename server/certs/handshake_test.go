@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"zooraft/tests/testkit"
 )
 
 func open(t testing.TB, cfg Config) *Certs {
@@ -23,22 +26,11 @@ func open(t testing.TB, cfg Config) *Certs {
 	return c
 }
 
-// sockets are the two ends of a connection over loopback.
+// sockets are the two ends of a connection that is not waited for forever.
 func sockets(t testing.TB) (dialled, accepted net.Conn) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	if dialled, err = net.Dial("tcp", listener.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if accepted, err = listener.Accept(); err != nil {
-		t.Fatal(err)
-	}
+	dialled, accepted = testkit.TCPPair(t)
 	for _, conn := range []net.Conn{dialled, accepted} {
-		t.Cleanup(func() { conn.Close() })
 		conn.SetDeadline(time.Now().Add(20 * time.Second))
 	}
 	return dialled, accepted
@@ -75,32 +67,29 @@ func meet(t testing.TB, server, client *Certs, host string) ends {
 }
 
 func TestClientAuth(t *testing.T) {
-	root, stranger := newAuthority(t, nil, "root"), newAuthority(t, nil, "stranger")
-	between := newAuthority(t, root, "between")
-	own := issueFor(t, between, "server", "zk")
+	root, stranger := testkit.NewCA(t), testkit.NamedCA(t, "stranger")
+	between := root.Under("between")
+	own := between.Issue("zk")
 	tests := []struct {
 		name       string
 		clientAuth string
-		client     *issued
+		client     testkit.Certificate
 		shown      bool   // its certificate
 		serverErr  string // empty if the handshake comes to its end
 	}{
-		{"need, shown", "need", issueFor(t, between, "alice"), true, ""},
-		{"need, none", "NEED", nil, false, "client didn't provide a certificate"},
-		{"need, a stranger's", "", issueFor(t, stranger, "alice"), false, "client didn't provide a certificate"},
-		{"want, shown", "Want", issueFor(t, between, "alice"), true, ""},
-		{"want, none", "want", nil, false, ""},
-		{"want, a stranger's", "want", issueFor(t, stranger, "alice"), false, ""},
-		{"none, held", "none", issueFor(t, between, "alice"), false, ""},
+		{"need, shown", "need", between.Issue("alice"), true, ""},
+		{"need, none", "NEED", testkit.Certificate{}, false, "client didn't provide a certificate"},
+		{"need, a stranger's", "", stranger.Issue("alice"), false, "client didn't provide a certificate"},
+		{"want, shown", "Want", between.Issue("alice"), true, ""},
+		{"want, none", "want", testkit.Certificate{}, false, ""},
+		{"want, a stranger's", "want", stranger.Issue("alice"), false, ""},
+		{"none, held", "none", between.Issue("alice"), false, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := open(t, Config{Key: own.keyStore(t), Trust: root.trustStore(t), ClientAuth: tt.clientAuth})
-			cfg := Config{Trust: root.trustStore(t), VerifyServer: true}
-			if tt.client != nil {
-				cfg.Key = tt.client.keyStore(t)
-			}
-			e := meet(t, server, open(t, cfg), "zk")
+			server := open(t, Config{Key: Store{File: own.File}, Trust: Store{File: root.File}, ClientAuth: tt.clientAuth})
+			client := open(t, Config{Key: Store{File: tt.client.File}, Trust: Store{File: root.File}, VerifyServer: true})
+			e := meet(t, server, client, "zk")
 			if tt.serverErr != "" {
 				if e.acceptedErr == nil || !strings.Contains(e.acceptedErr.Error(), tt.serverErr) {
 					t.Errorf("accepted with %v, want %q", e.acceptedErr, tt.serverErr)
@@ -113,10 +102,10 @@ func TestClientAuth(t *testing.T) {
 			if e.acceptedErr != nil || e.dialledErr != nil {
 				t.Fatalf("accepted with %v, dialled with %v", e.acceptedErr, e.dialledErr)
 			}
-			if got := Leaf(e.dialled); !got.Equal(own.cert) {
+			if got := Leaf(e.dialled); !got.Equal(own.TLS.Leaf) {
 				t.Errorf("the server has shown %v, want its own", got.Subject)
 			}
-			if got := Leaf(e.accepted); (got != nil) != tt.shown || tt.shown && !got.Equal(tt.client.cert) {
+			if got := Leaf(e.accepted); (got != nil) != tt.shown || tt.shown && !got.Equal(tt.client.TLS.Leaf) {
 				t.Errorf("the client has shown %v, want shown %v", got, tt.shown)
 			}
 		})
@@ -125,17 +114,14 @@ func TestClientAuth(t *testing.T) {
 
 // An unknown authority's certificate that is shown nevertheless is refused, with want too.
 func TestClientAuthOfStrangers(t *testing.T) {
-	root, stranger := newAuthority(t, nil, "root"), newAuthority(t, nil, "stranger")
-	server := open(t, Config{Key: issueFor(t, root, "server", "zk").keyStore(t), Trust: root.trustStore(t), ClientAuth: "want"})
-	forged, err := readKeyStore(issueFor(t, stranger, "alice").keyStore(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	root, stranger := testkit.NewCA(t), testkit.NewCA(t)
+	server := open(t, Config{Key: Store{File: root.Issue("zk").File}, Trust: Store{File: root.File}, ClientAuth: "want"})
+	forged := stranger.Issue("alice").TLS
 	dialled, accepted := sockets(t)
 	go func() {
 		tls.Client(dialled, &tls.Config{
 			InsecureSkipVerify:   true,
-			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return forged, nil },
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &forged, nil },
 		}).Handshake()
 	}()
 	var unknown x509.UnknownAuthorityError
@@ -145,33 +131,36 @@ func TestClientAuthOfStrangers(t *testing.T) {
 }
 
 func TestVerifyServer(t *testing.T) {
-	root, stranger := newAuthority(t, nil, "root"), newAuthority(t, nil, "stranger")
+	root, stranger := testkit.NewCA(t), testkit.NewCA(t)
+	cn := func(cn string, hosts ...string) testkit.Certificate {
+		return root.IssueTo(pkix.Name{CommonName: cn}, hosts...)
+	}
 	tests := []struct {
 		name   string
-		server *issued
+		server testkit.Certificate
 		host   string
 		verify bool
 		want   string // of the error, empty for none
 	}{
-		{"name", issueFor(t, root, "", "zk", "zk2"), "zk2", true, ""},
-		{"other name", issueFor(t, root, "", "zk"), "zk2", true, "not zk2"},
-		{"other name, not verified", issueFor(t, root, "", "zk"), "zk2", false, ""},
-		{"wildcard", issueFor(t, root, "", "*.example.org"), "zk.example.org", true, ""},
-		{"address", issueFor(t, root, "", "127.0.0.1"), "127.0.0.1", true, ""},
-		{"other address", issueFor(t, root, "", "127.0.0.1"), "127.0.0.2", true, "not 127.0.0.2"},
-		{"address of six", issueFor(t, root, "", "::1"), "::1", true, ""},
-		{"CN only", issueFor(t, root, "zk"), "zk", true, ""},
-		{"CN only, other name", issueFor(t, root, "zk"), "zk2", true, "valid for zk, not zk2"},
-		{"CN beside an address", issueFor(t, root, "zk", "127.0.0.1"), "zk", true, ""},
-		{"CN beside a name", issueFor(t, root, "zk", "zk2"), "zk", true, "not zk"},
-		{"CN that is an address", issueFor(t, root, "127.0.0.1"), "127.0.0.1", true, "legacy Common Name"},
-		{"stranger", issueFor(t, stranger, "", "zk"), "zk", true, "unknown authority"},
-		{"stranger, name not verified", issueFor(t, stranger, "", "zk"), "zk", false, "unknown authority"},
+		{"name", root.Issue("zk", "zk2"), "zk2", true, ""},
+		{"other name", root.Issue("zk"), "zk2", true, "not zk2"},
+		{"other name, not verified", root.Issue("zk"), "zk2", false, ""},
+		{"wildcard", root.Issue("*.example.org"), "zk.example.org", true, ""},
+		{"address", root.Issue("127.0.0.1"), "127.0.0.1", true, ""},
+		{"other address", root.Issue("127.0.0.1"), "127.0.0.2", true, "not 127.0.0.2"},
+		{"address of six", root.Issue("::1"), "::1", true, ""},
+		{"CN only", cn("zk"), "zk", true, ""},
+		{"CN only, other name", cn("zk"), "zk2", true, "valid for zk, not zk2"},
+		{"CN beside an address", cn("zk", "127.0.0.1"), "zk", true, ""},
+		{"CN beside a name", cn("zk", "zk2"), "zk", true, "not zk"},
+		{"CN that is an address", cn("127.0.0.1"), "127.0.0.1", true, "legacy Common Name"},
+		{"stranger", stranger.Issue("zk"), "zk", true, "unknown authority"},
+		{"stranger, name not verified", stranger.Issue("zk"), "zk", false, "unknown authority"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := open(t, Config{Key: tt.server.keyStore(t), ClientAuth: "none"})
-			client := open(t, Config{Trust: root.trustStore(t), VerifyServer: tt.verify})
+			server := open(t, Config{Key: Store{File: tt.server.File}, ClientAuth: "none"})
+			client := open(t, Config{Trust: Store{File: root.File}, VerifyServer: tt.verify})
 			e := meet(t, server, client, tt.host)
 			if tt.want == "" {
 				if e.dialledErr != nil || e.acceptedErr != nil {

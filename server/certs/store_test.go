@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"zooraft/tests/testkit"
 )
 
 // testdata/make.sh says how the files were made.
@@ -125,41 +127,48 @@ func TestTrustStores(t *testing.T) {
 }
 
 func TestStoresOfPEM(t *testing.T) {
-	root := newAuthority(t, nil, "root")
-	between := newAuthority(t, root, "between")
-	leaf := issueFor(t, between, "leaf")
-	other := issueFor(t, root, "other")
-	ec, err := x509.MarshalECPrivateKey(leaf.key.(*ecdsa.PrivateKey))
+	root := testkit.NewCA(t)
+	between := root.Under("between")
+	leaf := between.Issue("leaf")
+	other := root.Issue("other")
+	ec, err := x509.MarshalECPrivateKey(leaf.TLS.PrivateKey.(*ecdsa.PrivateKey))
 	if err != nil {
 		t.Fatal(err)
 	}
 	block := func(typ string, b []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: b}) }
+	certs := func(ders ...[]byte) (b []byte) {
+		for _, der := range ders {
+			b = append(b, block("CERTIFICATE", der)...)
+		}
+		return b
+	}
 	legacy := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: ec, Headers: map[string]string{"DEK-Info": "AES"}})
-	key, up := pemKey(t, leaf.key), leaf.chain()
+	key := bytes.TrimPrefix(leaf.PEM, certs(leaf.TLS.Certificate...))
+	up := append(leaf.TLS.Certificate, root.Cert.Raw)
 	tests := []struct {
 		name string
 		pem  [][]byte
 		want string // of the error
 	}{
-		{"key first", [][]byte{key, pemCerts(up...)}, ""},
-		{"key last", [][]byte{pemCerts(up...), key}, ""},
-		{"upside down", [][]byte{pemCerts(up[2], up[1]), key, pemCerts(up[0])}, ""},
-		{"others among them", [][]byte{pemCerts(other.cert), key, pemCerts(up...)}, ""},
-		{"words between", [][]byte{[]byte("subject=\n"), key, []byte("\r\nissuer=\n"), pemCerts(up...)}, ""},
-		{"key of SEC 1", [][]byte{block("EC PARAMETERS", []byte{6}), block("EC PRIVATE KEY", ec), pemCerts(up...)}, ""},
+		{"key first", [][]byte{key, certs(up...)}, ""},
+		{"key last", [][]byte{certs(up...), key}, ""},
+		{"upside down", [][]byte{certs(up[2], up[1]), key, certs(up[0])}, ""},
+		{"others among them", [][]byte{certs(other.TLS.Certificate...), key, certs(up...)}, ""},
+		{"words between", [][]byte{[]byte("subject=\n"), key, []byte("\r\nissuer=\n"), certs(up...)}, ""},
+		{"key of SEC 1", [][]byte{block("EC PARAMETERS", []byte{6}), block("EC PRIVATE KEY", ec), certs(up...)}, ""},
 
-		{"no key", [][]byte{pemCerts(up...)}, "no private key"},
+		{"no key", [][]byte{certs(up...)}, "no private key"},
 		{"no certificate", [][]byte{key}, "no certificate"},
-		{"another's certificate", [][]byte{key, pemCerts(other.cert)}, "belongs to its private key"},
-		{"two keys", [][]byte{key, key, pemCerts(up...)}, "more than one private key"},
-		{"old encryption", [][]byte{legacy, pemCerts(up...)}, "openssl pkcs8 -topk8"},
-		{"no key in its block", [][]byte{block("PRIVATE KEY", []byte{1}), pemCerts(up...)}, "private key: "},
-		{"no certificate in its block", [][]byte{key, pemCerts(up[0]), block("CERTIFICATE", []byte{1})}, "certificate 2: "},
-		{"no PEM", [][]byte{up[0].Raw}, "is it PEM?"},
+		{"another's certificate", [][]byte{key, certs(other.TLS.Certificate...)}, "belongs to its private key"},
+		{"two keys", [][]byte{key, key, certs(up...)}, "more than one private key"},
+		{"old encryption", [][]byte{legacy, certs(up...)}, "openssl pkcs8 -topk8"},
+		{"no key in its block", [][]byte{block("PRIVATE KEY", []byte{1}), certs(up...)}, "private key: "},
+		{"no certificate in its block", [][]byte{key, certs(up[0]), block("CERTIFICATE", []byte{1})}, "certificate 2: "},
+		{"no PEM", [][]byte{up[0]}, "is it PEM?"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			own, err := readKeyStore(Store{File: writeFile(t, "x.txt", bytes.Join(tt.pem, nil)), Type: "pem"})
+			own, err := readKeyStore(Store{File: testkit.WriteFile(t, "x.txt", bytes.Join(tt.pem, nil)), Type: "pem"})
 			if tt.want != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("got %v, want %q", err, tt.want)
@@ -173,8 +182,8 @@ func TestStoresOfPEM(t *testing.T) {
 				t.Fatalf("got %d certificates, want 3", len(own.Certificate))
 			}
 			for i, cert := range up {
-				if !bytes.Equal(own.Certificate[i], cert.Raw) {
-					t.Errorf("certificate %d is not that of %s", i, cert.Subject)
+				if !bytes.Equal(own.Certificate[i], cert) {
+					t.Errorf("certificate %d is another", i)
 				}
 			}
 		})
@@ -183,7 +192,7 @@ func TestStoresOfPEM(t *testing.T) {
 
 func TestPasswordFile(t *testing.T) {
 	for _, content := range []string{"changeit", "changeit\n", "changeit\r\n"} {
-		store := Store{File: "testdata/keytool-key.p12", Password: "wrong", PasswordFile: writeFile(t, "password", []byte(content))}
+		store := Store{File: "testdata/keytool-key.p12", Password: "wrong", PasswordFile: testkit.WriteFile(t, "password", []byte(content))}
 		if _, err := readKeyStore(store); err != nil {
 			t.Errorf("%q: %v", content, err)
 		}
@@ -224,7 +233,7 @@ func FuzzPEM(f *testing.F) {
 	seed(f, "*.pem")
 	for _, typ := range []string{"EC PRIVATE KEY", "RSA PRIVATE KEY", "PRIVATE KEY"} {
 		f.Add(pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: []byte{0x30}}))
-		f.Add(slices.Concat(pemCerts(newAuthority(f, nil, "root").cert), pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: []byte{0x30}})))
+		f.Add(slices.Concat(testkit.NewCA(f).PEM, pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: []byte{0x30}})))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := decodePEM(b, "")
@@ -292,20 +301,20 @@ func FuzzJKS(f *testing.F) {
 
 // What the library writes is read too, as by programs in Go.
 func TestPKCS12OfGo(t *testing.T) {
-	root := newAuthority(t, nil, "root")
-	leaf := issueFor(t, root, "leaf")
+	root := testkit.NewCA(t)
+	leaf := root.Issue("leaf")
 	for name, enc := range map[string]*pkcs12.Encoder{"legacy": pkcs12.LegacyDES, "2023": pkcs12.Modern2023, "2026": pkcs12.Modern2026} {
-		key, err := enc.Encode(leaf.key, leaf.cert, []*x509.Certificate{root.cert}, "x")
+		key, err := enc.Encode(leaf.TLS.PrivateKey, leaf.TLS.Leaf, []*x509.Certificate{root.Cert}, "x")
 		if err != nil {
 			t.Fatal(err)
 		}
-		trust, err := enc.EncodeTrustStore([]*x509.Certificate{root.cert}, "x")
+		trust, err := enc.EncodeTrustStore([]*x509.Certificate{root.Cert}, "x")
 		if err != nil {
 			t.Fatal(err)
 		}
 		cfg := Config{
-			Key:          Store{File: writeFile(t, "key.PFX", key), Password: "x"},
-			Trust:        Store{File: writeFile(t, "trust", trust), Type: "pkcs12", Password: "x"},
+			Key:          Store{File: testkit.WriteFile(t, "key.PFX", key), Password: "x"},
+			Trust:        Store{File: testkit.WriteFile(t, "trust", trust), Type: "pkcs12", Password: "x"},
 			ClientAuth:   NeedClientAuth,
 			VerifyServer: true,
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/asn1"
 	"strings"
 	"testing"
+
+	"zooraft/tests/testkit"
 )
 
 var (
@@ -81,7 +83,7 @@ func TestSubject(t *testing.T) {
 }
 
 func TestSubjectOfCertificate(t *testing.T) {
-	cert := issue(t, nil, x509.Certificate{Subject: pkix.Name{CommonName: "alice", OrganizationalUnit: []string{"x, y"}, Country: []string{"DE"}}}).cert
+	cert := testkit.NewCA(t).IssueTo(pkix.Name{CommonName: "alice", OrganizationalUnit: []string{"x, y"}, Country: []string{"DE"}}).TLS.Leaf
 	if got, want := Subject(cert), `CN=alice,OU=x\, y,C=DE`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

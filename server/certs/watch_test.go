@@ -66,20 +66,15 @@ func openLooking(t *testing.T, cfg Config, every time.Duration) (*Certs, lines) 
 }
 
 // wantShown dials c and looks at what it shows.
-func wantShown(t *testing.T, c *Certs, want *issued) {
+func wantShown(t *testing.T, c *Certs, ca *testkit.CA, want testkit.Certificate) {
 	t.Helper()
-	e := meet(t, c, open(t, Config{Trust: want.above.trustStore(t)}), "zk")
+	e := meet(t, c, open(t, Config{Trust: Store{File: ca.File}}), "zk")
 	if e.dialledErr != nil || e.acceptedErr != nil {
 		t.Fatalf("dialled with %v, accepted with %v", e.dialledErr, e.acceptedErr)
 	}
-	if got := Leaf(e.dialled); !got.Equal(want.cert) {
-		t.Errorf("the server has shown number %d, want %d", got.SerialNumber, want.cert.SerialNumber)
+	if got := Leaf(e.dialled); !got.Equal(want.TLS.Leaf) {
+		t.Errorf("the server has shown number %d, want %d", got.SerialNumber, want.TLS.Leaf.SerialNumber)
 	}
-}
-
-func (i *issued) pem(t *testing.T) []byte {
-	t.Helper()
-	return slices.Concat(pemKey(t, i.key), pemCerts(i.chain()...))
 }
 
 func write(t *testing.T, name string, b []byte) {
@@ -104,17 +99,17 @@ func relink(t *testing.T, target, name string) {
 // for another as a whole.
 func TestReloadOfKubernetes(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, nil, "root")
+	root := testkit.NewCA(t)
 	dir := t.TempDir()
-	put := func(version string, own *issued) {
+	put := func(version string, own testkit.Certificate) {
 		t.Helper()
 		if err := os.Mkdir(filepath.Join(dir, version), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(dir, version, "key.pem"), own.pem(t))
+		write(t, filepath.Join(dir, version, "key.pem"), own.PEM)
 		relink(t, version, filepath.Join(dir, "..data"))
 	}
-	first := issueFor(t, root, "first", "zk")
+	first := root.Issue("zk")
 	put("..1", first)
 	file := filepath.Join(dir, "key.pem")
 	if err := os.Symlink(filepath.Join("..data", "key.pem"), file); err != nil {
@@ -122,9 +117,9 @@ func TestReloadOfKubernetes(t *testing.T) {
 	}
 
 	c, logged := openWatched(t, Config{Key: Store{File: file}, ClientAuth: NoClientAuth})
-	wantShown(t, c, first)
+	wantShown(t, c, root, first)
 	for _, version := range []string{"..2", "..3"} {
-		own := issueFor(t, root, "next", "zk")
+		own := root.Issue("zk")
 		put(version, own)
 		if version == "..2" {
 			if err := os.RemoveAll(filepath.Join(dir, "..1")); err != nil {
@@ -132,90 +127,90 @@ func TestReloadOfKubernetes(t *testing.T) {
 			}
 		}
 		logged.wantNext(t, "[INFO]", file)
-		wantShown(t, c, own)
+		wantShown(t, c, root, own)
 	}
 }
 
 // A file that is linked to from elsewhere may change where it is.
 func TestReloadBehindLinks(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, nil, "root")
-	first, second := issueFor(t, root, "first", "zk"), issueFor(t, root, "second", "zk")
-	file, link := writeFile(t, "key.pem", first.pem(t)), filepath.Join(t.TempDir(), "link.pem")
+	root := testkit.NewCA(t)
+	first, second := root.Issue("zk"), root.Issue("zk")
+	file, link := testkit.WriteFile(t, "key.pem", first.PEM), filepath.Join(t.TempDir(), "link.pem")
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
 	c, logged := openWatched(t, Config{Key: Store{File: link}, ClientAuth: NoClientAuth})
-	write(t, file, second.pem(t))
+	write(t, file, second.PEM)
 	logged.wantNext(t, "[INFO]", link)
-	wantShown(t, c, second)
+	wantShown(t, c, root, second)
 }
 
 // A link to a directory that stands in the file's name is nowhere on the way from the
 // name to the file.
 func TestReloadBehindDirectories(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, nil, "root")
+	root := testkit.NewCA(t)
 	current := filepath.Join(t.TempDir(), "current")
-	relink(t, filepath.Dir(writeFile(t, "key.pem", issueFor(t, root, "first", "zk").pem(t))), current)
+	relink(t, filepath.Dir(testkit.WriteFile(t, "key.pem", root.Issue("zk").PEM)), current)
 	file := filepath.Join(current, "key.pem")
 	c, logged := openLooking(t, Config{Key: Store{File: file}, ClientAuth: NoClientAuth}, 10*time.Millisecond)
 	for range 2 { // the first may be seen by the look behind Open
-		own := issueFor(t, root, "next", "zk")
-		relink(t, filepath.Dir(writeFile(t, "key.pem", own.pem(t))), current)
+		own := root.Issue("zk")
+		relink(t, filepath.Dir(testkit.WriteFile(t, "key.pem", own.PEM)), current)
 		logged.wantNext(t, "[INFO]", file)
-		wantShown(t, c, own)
+		wantShown(t, c, root, own)
 	}
 }
 
 // Where a link leads to a file that cannot be read, that one is watched from then on.
 func TestReloadBehindLinksToUnreadable(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, nil, "root")
-	first, second := issueFor(t, root, "first", "zk"), issueFor(t, root, "second", "zk")
-	link, broken := filepath.Join(t.TempDir(), "link.pem"), writeFile(t, "key.pem", []byte("nothing"))
-	relink(t, writeFile(t, "key.pem", first.pem(t)), link)
+	root := testkit.NewCA(t)
+	first, second := root.Issue("zk"), root.Issue("zk")
+	link, broken := filepath.Join(t.TempDir(), "link.pem"), testkit.WriteFile(t, "key.pem", []byte("nothing"))
+	relink(t, testkit.WriteFile(t, "key.pem", first.PEM), link)
 	c, logged := openWatched(t, Config{Key: Store{File: link}, ClientAuth: NoClientAuth})
 	relink(t, broken, link)
 	logged.wantNext(t, "[ERROR]", link, "no certificate")
 	testkit.Until(t, "the new place is watched", func() bool { return slices.Contains(c.watch.fs.WatchList(), filepath.Dir(broken)) })
-	write(t, broken, second.pem(t))
+	write(t, broken, second.PEM)
 	logged.wantNext(t, "[INFO]", link)
-	wantShown(t, c, second)
+	wantShown(t, c, root, second)
 }
 
 func TestReloadOfUnreadable(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, nil, "root")
-	first, second := issueFor(t, root, "first", "zk"), issueFor(t, root, "second", "zk")
-	file := writeFile(t, "key.pem", first.pem(t))
+	root := testkit.NewCA(t)
+	first, second := root.Issue("zk"), root.Issue("zk")
+	file := testkit.WriteFile(t, "key.pem", first.PEM)
 	c, logged := openWatched(t, Config{Key: Store{File: file}, ClientAuth: NoClientAuth})
 
 	write(t, file, []byte("nothing"))
 	logged.wantNext(t, "[ERROR]", file, "no certificate")
-	wantShown(t, c, first)
+	wantShown(t, c, root, first)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	logged.wantNext(t, "[ERROR]", file, "no such file")
-	wantShown(t, c, first)
+	wantShown(t, c, root, first)
 	// What happens beside the files has nothing read, so the next line is of the file.
 	write(t, filepath.Join(filepath.Dir(file), "other"), nil)
-	write(t, file, second.pem(t))
+	write(t, file, second.PEM)
 	logged.wantNext(t, "[INFO]", file)
-	wantShown(t, c, second)
+	wantShown(t, c, root, second)
 }
 
 func TestReloadOfTrust(t *testing.T) {
 	t.Parallel()
-	root, other := newAuthority(t, nil, "root"), newAuthority(t, nil, "other")
-	trust := root.trustStore(t)
-	server, logged := openWatched(t, Config{Key: issueFor(t, root, "server", "zk").keyStore(t), Trust: trust, ClientAuth: NeedClientAuth})
-	client := open(t, Config{Key: issueFor(t, other, "alice").keyStore(t), Trust: root.trustStore(t)})
+	root, other := testkit.NewCA(t), testkit.NewCA(t)
+	trust := Store{File: root.File}
+	server, logged := openWatched(t, Config{Key: Store{File: root.Issue("zk").File}, Trust: trust, ClientAuth: NeedClientAuth})
+	client := open(t, Config{Key: Store{File: other.Issue("alice").File}, Trust: Store{File: root.File}})
 	if e := meet(t, server, client, "zk"); e.acceptedErr == nil {
 		t.Fatal("a stranger was let in")
 	}
-	write(t, trust.File, pemCerts(root.cert, other.cert))
+	write(t, trust.File, slices.Concat(root.PEM, other.PEM))
 	logged.wantNext(t, "[INFO]", trust.File)
 	if e := meet(t, server, client, "zk"); e.acceptedErr != nil || e.dialledErr != nil {
 		t.Errorf("accepted with %v, dialled with %v", e.acceptedErr, e.dialledErr)
@@ -224,19 +219,19 @@ func TestReloadOfTrust(t *testing.T) {
 
 func TestReloadOfPassword(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, nil, "root")
-	own := issueFor(t, root, "server", "zk")
-	b, err := pkcs12.Modern.Encode(own.key, own.cert, []*x509.Certificate{root.cert}, "new")
+	root := testkit.NewCA(t)
+	own := root.Issue("zk")
+	b, err := pkcs12.Modern.Encode(own.TLS.PrivateKey, own.TLS.Leaf, []*x509.Certificate{root.Cert}, "new")
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := Store{File: writeFile(t, "key.p12", readTestdata(t, "keytool-key.p12")), PasswordFile: writeFile(t, "password", []byte("changeit"))}
+	store := Store{File: testkit.WriteFile(t, "key.p12", readTestdata(t, "keytool-key.p12")), PasswordFile: testkit.WriteFile(t, "password", []byte("changeit"))}
 	c, logged := openWatched(t, Config{Key: store, ClientAuth: NoClientAuth})
 	write(t, store.File, b)
 	logged.wantNext(t, "[ERROR]", store.File, "password")
 	write(t, store.PasswordFile, []byte("new\n"))
 	logged.wantNext(t, "[INFO]", store.PasswordFile)
-	wantShown(t, c, own)
+	wantShown(t, c, root, own)
 }
 
 func readTestdata(t *testing.T, name string) []byte {
@@ -251,8 +246,8 @@ func readTestdata(t *testing.T, name string) []byte {
 func TestClose(t *testing.T) {
 	var none *Certs
 	none.Close()
-	root := newAuthority(t, nil, "root")
-	c, _ := openWatched(t, Config{Key: issueFor(t, root, "a").keyStore(t)})
+	root := testkit.NewCA(t)
+	c, _ := openWatched(t, Config{Key: Store{File: root.Issue("a").File}})
 	c.Close()
 	select {
 	case <-c.watch.done:

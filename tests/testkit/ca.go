@@ -10,8 +10,6 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -76,7 +74,7 @@ func newCA(t testing.TB, above *CA, name string) *CA {
 	ca.key = key
 	ca.Pool.AddCert(ca.Cert)
 	ca.PEM = pemOf("CERTIFICATE", der)
-	ca.File = write(t, "ca.pem", ca.PEM)
+	ca.File = WriteFile(t, "ca.pem", ca.PEM)
 	return ca
 }
 
@@ -116,7 +114,7 @@ func (ca *CA) IssueTo(subject pkix.Name, hosts ...string) Certificate {
 	if c.TLS, err = tls.X509KeyPair(chain, keyPEM); err != nil {
 		ca.t.Fatal(err)
 	}
-	c.File = write(ca.t, "key.pem", c.PEM)
+	c.File = WriteFile(ca.t, "key.pem", c.PEM)
 	return c
 }
 
@@ -158,13 +156,4 @@ func (ca *CA) sign(t testing.TB, template *x509.Certificate) (der []byte, key *e
 
 func pemOf(typ string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der})
-}
-
-func write(t testing.TB, name string, b []byte) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

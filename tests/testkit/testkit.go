@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/hex"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -66,6 +68,16 @@ func Unhex(t testing.TB, s string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// WriteFile writes a file to a directory of the test's own, and returns its path.
+func WriteFile(t testing.TB, name string, b []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // TCPPair is a connection over the loopback.
