@@ -36,7 +36,7 @@ func startPair(t *testing.T, c *differ.Config) *pair {
 	// With several threads ZooKeeper may answer a sync before it has applied what was committed before it.
 	o.Defines = append(o.Defines, "zookeeper.commitProcessor.numWorkerThreads=0")
 	if c.Login != "" {
-		o.Defines = append(o.Defines, "java.security.auth.login.config="+loginFile(t, c.Login))
+		o.Defines = append(o.Defines, loginProperty+loginFile(t, c.Login))
 	}
 	jars := zooKeeperJars(t)
 	tls := newTLSPair(t, c, &o)

@@ -20,14 +20,14 @@ import (
 
 const (
 	kerberosLogin = "com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true storeKey=true useTicketCache=false "
-	krb5Config    = "java.security.krb5.conf="
+	krb5Property  = "java.security.krb5.conf="
 )
 
 // kerberosOptions are for servers whose clients log in with tickets for zookeeper/localhost.
 func kerberosOptions(t *testing.T, k *kdc, keytab string, lines ...string) harness.Options {
 	t.Helper()
 	login := writeLogin(t, `Server { `+kerberosLogin+`keyTab="`+keytab+`" principal="zookeeper/localhost@`+realm+`"; };`)
-	return harness.Options{Lines: append(lines, saslProvider), Defines: []string{loginConfig + login, krb5Config + k.config}}
+	return harness.Options{Lines: append(lines, saslProvider), Defines: []string{loginProperty + login, krb5Property + k.config}}
 }
 
 // kerberosZkCli is a zkCli that logs in with a keytab.
@@ -35,7 +35,7 @@ func kerberosZkCli(t *testing.T, k *kdc, server, keytab, principal string, args 
 	t.Helper()
 	cmd := zkCli(t, strings.ReplaceAll(server, "127.0.0.1", "localhost"), args...)
 	login := writeLogin(t, `Client { `+kerberosLogin+`keyTab="`+keytab+`" principal="`+principal+`"; };`)
-	cmd.Args = slices.Insert(cmd.Args, 1, "-D"+loginConfig+login, "-D"+krb5Config+k.config)
+	cmd.Args = slices.Insert(cmd.Args, 1, "-D"+loginProperty+login, "-D"+krb5Property+k.config)
 	return cmd
 }
 
@@ -64,21 +64,18 @@ func TestKerberosZkCli(t *testing.T) {
 			}
 			e := startWith(t, o)
 			for _, step := range []struct {
-				who, principal string
-				args           []string
-				code           int
-				said           string
+				principal string
+				args      []string
+				code      int
+				said      string
 			}{
-				{"alice", "alice@" + realm, []string{"whoami"}, 0, "sasl: " + tt.alice + "\n"},
-				{"alice", "alice@" + realm, []string{"create", "/n", "secret", "sasl:" + tt.alice + ":cdrwa"}, 0, "Created /n"},
-				{"alice", "alice@" + realm, []string{"get", "/n"}, 0, "secret"},
-				{"bob", "bob/host.example@" + realm, []string{"get", "/n"}, 1, "Insufficient permission : /n"},
-				{"bob", "bob/host.example@" + realm, []string{"whoami"}, 0, "sasl: " + tt.bob + "\n"},
+				{"alice@" + realm, []string{"whoami"}, 0, "sasl: " + tt.alice + "\n"},
+				{"alice@" + realm, []string{"create", "/n", "secret", "sasl:" + tt.alice + ":cdrwa"}, 0, "Created /n"},
+				{"alice@" + realm, []string{"get", "/n"}, 0, "secret"},
+				{"bob/host.example@" + realm, []string{"get", "/n"}, 1, "Insufficient permission : /n"},
+				{"bob/host.example@" + realm, []string{"whoami"}, 0, "sasl: " + tt.bob + "\n"},
 			} {
-				stdout, stderr, code := run(t, kerberosZkCli(t, k, e.Connect(), clients, step.principal, step.args...))
-				if code != step.code || !strings.Contains(stdout+stderr, step.said) {
-					t.Errorf("%s %q: exit code %d, said\n%s%s\nwant %d, %q", step.who, step.args, code, stdout, stderr, step.code, step.said)
-				}
+				wantSaid(t, kerberosZkCli(t, k, e.Connect(), clients, step.principal, step.args...), step.code, step.said)
 			}
 		})
 	}
@@ -121,12 +118,9 @@ func TestKerberosCLI(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			login := writeLogin(t, "Client { "+tt.login+"; };")
 			cmd := zooraftCLI(t, strings.ReplaceAll(server, "127.0.0.1", "localhost"), "whoami")
-			flags := append([]string{"-D" + loginConfig + login, "-D" + krb5Config + k.config}, tt.flags...)
+			flags := append([]string{"-D" + loginProperty + login, "-D" + krb5Property + k.config}, tt.flags...)
 			cmd.Env = append(os.Environ(), "CLIENT_JVMFLAGS="+strings.Join(flags, " "))
-			stdout, stderr, code := run(t, cmd)
-			if code != tt.code || !strings.Contains(stdout+stderr, tt.said) {
-				t.Errorf("exit code %d, said\n%s%s\nwant %d, %q", code, stdout, stderr, tt.code, tt.said)
-			}
+			wantSaid(t, cmd, tt.code, tt.said)
 		})
 	}
 }

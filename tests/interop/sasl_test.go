@@ -3,111 +3,97 @@
 package interop
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
+	"zooraft/protocol"
 	"zooraft/tests/harness"
+	"zooraft/tests/testkit"
 )
 
-// TestCLIWithSASL has both command lines log in to a stock ZooKeeper by DIGEST-MD5, with one login file.
-func TestCLIWithSASL(t *testing.T) {
-	jars := zooKeeperJars(t)
+const (
+	digestLogin   = "org.apache.zookeeper.server.auth.DigestLoginModule required "
+	saslProvider  = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
+	loginProperty = "java.security.auth.login.config="
+)
+
+// loginFile is a login file whose section Server has ZooKeeper's DigestLoginModule with these options.
+func loginFile(t *testing.T, options string) string {
+	t.Helper()
+	return writeLogin(t, "Server { "+digestLogin+options+"; };\n")
+}
+
+func writeLogin(t *testing.T, text string) string {
+	t.Helper()
+	return testkit.WriteFile(t, "jaas.conf", []byte(text))
+}
+
+// saslZkCli is a zkCli that logs in as the section Client of a login file says.
+func saslZkCli(t *testing.T, server, user, password string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := zkCli(t, server, args...)
+	login := writeLogin(t, `Client { `+digestLogin+`username="`+user+`" password="`+password+`"; };`)
+	// In that mode, which is on unless it is said, a client does not use DIGEST-MD5.
+	cmd.Args = slices.Insert(cmd.Args, 1, "-D"+loginProperty+login, "-Dzookeeper.fips-mode=false")
+	return cmd
+}
+
+// TestSASLZkCli has stock command lines log in.
+func TestSASLZkCli(t *testing.T) {
+	zooKeeperJars(t)
 	java(t)
-	file := func(name, text string) string {
-		t.Helper()
-		path := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	const module = "{ org.apache.zookeeper.server.auth.DigestLoginModule required "
-	login := file("jaas.conf", `
-Server `+module+`user_bob="bob's \"secret\"" user_ann="größe"; };
-Client `+module+`username="bob" password="bob's \"secret\""; };
-Ann `+module+`username=ann password="größe"; };
-Wrong `+module+`username="bob" password="hunter2"; };
-Stranger `+module+`username="eve" password="hunter2"; };
-`)
-	const key = "java.security.auth.login.config="
-	e := harness.StartZooKeeper(t, jars, harness.Options{
-		Args: []string{"-D" + key + login},
-		Lines: []string{
-			"authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
-			"sessionRequireClientSASLAuth=true",
-		},
+	e := startWith(t, harness.Options{
+		Size:    3,
+		Lines:   []string{saslProvider, "superUser=chief", "sessionRequireClientSASLAuth=true"},
+		Defines: []string{loginProperty + loginFile(t, `user_bob="pw" user_alice="pw2" user_chief="pw3"`)},
 	})
-	server := e.Connect()
-	// Java takes the file from its command line alone, and DIGEST-MD5 only if told so.
-	stock := func(t *testing.T, server string, args ...string) *exec.Cmd {
-		cmd := zkCli(t, server, args...)
-		cmd.Args = slices.Insert(cmd.Args, 1, "-D"+key+login, "-Dzookeeper.fips-mode=false")
-		return cmd
+	for _, tt := range []struct {
+		user, password string
+		args           []string
+		code           int
+		said           string
+	}{
+		{"bob", "pw", []string{"create", "/n", "secret", "sasl:bob:cdrwa"}, 0, "Created /n"},
+		{"bob", "pw", []string{"get", "/n"}, 0, "secret"},
+		{"bob", "pw", []string{"whoami"}, 0, "sasl: bob"},
+		{"alice", "pw2", []string{"get", "/n"}, 1, "Insufficient permission : /n"},
+		{"chief", "pw3", []string{"get", "/n"}, 0, "secret"},
+		{"alice", "pw", []string{"get", "/n"}, 1, "AuthFailed"},
+	} {
+		wantSaid(t, saslZkCli(t, e.Connect(), tt.user, tt.password, tt.args...), tt.code, tt.said)
 	}
-	own := func(t *testing.T, server string, args ...string) *exec.Cmd {
-		cmd := zooraftCLI(t, server, args...)
-		cmd.Env = append(cmd.Environ(), "CLIENT_JVMFLAGS=-D"+key+login)
-		return cmd
-	}
-	section := func(name string) []string {
-		return []string{"-client-configuration", file("client.properties", "zookeeper.sasl.clientconfig="+name+"\n")}
-	}
-	want := func(cmd *exec.Cmd, code int, said ...string) {
-		t.Helper()
-		stdout, stderr, got := run(t, cmd)
-		all := stdout + stderr
-		if got != code {
-			t.Errorf("%q: exit code %d, want %d; said\n%s", cmd.Args, got, code, all)
-		}
-		for _, text := range said {
-			if !strings.Contains(all, text) {
-				t.Errorf("%q: said\n%s\nwant %q", cmd.Args, all, text)
-			}
-		}
-		if strings.Contains(all, "hunter2") || strings.Contains(all, "bob's") {
-			t.Errorf("%q: the password is told:\n%s", cmd.Args, all)
-		}
-	}
-	const authenticated = "WatchedEvent state:SaslAuthenticated type:None path:null zxid: -1\n"
-	for name, client := range map[string]cliCommand{"zkcli": stock, "zooraft": own} {
-		bobs := "/" + name
-		want(client(t, server, "whoami"), 0, authenticated, "sasl: bob\n")
-		want(client(t, server, "create", bobs, "x", "sasl:bob:cdrwa"), 0, "Created "+bobs)
-		want(client(t, server, "get", bobs), 0, "x")
-		want(client(t, server, append(section("Ann"), "whoami")...), 0, authenticated, "sasl: ann\n")
-		want(client(t, server, append(section("Ann"), "get", bobs)...), 1, "Insufficient permission : "+bobs)
-	}
+	w := openWire(t, e.Server(1).ClientAddr)
+	w.send(1, protocol.OpExists, &protocol.PathWatchRequest{Path: "/"})
+	expect(t, "without a login", w.next()+" "+w.next(), "1:-124 closed")
+}
 
-	for _, name := range []string{"Wrong", "Stranger"} {
-		refused := []string{"KeeperErrorCode = AuthFailed", "login by SASL: KeeperErrorCode = ", "; see the section " + name + " of " + login}
-		want(own(t, server, append(section(name), "get", "/zkcli")...), 1, refused...)
+// TestSASLKazoo has kazoo log in.
+func TestSASLKazoo(t *testing.T) {
+	python := filepath.Join(deps(t), kazooDir, "bin", "python")
+	if exec.CommandContext(withDeadline(t, clientTimeout), python, "-c", "import kazoo, puresasl").Run() != nil {
+		lacking(t, "kazoo with puresasl in "+python)
 	}
-	want(own(t, server, append(section("None"), "ls", "/")...), 2, "it has no section None")
-	without := file("client.properties", "zookeeper.sasl.client=false\n")
-	want(own(t, server, "-client-configuration", without, "ls", "/"), 1, "KeeperErrorCode = Session closed because client failed to authenticate for /")
-
-	// A script, line for line.
-	script := "whoami\nls /\ncreate /script x sasl:bob:cdrwa\ngetAcl /script\nset /script y\ndelete /script\nquit\n"
-	var answers [][]string
-	for _, client := range []cliCommand{stock, own} {
-		cmd := client(t, server, "-waitforconnection")
-		cmd.Stdin = strings.NewReader(script)
+	e := startWith(t, harness.Options{
+		Lines:   []string{saslProvider, "superUser.1=chief"},
+		Defines: []string{loginProperty + loginFile(t, `user_bob="pw" user_alice="pw2" user_chief="pw3"`)},
+	})
+	for _, tt := range []struct {
+		args []string
+		said string
+	}{
+		{[]string{"bob", "pw"}, "reads secret\n"},
+		{[]string{"bob", "pw", "bob"}, "reads secret\n"},
+		{[]string{"alice", "pw2", "bob"}, "may not read\n"},
+		{[]string{"chief", "pw3", "bob"}, "reads secret\n"},
+		{[]string{"bob", "pw2", "bob"}, "refused\n"},
+		{[]string{"joe", "pw", "bob"}, "refused\n"},
+	} {
+		cmd := exec.CommandContext(withDeadline(t, clientTimeout), python, append([]string{"-B", "kazoo_sasl.py", e.Connect()}, tt.args...)...)
 		stdout, stderr, code := run(t, cmd)
-		if code != 0 {
-			t.Errorf("%q: exit code %d:\n%s", cmd.Args, code, stderr)
-		}
-		said, events := answersOf(stdout)
-		answers = append(answers, said)
-		if !slices.Contains(events, strings.TrimSpace(authenticated)) {
-			t.Errorf("%q: got the events %q", cmd.Args, events)
+		if code != 0 || stdout != tt.said {
+			t.Errorf("%q: exit code %d, said\n%s%s\nwant %q", tt.args, code, stdout, stderr, tt.said)
 		}
 	}
-	compareLines(t, "stdout", answers[1], answers[0])
-	// A server without a login file.
-	plain := start(t, 1)
-	want(own(t, plain.Connect(), "ls", "/"), 1, "the server offers no DIGEST-MD5; see the section Client of "+login)
 }

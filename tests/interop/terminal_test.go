@@ -185,6 +185,23 @@ func run(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, code int) {
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
+// wantSaid runs a program that has to exit with the code and to say all of these, on either stream. It returns all that
+// was said.
+func wantSaid(t *testing.T, cmd *exec.Cmd, code int, said ...string) string {
+	t.Helper()
+	stdout, stderr, got := run(t, cmd)
+	all := stdout + stderr
+	if got != code {
+		t.Errorf("%q: exit code %d, want %d; said\n%s", cmd.Args, got, code, all)
+	}
+	for _, text := range said {
+		if !strings.Contains(all, text) {
+			t.Errorf("%q: said\n%s\nwant %q", cmd.Args, all, text)
+		}
+	}
+	return all
+}
+
 // lines splits text into its lines without their ends, the empty ones left out.
 func lines(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
