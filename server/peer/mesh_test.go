@@ -91,11 +91,20 @@ func (m *member) place() Member { return Member{SID: m.id.SID, Addr: m.mesh.ln.A
 
 func TestStreamKeepsOrder(t *testing.T) {
 	a, b := pair(t)
+	wantOrder(t, a, b, 200)
+	if a.mesh.Send(5, 9, make([]byte, 8)) {
+		t.Errorf("a frame for nobody was taken")
+	}
+}
+
+// wantOrder sends many frames of a size, which have to arrive one after the other.
+func wantOrder(t *testing.T, a, b *member, size int) {
+	t.Helper()
 	const n = 20000
-	body := make([]byte, 200)
+	body := make([]byte, size)
 	for i := range uint64(n) {
 		binary.BigEndian.PutUint64(body, i)
-		if !a.mesh.Send(2, 9, body) {
+		if !a.mesh.Send(b.id.SID, 9, body) {
 			t.Fatalf("frame %d not taken", i)
 		}
 	}
@@ -103,9 +112,6 @@ func TestStreamKeepsOrder(t *testing.T) {
 		if got := testkit.Await(t, b.got, "frame"); got != i {
 			t.Fatalf("frame %d came as number %d", got, i)
 		}
-	}
-	if a.mesh.Send(5, 9, body) {
-		t.Errorf("a frame for nobody was taken")
 	}
 }
 

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -206,19 +205,7 @@ func securePair(t *testing.T) (a, b *member) {
 
 func TestMeshSecurity(t *testing.T) {
 	a, b := securePair(t)
-	const n = 20000
-	body := make([]byte, 2000)
-	for i := range uint64(n) {
-		binary.BigEndian.PutUint64(body, i)
-		if !a.mesh.Send(2, 9, body) {
-			t.Fatalf("frame %d not taken", i)
-		}
-	}
-	for i := range uint64(n) {
-		if got := testkit.Await(t, b.got, "frame"); got != i {
-			t.Fatalf("frame %d came as number %d", i, got)
-		}
-	}
+	wantOrder(t, a, b, 2000)
 	s := a.mesh.stream(2)
 	s.mu.Lock()
 	conn := s.conn
