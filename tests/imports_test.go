@@ -30,8 +30,8 @@ type listed struct {
 // Imports point down: cmd -> server -> server/* -> fsm -> fsm/* -> protocol and
 // zabcompat. These import the standard library only, a child of server neither
 // server nor another child, except quorum, which has peer; and only quorum and
-// fsm know raft. All tests may import testkit, which imports the standard library
-// only.
+// fsm know raft, only certs go-pkcs12 and fsnotify. All tests may import testkit,
+// which imports the standard library only.
 func TestImports(t *testing.T) {
 	packages := listPackages(t)
 	if len(packages) < 5 {
@@ -103,6 +103,8 @@ func forbidden(from, path string) string {
 		case strings.HasPrefix(path, "github.com/hashicorp/raft") &&
 			!below(from, "fsm") && !below(from, "server/quorum") && !below(from, "tests"):
 			return "only fsm and server/quorum know raft"
+		case (below(path, "software.sslmate.com/src/go-pkcs12") || below(path, "github.com/fsnotify/fsnotify")) && from != "server/certs":
+			return "only server/certs knows how files of keys are read and watched"
 		}
 		return ""
 	}
@@ -155,7 +157,11 @@ func child(path string) string {
 }
 
 func TestForbidden(t *testing.T) {
-	const raft = "github.com/hashicorp/raft"
+	const (
+		raft     = "github.com/hashicorp/raft"
+		pkcs12   = "software.sslmate.com/src/go-pkcs12"
+		fsnotify = "github.com/fsnotify/fsnotify"
+	)
 	tests := []struct {
 		from, path string
 		allowed    bool
@@ -185,6 +191,10 @@ func TestForbidden(t *testing.T) {
 		{"server/client", "zooraft/fsm/watch", true},
 		{"server/client", raft, false},
 		{"server/clients", "zooraft/server/client", false},
+		{"server/certs", pkcs12, true},
+		{"server/certs", fsnotify, true},
+		{"server", pkcs12, false},
+		{"cmd/zooraft", fsnotify, false},
 		{"cmd/zooraft", "zooraft/server", true},
 		{"cmd/zooraft", "zooraft/cmd/zoocfg", true},
 		{"cmd/zooraft", "zooraft/server/quorum", false},
