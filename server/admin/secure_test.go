@@ -141,7 +141,7 @@ func TestEndOfAPageIsNotHeldUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := tls.Client(far, &tls.Config{RootCAs: ca.Pool, ServerName: "localhost"})
+		client := tls.Client(far, ca.Client("localhost"))
 		go client.Write([]byte("x"))
 		if _, err := c.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)

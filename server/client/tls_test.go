@@ -251,7 +251,7 @@ func TestOnlyTLSCountsAsHandshake(t *testing.T) {
 	for _, first := range []string{"P", "T"} {
 		nc := begin(first)
 		if first == "T" {
-			nc = tls.Client(nc, &tls.Config{RootCAs: a.Pool, ServerName: "localhost"})
+			nc = tls.Client(nc, a.Client("localhost"))
 		}
 		p := &peer{t: t, nc: nc}
 		if p.handshake(&protocol.ConnectRequest{Timeout: 10000, HasReadOnly: true}); p.session == 0 {
@@ -307,7 +307,7 @@ func TestSlowReaderOverTLS(t *testing.T) {
 		const timeout, records = 10 * time.Second, 12
 		a := newAuthority(t)
 		near, far := net.Pipe()
-		client := tls.Client(far, &tls.Config{RootCAs: a.Pool, ServerName: "localhost"})
+		client := tls.Client(far, a.Client("localhost"))
 		shaken := make(chan error, 1)
 		go func() { shaken <- client.Handshake() }()
 		s := New(Config{}, Deps{}, hclog.NewNullLogger())
