@@ -69,7 +69,8 @@ public final class ExternalServer extends ServerCnxnFactory {
             boolean own = key.equals(ZOOKEEPER_SERVER_CNXN_FACTORY)
                     || key.startsWith("zookeeper.authProvider.") && !p.getValue().toString().startsWith(AUTH_PROVIDERS);
             boolean forServer = key.startsWith("zookeeper.") || key.startsWith("znode.container.")
-                    || key.equals("jute.maxbuffer") || key.equals("readonlymode.enabled");
+                    || key.equals("jute.maxbuffer") || key.equals("readonlymode.enabled")
+                    || key.equals("java.security.auth.login.config");
             if (!own && forServer) {
                 command.add("-D");
                 command.add(key + "=" + p.getValue());
