@@ -19,7 +19,6 @@ var forms = map[string]func(*loader, setting){
 	"multiAddress.reachabilityCheckEnabled":   formBoolean,
 	"jvm.pause.monitor":                       formBoolean,
 	"syncEnabled":                             formBoolean,
-	"sslQuorumReloadCertFiles":                formBoolean,
 	"quorum.auth.enableSasl":                  func(l *loader, s setting) { l.boolean(s, &l.quorumAuth.enable) },
 	"autopurge.purgeInterval":                 formPurgeInterval,
 }

@@ -85,7 +85,7 @@ var keys = map[string]func(*loader, setting){
 	"admin.ui":                      func(l *loader, s setting) { l.cfg.AdminUI = s.value },
 	"admin.uiWrite":                 func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminUIWrite) },
 	"admin.uiTokenFile":             func(l *loader, s setting) { l.cfg.AdminUITokenFile = s.value },
-	"admin.uiHosts":                 func(l *loader, s setting) { l.cfg.AdminUIHosts = list(s.value) },
+	"admin.uiHosts":                 func(l *loader, s setting) { l.cfg.AdminUIHosts = zabcompat.SplitList(s.value) },
 	"admin.pprof":                   func(l *loader, s setting) { l.boolean(s, &l.cfg.AdminProfiling) },
 	"metricsProvider.className":     metricsClass,
 	"metricsProvider.httpHost":      func(l *loader, s setting) { l.cfg.MetricsHost = s.value },

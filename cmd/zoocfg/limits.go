@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 // limitKeys are the keys of server.Limits, of authentication, and leaderServes.
@@ -55,9 +56,9 @@ var limitKeys = map[string]func(*loader, setting){
 	"leaderServes": func(l *loader, s setting) { l.cfg.LeaderServes = s.value != "no" },
 
 	"enforce.auth.enabled":         func(l *loader, s setting) { l.boolean(s, &l.enforce.enabled) },
-	"enforce.auth.schemes":         func(l *loader, s setting) { l.enforce.schemes = list(s.value) },
+	"enforce.auth.schemes":         func(l *loader, s setting) { l.enforce.schemes = zabcompat.SplitList(s.value) },
 	"sessionRequireClientSASLAuth": func(l *loader, s setting) { l.boolean(s, &l.enforce.sasl) },
-	"ensembleAuthName":             func(l *loader, s setting) { l.cfg.EnsembleNames = list(s.value) },
+	"ensembleAuthName":             func(l *loader, s setting) { l.cfg.EnsembleNames = zabcompat.SplitList(s.value) },
 }
 
 func init() {
@@ -70,16 +71,6 @@ func init() {
 type enforcement struct {
 	enabled, sasl bool
 	schemes       []string
-}
-
-// list splits at commas and trims blanks.
-func list(value string) (parts []string) {
-	for part := range strings.SplitSeq(value, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
 }
 
 // integer reads what Integer.decode does: decimal, 0x or # for hexadecimal, and 0

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"zooraft/server"
+	"zooraft/zabcompat"
 )
 
 // tlsPrefixes are what the keys of TLS begin with, which say the same of several ports.
@@ -35,9 +36,9 @@ var tlsKeys = map[string]func(*loader, setting, *server.TLS){
 	"trustStore.passwordPath":    func(_ *loader, s setting, to *server.TLS) { to.Trust.PasswordFile = s.value },
 	"trustStore.type":            func(_ *loader, s setting, to *server.TLS) { to.Trust.Type = s.value },
 	"clientAuth":                 func(_ *loader, s setting, to *server.TLS) { to.ClientAuth = strings.ToLower(s.value) },
-	"enabledProtocols":           func(_ *loader, s setting, to *server.TLS) { to.Protocols = list(s.value) },
+	"enabledProtocols":           func(_ *loader, s setting, to *server.TLS) { to.Protocols = zabcompat.SplitList(s.value) },
 	"protocol":                   tlsProtocol,
-	"ciphersuites":               func(_ *loader, s setting, to *server.TLS) { to.CipherSuites = list(s.value) },
+	"ciphersuites":               func(_ *loader, s setting, to *server.TLS) { to.CipherSuites = zabcompat.SplitList(s.value) },
 	"hostnameVerification":       func(l *loader, s setting, to *server.TLS) { l.boolean(s, &to.VerifyServer) },
 	"clientHostnameVerification": func(l *loader, s setting, to *server.TLS) { l.boolean(s, &to.VerifyClient) },
 
